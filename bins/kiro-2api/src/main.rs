@@ -1,0 +1,3 @@
+//! (page to come)
+
+fn main() {}

@@ -1,0 +1,197 @@
+//! What goes wrong on our side of the API, and what the downstream is told.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::StatusCode;
+
+/// A failure of one exchange.
+///
+/// Two texts live in it: [`public_message`](Self::public_message) goes downstream and never holds an
+/// account, a path or a secret; `Display` and the sources go to the log.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    param: Option<String>,
+    code: Option<&'static str>,
+    retry_after: Option<Duration>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What the downstream can do about it, and what the operator should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request cannot be served as it is; `param` says which part.
+    InvalidRequest,
+    /// The request's body is larger than the limit.
+    TooLarge,
+    /// The key is missing or wrong.
+    Unauthorized,
+    /// The key is right and does not reach so far.
+    Forbidden,
+    /// No such route or thing.
+    NotFound,
+    /// The route exists and not with this method.
+    MethodNotAllowed,
+    /// No such model.
+    ModelNotFound,
+    /// The conversation does not fit into the model's context window.
+    ContextTooLong,
+    /// Too many requests; see `retry_after`.
+    RateLimited,
+    /// The account's quota is used up.
+    QuotaExhausted,
+    /// The model or the gateway has no capacity left for now.
+    Overloaded,
+    /// The upstream does not accept our credential: the operator must act.
+    UpstreamAuth,
+    /// The upstream refused for a reason of its own.
+    UpstreamRefused,
+    /// The upstream could not be reached.
+    UpstreamUnreachable,
+    /// The upstream answered what we cannot believe: a broken frame, a cut stream.
+    UpstreamProtocol,
+    /// The upstream was silent for longer than the limit.
+    Timeout,
+    /// The gateway is draining.
+    ShuttingDown,
+    /// A fault of ours.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The HTTP status that says so.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::InvalidRequest | Self::ContextTooLong => StatusCode::BAD_REQUEST,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RateLimited | Self::QuotaExhausted => StatusCode::TOO_MANY_REQUESTS,
+            Self::Overloaded | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamAuth
+            | Self::UpstreamRefused
+            | Self::UpstreamUnreachable
+            | Self::UpstreamProtocol => StatusCode::BAD_GATEWAY,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Whether the same request may succeed later without anyone changing anything. SDKs are told by
+    /// `x-should-retry`.
+    pub fn may_retry(self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited
+                | Self::Overloaded
+                | Self::UpstreamRefused
+                | Self::UpstreamUnreachable
+                | Self::UpstreamProtocol
+                | Self::Timeout
+                | Self::ShuttingDown
+                | Self::Internal
+        )
+    }
+}
+
+impl Error {
+    /// A failure with the text that the downstream reads.
+    pub fn new(kind: ErrorKind, public_message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: public_message.into(),
+            param: None,
+            code: None,
+            retry_after: None,
+            source: None,
+        }
+    }
+
+    /// A refusal of one part of the request: `param` is a path such as `messages[0].content`, `code` a
+    /// word of the dialect such as `invalid_type`.
+    pub fn invalid(
+        param: impl Into<String>,
+        code: Option<&'static str>,
+        public_message: impl Into<String>,
+    ) -> Self {
+        Self {
+            param: Some(param.into()),
+            code,
+            ..Self::new(ErrorKind::InvalidRequest, public_message)
+        }
+    }
+
+    /// Adds the cause, for the log.
+    #[must_use]
+    pub fn with_source(
+        mut self,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Adds how long the downstream should wait.
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
+        self.retry_after = after;
+        self
+    }
+
+    /// Names the part of the request that is at fault.
+    #[must_use]
+    pub fn with_param(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// What the caller can do about it.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The HTTP status that says so.
+    pub fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    /// The text for the downstream.
+    pub fn public_message(&self) -> &str {
+        &self.message
+    }
+
+    /// The part of the request that is at fault, as a path.
+    pub fn param(&self) -> Option<&str> {
+        self.param.as_deref()
+    }
+
+    /// A word of the dialect that is more exact than the kind's own.
+    pub fn code(&self) -> Option<&'static str> {
+        self.code
+    }
+
+    /// How long the downstream should wait before it tries again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.message)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The dialects that we serve, and the seam between them and the one pipeline.
+
+pub(crate) mod chat;
+
+use bytes::{Bytes, BytesMut};
+use kiro_protocol::conversation::Conversation;
+use kiro_protocol::reply::ReplyEvent;
+
+use crate::error::Error;
+
+/// One API dialect.
+///
+/// A surface translates: its request into a [`Conversation`], [`ReplyEvent`]s and errors back into its
+/// own words. It does no I/O and knows nothing of credentials.
+pub(crate) trait Surface: Sync {
+    /// Decodes a request body.
+    fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error>;
+
+    /// The body of an error response before the commit point.
+    fn refuse(&self, error: &Error) -> Bytes;
+}
+
+/// What a surface may know while it accepts a request.
+#[derive(Debug)]
+pub(crate) struct Context<'a> {
+    /// The public names of the models and what they are called upstream.
+    pub(crate) models: &'a crate::catalog::Models,
+    /// Seconds since the epoch, for `created`.
+    pub(crate) now: u64,
+}
+
+/// A request, understood.
+pub(crate) struct Accepted {
+    /// What is sent upstream.
+    pub(crate) conversation: Conversation,
+    /// How the answer goes back.
+    pub(crate) mode: Mode,
+    /// Turns the reply into the dialect's words and remembers what that needs.
+    pub(crate) encoder: Box<dyn ReplyEncoder>,
+    /// Fields that were accepted and have no effect although they could change the answer, for the
+    /// `x-gateway-ignored` header.
+    pub(crate) ignored: Vec<&'static str>,
+}
+
+/// How the answer goes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// As server-sent events while it comes in.
+    Stream,
+    /// As one JSON document at the end.
+    Complete,
+}
+
+/// Writes one reply in a dialect's words. Every method appends to `out` and flushes nothing.
+///
+/// The grammar of [`ReplyEvent`] is guaranteed by the caller.
+pub(crate) trait ReplyEncoder: Send {
+    /// The next event of the reply. A complete-mode encoder collects and writes nothing.
+    fn event(&mut self, event: ReplyEvent, out: &mut BytesMut);
+
+    /// Bytes without meaning, sent so that nobody hangs up. Only called in stream mode.
+    fn keep_alive(&mut self, out: &mut BytesMut);
+
+    /// The end of a reply, after `Stop`.
+    fn finish(&mut self, out: &mut BytesMut);
+
+    /// The end of a reply that failed after the commit point, in the dialect's way. Only called in
+    /// stream mode.
+    fn fail(&mut self, error: &Error, out: &mut BytesMut);
+}
