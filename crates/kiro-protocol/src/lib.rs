@@ -1,5 +1,9 @@
 //! The wire protocol of the Kiro service, sans-IO.
 
 pub mod conversation;
+mod generation;
 pub mod reply;
+pub mod request;
 pub mod text;
+
+pub use generation::Generation;
