@@ -3,7 +3,11 @@
 //! It is not Kiro's JSON. Every dialect that a gateway speaks decodes into a [`Conversation`];
 //! [`request`](crate) repairs it to Kiro's rules and writes it in any wire profile.
 
+use std::fmt;
+
 use bytestring::ByteString;
+use serde::Deserializer;
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use crate::text::JsonText;
@@ -142,23 +146,48 @@ pub enum Reasoning {
 }
 
 /// The text of a JSON object, validated, carried as it was written.
+///
+/// Guarantees, established by every constructor: it is one JSON object, every string in it is valid
+/// Unicode (no half of a surrogate pair), every number can be represented, and it nests no deeper than
+/// [`JsonObject::MAX_DEPTH`]. So it may be copied into a request body as it is. Cloning is cheap.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct JsonObject(ByteString);
 
 impl JsonObject {
+    /// Deepest nesting of objects and lists that is taken; the object itself counts as one.
+    ///
+    /// Kiro refuses bodies that nest deeper than 128 (source: the official server SDK, October 2026),
+    /// and an object stands at most ten levels deep in a body.
+    pub const MAX_DEPTH: usize = 100;
+
     /// Takes the text of a JSON object.
     ///
     /// # Errors
     ///
-    /// When the text is not JSON, or not an object. Empty text is an empty object, because that is how
-    /// a tool without arguments is called on the wire.
+    /// When the text is not JSON, not an object, or breaks a guarantee of the type. Empty text is an
+    /// empty object, because that is how a tool without arguments is called on the wire.
     pub fn parse(text: impl Into<ByteString>) -> Result<Self, serde_json::Error> {
         let text = text.into();
         if text.trim().is_empty() {
             return Ok(Self::empty());
         }
-        serde_json::from_str::<Fields>(&text)?;
+        let mut json = serde_json::Deserializer::from_str(&text);
+        Fields.deserialize(&mut json)?;
+        json.end()?;
         Ok(Self(text))
+    }
+
+    /// Takes any text: a JSON object as [`parse`](Self::parse) does, everything else as
+    /// `{"arguments":"the text"}`.
+    ///
+    /// For the arguments of an old tool call in a client's history. Models do write broken arguments;
+    /// the call and its result are still part of the conversation.
+    pub fn parse_or_wrap(text: impl Into<ByteString>) -> Self {
+        let text = text.into();
+        Self::parse(text.clone()).unwrap_or_else(|_| {
+            let escaped = JsonText::new(&text);
+            Self(format!("{{\"arguments\":\"{}\"}}", escaped.escaped()).into())
+        })
     }
 
     /// `{}`.
@@ -172,29 +201,95 @@ impl JsonObject {
     }
 }
 
-/// Accepts any JSON object and keeps nothing.
+impl TryFrom<&Map<String, Value>> for JsonObject {
+    type Error = serde_json::Error;
+
+    /// Writes a parsed object; fails when it nests deeper than [`JsonObject::MAX_DEPTH`].
+    fn try_from(map: &Map<String, Value>) -> Result<Self, Self::Error> {
+        Self::parse(serde_json::to_string(map)?)
+    }
+}
+
+/// Accepts a JSON object and keeps nothing.
 struct Fields;
 
-impl<'de> serde::Deserialize<'de> for Fields {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Fields;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a JSON object")
-            }
-            fn visit_map<A: serde::de::MapAccess<'de>>(
-                self,
-                mut map: A,
-            ) -> Result<Fields, A::Error> {
-                while map
-                    .next_entry::<serde::de::IgnoredAny, serde::de::IgnoredAny>()?
-                    .is_some()
-                {}
-                Ok(Fields)
-            }
+/// Accepts a JSON value with so many levels below it, and keeps nothing.
+///
+/// `IgnoredAny` would be shorter, but it skips strings and numbers without looking into them.
+struct Checked {
+    levels: usize,
+}
+
+impl Checked {
+    fn below<E: de::Error>(&self) -> Result<Self, E> {
+        match self.levels.checked_sub(1) {
+            Some(levels) => Ok(Self { levels }),
+            None => Err(E::custom(format_args!(
+                "nested deeper than {} levels",
+                JsonObject::MAX_DEPTH
+            ))),
         }
-        deserializer.deserialize_map(Visitor)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Fields {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        let levels = JsonObject::MAX_DEPTH;
+        Checked { levels }.visit_map(map)
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Checked {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Checked {
+    type Value = ();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(self.below()?)?.is_some() {}
+        Ok(())
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let below = self.below()?.levels;
+        while map.next_key_seed(Self { levels: 1 })?.is_some() {
+            map.next_value_seed(Self { levels: below })?;
+        }
+        Ok(())
     }
 }
 
@@ -303,9 +398,10 @@ pub struct ToolSpec {
     /// The name as the client gave it. Kiro's narrower rule is met by renaming on the way.
     pub name: String,
     /// What the tool does; may be empty.
-    pub description: String,
-    /// JSON schema of the arguments, as the client gave it.
-    pub schema: Map<String, Value>,
+    pub description: JsonText,
+    /// JSON schema of the arguments, as the client gave it. What Kiro does not take of it is
+    /// simplified on the way.
+    pub schema: JsonObject,
 }
 
 /// Knobs that Kiro can carry for some models. `None` leaves the model's default.
@@ -333,4 +429,75 @@ pub enum Effort {
     ExtraHigh,
     /// `max`
     Max,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_is_kept_as_it_was_written() {
+        let text = "{ \"b\" : 1.50, \"a\":[null,{\"\u{e9}\":\"\\ud83d\\ude00\"}] }";
+        assert_eq!(JsonObject::parse(text).unwrap().as_str(), text);
+        assert_eq!(JsonObject::parse(" \n").unwrap(), JsonObject::empty());
+    }
+
+    #[test]
+    fn what_is_not_one_whole_object_is_refused() {
+        for text in [
+            "[]",
+            "1",
+            "\"{}\"",
+            "{",
+            "{}{}",
+            "{\"a\":}",
+            "{\"a\":\"\\ud800\"}",
+            "{\"\\udc00\":1}",
+            "{\"a\":1e999}",
+        ] {
+            assert!(JsonObject::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_is_limited() {
+        let nested = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        assert!(JsonObject::parse(nested(JsonObject::MAX_DEPTH)).is_ok());
+        let error = JsonObject::parse(nested(JsonObject::MAX_DEPTH + 1)).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("nested deeper than 100 levels"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn broken_arguments_are_wrapped_not_lost() {
+        for (text, object) in [
+            ("{\"path\":\"a\"}", "{\"path\":\"a\"}"),
+            ("", "{}"),
+            ("{\"path\":\"a", "{\"arguments\":\"{\\\"path\\\":\\\"a\"}"),
+            ("[1]", "{\"arguments\":\"[1]\"}"),
+        ] {
+            assert_eq!(JsonObject::parse_or_wrap(text).as_str(), object);
+        }
+    }
+
+    #[test]
+    fn the_format_of_a_picture_is_read_from_its_bytes() {
+        for (base64, format) in [
+            ("iVBORw0KGgo=", ImageFormat::Png),
+            ("/9j/4AAQ", ImageFormat::Jpeg),
+            ("R0lGODlh", ImageFormat::Gif),
+            ("UklGRgAAAABXRUJQ", ImageFormat::Webp),
+        ] {
+            assert_eq!(Image::from_base64(base64).unwrap().format(), format);
+        }
+        assert_eq!(Image::from_base64("Qk0AAAAA"), Err(ImageError::Format));
+        assert_eq!(
+            Image::from_base64("data:image/png;base64,iVBO"),
+            Err(ImageError::Base64)
+        );
+    }
 }
