@@ -1,1 +1,11 @@
-//! (page to come)
+#![doc = include_str!("../README.md")]
+
+pub mod chat;
+mod either;
+mod error;
+mod json;
+mod model;
+
+pub use error::{ErrorBody, ErrorObject};
+pub use json::{Object, Text};
+pub use model::{Model, ModelList};
