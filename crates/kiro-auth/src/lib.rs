@@ -1,1 +1,34 @@
-//! (page to come)
+//! Credentials of the Kiro service: read, refresh, store, choose.
+
+mod clock;
+mod credential;
+mod document;
+mod error;
+mod expiry;
+mod login;
+mod pool;
+pub mod refresh;
+mod region;
+mod secret;
+pub mod store;
+mod token;
+mod wire;
+
+use std::future::Future;
+use std::pin::Pin;
+
+#[cfg(any(test, feature = "test-util"))]
+pub use crate::clock::ManualClock;
+pub use crate::clock::{Clock, SystemClock};
+pub use crate::credential::{Credential, CredentialId};
+pub use crate::error::{AuthError, AuthErrorKind};
+pub use crate::login::{ApiHost, BUILDER_ID_PROFILE_ARN, Login, SOCIAL_PROFILE_ARN};
+pub use crate::pool::{CredentialStatus, Health, Lease, LeaseRequest, Outcome, Pool, RestReason};
+pub use crate::refresh::{Refreshed, Refresher};
+pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_region};
+pub use crate::secret::Secret;
+pub use crate::store::{CredentialStore, FileStore, MemoryStore};
+pub use crate::token::{AccessToken, Freshness, Margins, Overrides, TokenSource, freshness};
+
+/// What the traits of this crate return, so that they stay usable as trait objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

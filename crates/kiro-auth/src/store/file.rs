@@ -1,0 +1,320 @@
+//! Kiro's own JSON cache file, shared with the IDE.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use zeroize::Zeroizing;
+
+use super::CredentialStore;
+use crate::BoxFuture;
+use crate::credential::{Credential, CredentialId};
+use crate::document::Document;
+use crate::error::AuthError;
+use crate::wire;
+
+/// Keeps a credential in a file of the form of Kiro's cache, usually
+/// `~/.aws/sso/cache/kiro-auth-token.json`; the shape is at [`Credential::from_json`].
+///
+/// The file belongs to another program. Saving therefore replaces the values it knows *in the text* and
+/// leaves everything else byte for byte, and it replaces the file in one step:
+///
+/// ```text
+/// .kiro-auth-token.json.{pid}-{n}.tmp   written with the old file's mode and owner, synced
+///            │ rename
+///            v
+/// kiro-auth-token.json                  old or new at every moment, never half; then the folder is synced
+/// ```
+///
+/// - A symbolic link stays one: the file it points to is replaced.
+/// - A new file gets mode 0600.
+/// - A file that is not JSON is never overwritten.
+/// - Where the folder is not writable, or the new file could not be given back to its owner, the rotated
+///   tokens live in memory only; one warning says so.
+/// - Clients of the AWS directories keep their registration in a second file, `{clientIdHash}.json` in
+///   the same folder. It is read, never written.
+#[derive(Debug, Clone)]
+pub struct FileStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    id: CredentialId,
+    path: PathBuf,
+    warned_read_only: AtomicBool,
+}
+
+/// A credential file has about two kilobytes; what is larger than this is something else.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+impl FileStore {
+    /// The file at this path. Nothing is read yet; the file need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self(Arc::new(Inner {
+            id: CredentialId::of("file", &path.to_string_lossy()),
+            path,
+            warned_read_only: AtomicBool::new(false),
+        }))
+    }
+
+    /// The path as it was given.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Runs blocking work beside the runtime. It is not cut short when the caller leaves.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, AuthError> + Send + 'static,
+    ) -> Result<T, AuthError> {
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || work(&inner))
+            .await
+            .unwrap_or_else(|error| {
+                Err(
+                    AuthError::store_failed("the work on the credential file was interrupted")
+                        .with_source(error),
+                )
+            })
+    }
+}
+
+impl CredentialStore for FileStore {
+    fn id(&self) -> CredentialId {
+        self.0.id
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<Credential, AuthError>> {
+        Box::pin(self.blocking(Inner::load))
+    }
+
+    fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>> {
+        let credential = credential.clone();
+        Box::pin(self.blocking(move |inner| inner.save(&credential)))
+    }
+}
+
+impl Inner {
+    fn load(&self) -> Result<Credential, AuthError> {
+        let text = self.read_settled()?;
+        let document = parse(&self.path, &text)?;
+        let mut credential = wire::read(&document)?;
+        credential.id = self.id;
+        if let Some(hash) = credential.client_id_hash.clone()
+            && credential.client_secret.is_none()
+        {
+            self.read_registration(&hash, &mut credential)?;
+        }
+        Ok(credential)
+    }
+
+    /// Reads the file; once more after a moment when it is not JSON, because the IDE rewrites it in
+    /// place and we may have come in the middle.
+    fn read_settled(&self) -> Result<Zeroizing<String>, AuthError> {
+        const MOMENT: std::time::Duration = std::time::Duration::from_millis(50);
+        let text = self.read()?;
+        if Document::parse(&text).is_ok() {
+            return Ok(text);
+        }
+        std::thread::sleep(MOMENT);
+        self.read()
+    }
+
+    fn read(&self) -> Result<Zeroizing<String>, AuthError> {
+        read(&self.path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => AuthError::signed_out(format!(
+                "there is no credential file at {}",
+                self.path.display()
+            )),
+            _ => failed("read", &self.path, error),
+        })
+    }
+
+    fn read_registration(&self, hash: &str, into: &mut Credential) -> Result<(), AuthError> {
+        // The hash becomes a file name, and it comes from a file.
+        let is_name = hash
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+        if !is_name || hash.is_empty() || hash.len() > 128 {
+            return Err(AuthError::misconfigured(format!(
+                "the clientIdHash in {} is not a file name",
+                self.path.display()
+            )));
+        }
+        let path = self.path.with_file_name(format!("{hash}.json"));
+        let text = read(&path).map_err(|error| match error.kind() {
+            ErrorKind::NotFound => AuthError::misconfigured(format!(
+                "the client registration {} is missing",
+                path.display()
+            )),
+            _ => failed("read", &path, error),
+        })?;
+        wire::read_registration(&parse(&path, &text)?, into);
+        Ok(())
+    }
+
+    fn save(&self, credential: &Credential) -> Result<(), AuthError> {
+        let target = match fs::canonicalize(&self.path) {
+            Ok(target) => target,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let text = Zeroizing::new(wire::write(credential));
+                return self.settle(replace(&self.path, &text, None));
+            }
+            Err(error) => return Err(failed("find", &self.path, error)),
+        };
+        let old = read(&target).map_err(|error| failed("read", &target, error))?;
+        let patched = Zeroizing::new(wire::patch(&parse(&target, &old)?, credential));
+        if *patched == *old {
+            return Ok(());
+        }
+        let metadata = fs::metadata(&target).map_err(|error| failed("read", &target, error))?;
+        self.settle(replace(&target, &patched, Some(&metadata)))
+    }
+
+    /// Tells a read-only source, which is worth one warning, from a failure, which is worth another try.
+    fn settle(&self, written: io::Result<()>) -> Result<(), AuthError> {
+        match written {
+            Ok(()) => Ok(()),
+            Err(error) if is_read_only(&error) => {
+                if !self.warned_read_only.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        credential = %self.id,
+                        path = %self.path.display(),
+                        %error,
+                        "credential file is read-only: rotated tokens are kept in memory and are lost \
+                         when the process ends"
+                    );
+                }
+                Ok(())
+            }
+            Err(error) => Err(failed("write", &self.path, error)),
+        }
+    }
+}
+
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+fn failed(doing: &str, path: &Path, error: io::Error) -> AuthError {
+    AuthError::store_failed(format!("cannot {doing} {}", path.display())).with_source(error)
+}
+
+fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, AuthError> {
+    Document::parse(text).map_err(|error| {
+        AuthError::misconfigured(format!("{} cannot be understood", path.display()))
+            .with_source(error)
+    })
+}
+
+fn read(path: &Path) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::new());
+    let read = File::open(path)?
+        .take(MAX_FILE_BYTES + 1)
+        .read_to_string(&mut text)?;
+    if read as u64 > MAX_FILE_BYTES {
+        return Err(io::Error::new(ErrorKind::FileTooLarge, "larger than 1 MiB"));
+    }
+    // Editors on Windows put a byte order mark in front, which is not JSON.
+    if text.starts_with('\u{feff}') {
+        text.drain(..'\u{feff}'.len_utf8());
+    }
+    Ok(text)
+}
+
+/// Replaces the file in one step, keeping its mode and owner.
+fn replace(target: &Path, text: &str, like: Option<&fs::Metadata>) -> io::Result<()> {
+    let temporary = Temporary::create(target)?;
+    temporary.write(text, like)?;
+    temporary.rename_to(target)
+}
+
+/// A file beside the target that disappears unless it is renamed.
+struct Temporary {
+    path: PathBuf,
+    file: File,
+    renamed: bool,
+}
+
+impl Temporary {
+    fn create(target: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let name = target.file_name().unwrap_or_default().to_string_lossy();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = target.with_file_name(format!(".{name}.{}-{count}.tmp", std::process::id()));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path)?;
+        Ok(Self {
+            path,
+            file,
+            renamed: false,
+        })
+    }
+
+    fn write(&self, text: &str, like: Option<&fs::Metadata>) -> io::Result<()> {
+        (&self.file).write_all(text.as_bytes())?;
+        if let Some(metadata) = like {
+            give_back(&self.file, metadata)?;
+            self.file.set_permissions(metadata.permissions())?;
+        }
+        self.file.sync_all()
+    }
+
+    fn rename_to(mut self, target: &Path) -> io::Result<()> {
+        fs::rename(&self.path, target)?;
+        self.renamed = true;
+        sync_folder(target)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Gives the new file to the old one's owner. A gateway that runs as root would otherwise lock the IDE
+/// out of its own file.
+#[cfg(unix)]
+fn give_back(file: &File, owner: &fs::Metadata) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt, fchown};
+    let ours = file.metadata()?;
+    if (ours.uid(), ours.gid()) == (owner.uid(), owner.gid()) {
+        return Ok(());
+    }
+    match fchown(file, Some(owner.uid()), Some(owner.gid())) {
+        // The group alone does not lock anybody out, since the mode is the owner's as a rule.
+        Err(_) if ours.uid() == owner.uid() => Ok(()),
+        result => result,
+    }
+}
+
+#[cfg(not(unix))]
+fn give_back(_file: &File, _owner: &fs::Metadata) -> io::Result<()> {
+    Ok(())
+}
+
+/// Makes the rename itself survive a power cut. Only Unix lets a folder be opened and synced.
+fn sync_folder(target: &Path) -> io::Result<()> {
+    if cfg!(unix)
+        && let Some(folder) = target.parent()
+    {
+        File::open(if folder.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            folder
+        })?
+        .sync_all()?;
+    }
+    Ok(())
+}

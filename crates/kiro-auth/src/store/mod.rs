@@ -1,0 +1,48 @@
+//! Where credentials live between refreshes.
+
+#[cfg(any(test, feature = "test-util"))]
+pub mod contract;
+mod file;
+mod memory;
+
+use std::fmt;
+
+pub use self::file::FileStore;
+pub use self::memory::MemoryStore;
+use crate::BoxFuture;
+use crate::credential::{Credential, CredentialId};
+use crate::error::AuthError;
+
+/// Keeps one credential.
+///
+/// A refresh token is often good for one use only, so losing what [`save`](Self::save) was given means
+/// signing in again: an implementation returns from it when the credential would survive a crash.
+///
+/// Others may change the content at any time – Kiro's IDE does – so [`load`](Self::load) reads the
+/// source each time and does not cache.
+///
+/// An implementation can be checked with the suite in `store::contract` (feature `test-util`).
+pub trait CredentialStore: Send + Sync + fmt::Debug {
+    /// The name of the credential that is kept here. It stays the same for the life of the store, and
+    /// what [`load`](Self::load) returns carries it.
+    fn id(&self) -> CredentialId;
+
+    /// Reads the credential.
+    ///
+    /// # Errors
+    ///
+    /// [`SignedOut`](crate::AuthErrorKind::SignedOut) when there is none,
+    /// [`Misconfigured`](crate::AuthErrorKind::Misconfigured) when there is something else,
+    /// [`StoreFailed`](crate::AuthErrorKind::StoreFailed) when the source cannot be read.
+    fn load(&self) -> BoxFuture<'_, Result<Credential, AuthError>>;
+
+    /// Writes what a refresh has changed: the tokens, their expiry and the profile. What else the source
+    /// holds stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFailed`](crate::AuthErrorKind::StoreFailed) when the credential is not safe. The caller
+    /// keeps using it and tries again later. A source that is read-only by design is not an error: the
+    /// store warns once and returns `Ok`, since trying again changes nothing.
+    fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>>;
+}

@@ -1,0 +1,157 @@
+//! An access token and the facts of its credential that a request needs.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::freshness::{Freshness, Margins, freshness, time_left};
+use crate::credential::{Credential, CredentialId};
+use crate::login::{ApiHost, Login};
+use crate::secret::Secret;
+
+/// An access token as it was when it was asked for. Cheap to clone; it does not change when the
+/// credential is refreshed.
+#[derive(Debug, Clone)]
+pub struct AccessToken(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    secret: Secret,
+    generation: u64,
+    /// Obtained by our own refresh, not found in the store.
+    issued_to_us: bool,
+    margins: Margins,
+    credential: Credential,
+}
+
+impl AccessToken {
+    /// `lifetime` is known for a token of our own refresh only.
+    pub(super) fn new(
+        secret: Secret,
+        credential: Credential,
+        generation: u64,
+        lifetime: Option<Duration>,
+        jitter: f64,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            secret,
+            generation,
+            issued_to_us: lifetime.is_some(),
+            margins: Margins::of(lifetime, jitter),
+            credential,
+        }))
+    }
+
+    /// The token, for the `authorization: Bearer` header.
+    pub fn secret(&self) -> &Secret {
+        &self.0.secret
+    }
+
+    /// Counts the access tokens of this credential; see [`TokenSource::reject`](super::TokenSource::reject).
+    pub fn generation(&self) -> u64 {
+        self.0.generation
+    }
+
+    /// When it expires, if it does.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.0.credential.expires_at
+    }
+
+    /// The name of its credential.
+    pub fn credential_id(&self) -> CredentialId {
+        self.0.credential.id
+    }
+
+    /// How its credential was obtained.
+    pub fn login(&self) -> Login {
+        self.0.credential.login
+    }
+
+    /// The value of the `TokenType` header, if one must be sent.
+    pub fn token_type(&self) -> Option<&'static str> {
+        self.login().token_type()
+    }
+
+    /// The profile that is known for the credential. What to send to a host is
+    /// [`profile_arn_for`](Self::profile_arn_for).
+    pub fn profile_arn(&self) -> Option<&str> {
+        self.0.credential.profile_arn.as_deref()
+    }
+
+    /// The profile ARN to send to a host; `None` means to leave the member out. See
+    /// [`Login::profile_arn`].
+    pub fn profile_arn_for(&self, host: ApiHost) -> Option<&str> {
+        self.login().profile_arn(host, self.profile_arn())
+    }
+
+    /// The region of the service; see [`service_region`](crate::service_region).
+    pub fn api_region(&self) -> &str {
+        self.0.credential.service_region()
+    }
+
+    /// The region of the sign-in service.
+    pub fn auth_region(&self) -> &str {
+        self.0.credential.login_region()
+    }
+
+    pub(super) fn freshness(&self, now: SystemTime) -> Freshness {
+        if self.login().expires() {
+            freshness(self.expires_at(), now, &self.0.margins)
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    /// Whether it may still be used when refreshing fails.
+    pub(super) fn is_last_resort(&self, now: SystemTime) -> bool {
+        !self.login().expires() || time_left(self.expires_at(), now) > self.0.margins.last_resort
+    }
+
+    pub(super) fn issued_to_us(&self) -> bool {
+        self.0.issued_to_us
+    }
+
+    /// The same token, with news about its credential.
+    pub(super) fn with_facts_of(&self, credential: Credential) -> Self {
+        Self(Arc::new(Inner {
+            secret: self.0.secret.clone(),
+            generation: self.0.generation,
+            issued_to_us: self.0.issued_to_us,
+            margins: self.0.margins,
+            credential,
+        }))
+    }
+}
+
+/// What the operator says about a credential, over what its store says. Never written to the store.
+///
+/// ```
+/// use kiro_auth::Overrides;
+///
+/// let mut overrides = Overrides::default();
+/// overrides.api_region = Some("eu-central-1".into());
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Overrides {
+    /// The profile that pays.
+    pub profile_arn: Option<String>,
+    /// The region of the sign-in service.
+    pub auth_region: Option<String>,
+    /// The region of the service.
+    pub api_region: Option<String>,
+}
+
+impl Overrides {
+    pub(super) fn over(&self, credential: &Credential) -> Credential {
+        let mut result = credential.clone();
+        let replace = |slot: &mut Option<String>, by: &Option<String>| {
+            if by.is_some() {
+                slot.clone_from(by);
+            }
+        };
+        replace(&mut result.profile_arn, &self.profile_arn);
+        replace(&mut result.auth_region, &self.auth_region);
+        replace(&mut result.api_region, &self.api_region);
+        result
+    }
+}

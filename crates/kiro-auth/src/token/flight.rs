@@ -1,0 +1,216 @@
+//! One refresh from take-off to landing: look into the store, ask, save, publish.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tracing::Instrument;
+
+use super::access::AccessToken;
+use super::freshness::Freshness;
+use super::source::{Landing, Shared, State, Tokens};
+use crate::credential::Credential;
+use crate::error::{AuthError, AuthErrorKind};
+use crate::login::Login;
+use crate::refresh::Refreshed;
+use crate::secret::Secret;
+
+/// How many refresh tokens one flight tries: the one we hold, the one found in the store, and the one
+/// found there after a refusal.
+const MAX_ATTEMPTS: usize = 3;
+
+/// The longest pause between two attempts to save.
+const LONGEST_SAVE_PAUSE: Duration = Duration::from_secs(60);
+
+/// Spawns the refresh, so that it is finished and saved whoever leaves.
+pub(super) fn start(shared: Arc<Shared>, landing: watch::Sender<Landing>) {
+    let span = tracing::info_span!(parent: None, "refresh", credential = %shared.id);
+    let flight = async move {
+        let outcome = fly(&shared).await;
+        if let Err(error) = &outcome {
+            tracing::warn!(error = error as &dyn std::error::Error, "refresh failed");
+        }
+        landing.send_replace(Some(shared.land(outcome)));
+    };
+    tokio::spawn(flight.instrument(span));
+}
+
+async fn fly(shared: &Arc<Shared>) -> Result<AccessToken, AuthError> {
+    let mut candidates = Vec::new();
+    let mut refusal = None;
+    for _ in 0..MAX_ATTEMPTS {
+        candidates.splice(0..0, look(shared).await?);
+        if let Some(token) = fresh(shared) {
+            return Ok(token);
+        }
+        let Some(credential) = candidates.iter().find(|one| is_untried(shared, one)) else {
+            break;
+        };
+        let asked_at = shared.clock.now();
+        let asked_with = shared.lock().with_overrides(credential);
+        match shared.refresher.refresh(&asked_with).await {
+            Ok(refreshed) => {
+                let next = credential.refreshed(&refreshed, asked_at);
+                return Ok(keep(shared, next, refreshed).await);
+            }
+            Err(error) if error.kind() == AuthErrorKind::SignedOut => {
+                shared.lock().dead.extend(credential.refresh_token.clone());
+                refusal = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(refusal.unwrap_or_else(|| nothing_to_ask_with(shared)))
+}
+
+/// Reads the store and takes over what somebody else has written there. Returns the credentials that may
+/// be refreshed, best first.
+async fn look(shared: &Shared) -> Result<Vec<Credential>, AuthError> {
+    let loaded = shared.store.load().await;
+    let mut state = shared.lock();
+    let mine = state.credential.clone();
+    let loaded = match (loaded, &mine) {
+        (Ok(loaded), _) => loaded,
+        (Err(error), None) => return Err(error),
+        (Err(error), Some(mine)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot read the credential again; using the one in memory"
+            );
+            return Ok(vec![mine.clone()]);
+        }
+    };
+    if !state.is_news(&loaded) {
+        return Ok(mine.into_iter().collect());
+    }
+    if mine.is_some() {
+        tracing::info!("the credential has changed in its store");
+    }
+    state.seen = Some(Tokens::of(&loaded));
+    adopt(shared, &mut state, loaded.clone());
+    // What we held may still work when what was found does not, as after a restored backup.
+    Ok([Some(loaded), mine].into_iter().flatten().collect())
+}
+
+/// Makes what was found in the store the credential.
+fn adopt(shared: &Shared, state: &mut State, loaded: Credential) {
+    let facts = state.with_overrides(&loaded);
+    state.held = match (&loaded.access_token, &state.held) {
+        (Some(secret), Some(held)) if held.secret() == secret => Some(held.with_facts_of(facts)),
+        (Some(secret), _) => {
+            let secret = secret.clone();
+            state.generation += 1;
+            let jitter = shared.jitter(state.generation);
+            Some(AccessToken::new(
+                secret,
+                facts,
+                state.generation,
+                None,
+                jitter,
+            ))
+        }
+        (None, _) => None,
+    };
+    state.credential = Some(loaded);
+}
+
+/// The access token, if somebody else's refresh has made ours unnecessary.
+fn fresh(shared: &Shared) -> Option<AccessToken> {
+    let now = shared.clock.now();
+    let state = shared.lock();
+    state
+        .accepted()
+        .filter(|held| held.freshness(now) == Freshness::Fresh)
+        .cloned()
+}
+
+fn is_untried(shared: &Shared, credential: &Credential) -> bool {
+    let state = shared.lock();
+    let is_dead = |token: &Secret| state.dead.contains(token);
+    credential
+        .refresh_token
+        .as_ref()
+        .is_some_and(|token| !is_dead(token))
+}
+
+fn nothing_to_ask_with(shared: &Shared) -> AuthError {
+    let state = shared.lock();
+    let login = state.credential.as_ref().map(|credential| credential.login);
+    state.last_refusal().unwrap_or_else(|| match login {
+        Some(Login::ApiKey) => AuthError::signed_out("the upstream refuses the API key"),
+        _ => AuthError::signed_out("the credential has no refresh token that could be used"),
+    })
+}
+
+/// Saves what a refresh has brought, then makes it the credential. The order is the point: if the
+/// process dies in between, the rotated token is found after the restart.
+async fn keep(shared: &Arc<Shared>, next: Credential, refreshed: Refreshed) -> AccessToken {
+    let saved = shared.store.save(&next).await;
+    let mut state = shared.lock();
+    state.generation += 1;
+    let generation = state.generation;
+    let token = AccessToken::new(
+        refreshed.access_token,
+        state.with_overrides(&next),
+        generation,
+        Some(refreshed.expires_in),
+        shared.jitter(generation),
+    );
+    if saved.is_ok() {
+        state.saved = Some(Tokens::of(&next));
+    }
+    state.held = Some(token.clone());
+    state.credential = Some(next);
+    state.dead.clear();
+    drop(state);
+    tracing::info!(generation, expires_in = ?refreshed.expires_in, "refreshed");
+    if let Err(error) = saved {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the refreshed credential could not be saved: it is kept in memory and would be lost with \
+             the process; trying again"
+        );
+        tokio::spawn(save_later(Arc::downgrade(shared), generation).in_current_span());
+    }
+    token
+}
+
+/// Saves the credential of this generation as soon as the store takes it. Gives up when there is a newer
+/// generation, when somebody else has written to the store, or when nobody holds the credential any more.
+async fn save_later(shared: Weak<Shared>, generation: u64) {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_SAVE_PAUSE);
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        let Some(credential) = unsaved(&shared, generation) else {
+            return;
+        };
+        if let Ok(loaded) = shared.store.load().await
+            && shared.lock().is_news(&loaded)
+        {
+            tracing::info!("the credential has changed in its store; not saving over it");
+            return;
+        }
+        match shared.store.save(&credential).await {
+            Ok(()) => {
+                tracing::info!(generation, "the refreshed credential is saved after all");
+                shared.lock().saved = Some(Tokens::of(&credential));
+                return;
+            }
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the refreshed credential still cannot be saved"
+            ),
+        }
+    }
+}
+
+fn unsaved(shared: &Shared, generation: u64) -> Option<Credential> {
+    let state = shared.lock();
+    (state.generation == generation)
+        .then(|| state.credential.clone())
+        .flatten()
+}

@@ -1,0 +1,239 @@
+//! The members of Kiro's cache file: how they are spelled, read and written back.
+
+use std::time::{Duration, SystemTime};
+
+use serde_json::Value;
+
+use crate::credential::{Credential, CredentialId};
+use crate::document::Document;
+use crate::error::AuthError;
+use crate::expiry::{format_rfc3339, parse_expiry};
+use crate::login::Login;
+use crate::secret::Secret;
+
+/// The spellings of each member: the IDE's first, which new members get.
+const ACCESS_TOKEN: &[&str] = &["accessToken", "access_token"];
+const REFRESH_TOKEN: &[&str] = &["refreshToken", "refresh_token"];
+const EXPIRES_AT: &[&str] = &["expiresAt", "expires_at"];
+const PROFILE_ARN: &[&str] = &["profileArn", "profile_arn"];
+const AUTH_METHOD: &[&str] = &["authMethod", "auth_method"];
+const PROVIDER: &[&str] = &["provider"];
+const REGION: &[&str] = &["region"];
+const API_REGION: &[&str] = &["apiRegion", "api_region"];
+const START_URL: &[&str] = &["startUrl", "start_url"];
+const CLIENT_ID: &[&str] = &["clientId", "client_id"];
+const CLIENT_SECRET: &[&str] = &["clientSecret", "client_secret"];
+const CLIENT_ID_HASH: &[&str] = &["clientIdHash", "client_id_hash"];
+const ISSUER_URL: &[&str] = &["issuerUrl", "issuer_url"];
+const TOKEN_ENDPOINT: &[&str] = &["tokenEndpoint", "token_endpoint"];
+const SCOPES: &[&str] = &["scopes"];
+const API_KEY: &[&str] = &["kiroApiKey", "apiKey", "api_key"];
+
+/// What begins every API key.
+const API_KEY_PREFIX: &str = "ksk_";
+
+/// The directory behind AWS Builder ID, and what Kiro's IDE makes of it as a `clientIdHash`: the SHA-1
+/// of `{"startUrl":"https://view.awsapps.com/start"}` (computed; file names of that form are seen).
+const BUILDER_ID_START_URL: &str = "https://view.awsapps.com/start";
+const BUILDER_ID_HASH: &str = "e909a0580879b06ece1202964fbe9dda95ea4ce3";
+
+/// Reads a credential. Its id is derived from the token it holds; a store that knows something more
+/// lasting replaces it.
+pub(crate) fn read(document: &Document<'_>) -> Result<Credential, AuthError> {
+    let secret = |names| document.string(names).map(Secret::new);
+    let api_key = secret(API_KEY)
+        .or_else(|| secret(ACCESS_TOKEN).filter(is_api_key))
+        .or_else(|| secret(REFRESH_TOKEN).filter(is_api_key));
+    let login = login(document, api_key.is_some());
+    if let (Login::ApiKey, Some(key)) = (login, api_key) {
+        return Ok(Credential {
+            api_region: document.string(API_REGION),
+            auth_region: document.string(REGION),
+            ..Credential::from_api_key(key)?
+        });
+    }
+    let (access_token, refresh_token) = (secret(ACCESS_TOKEN), secret(REFRESH_TOKEN));
+    let Some(seed) = refresh_token.as_ref().or(access_token.as_ref()) else {
+        return Err(AuthError::misconfigured("the credential holds no token"));
+    };
+    let id = CredentialId::of("refresh-token", seed.expose());
+    Ok(Credential {
+        access_token,
+        refresh_token,
+        expires_at: document.value(EXPIRES_AT).as_ref().and_then(parse_expiry),
+        profile_arn: document.string(PROFILE_ARN),
+        auth_region: document.string(REGION),
+        api_region: document.string(API_REGION),
+        client_id: document.string(CLIENT_ID),
+        client_secret: secret(CLIENT_SECRET),
+        client_id_hash: document.string(CLIENT_ID_HASH),
+        issuer_url: document.string(ISSUER_URL),
+        token_endpoint: document.string(TOKEN_ENDPOINT),
+        scopes: scopes(document),
+        ..Credential::empty(id, login)
+    })
+}
+
+/// Reads what a client registration file adds to a credential.
+///
+/// ```json
+/// {"clientId": "…", "clientSecret": "…", "expiresAt": "2027-01-18T12:00:00.000Z"}
+/// ```
+pub(crate) fn read_registration(document: &Document<'_>, into: &mut Credential) {
+    into.client_id = document.string(CLIENT_ID).or(into.client_id.take());
+    into.client_secret = document
+        .string(CLIENT_SECRET)
+        .map(Secret::new)
+        .or(into.client_secret.take());
+}
+
+/// The text of a file with the tokens of a credential in it. Only what a refresh can change is written:
+/// the tokens, their expiry, and the profile.
+pub(crate) fn patch(document: &Document<'_>, credential: &Credential) -> String {
+    let mut changes: Vec<(&[&str], String)> = Vec::new();
+    let mut set = |names, text: Option<&str>| {
+        if let Some(text) = text
+            && document.string(names).as_deref() != Some(text)
+        {
+            changes.push((names, Value::from(text).to_string()));
+        }
+    };
+    set(
+        ACCESS_TOKEN,
+        credential.access_token.as_ref().map(Secret::expose),
+    );
+    set(
+        REFRESH_TOKEN,
+        credential.refresh_token.as_ref().map(Secret::expose),
+    );
+    set(PROFILE_ARN, credential.profile_arn.as_deref());
+    if let Some(expires_at) = credential.expires_at {
+        changes.push((EXPIRES_AT, expiry_in_style_of(document, expires_at)));
+    }
+    document.with(&changes)
+}
+
+/// The text of a new file.
+pub(crate) fn write(credential: &Credential) -> String {
+    let (method, provider) = match credential.login {
+        Login::Social => ("social", None),
+        Login::BuilderId => ("IdC", Some("BuilderId")),
+        Login::IdentityCenter => ("IdC", Some("Enterprise")),
+        Login::ExternalIdp => ("external_idp", Some("ExternalIdp")),
+        Login::ApiKey => ("api_key", None),
+    };
+    let expires_at = credential.expires_at.map(format_rfc3339);
+    let members = [
+        (
+            ACCESS_TOKEN,
+            credential.access_token.as_ref().map(Secret::expose),
+        ),
+        (
+            REFRESH_TOKEN,
+            credential.refresh_token.as_ref().map(Secret::expose),
+        ),
+        (PROFILE_ARN, credential.profile_arn.as_deref()),
+        (EXPIRES_AT, expires_at.as_deref()),
+        (AUTH_METHOD, Some(method)),
+        (PROVIDER, provider),
+        (REGION, credential.auth_region.as_deref()),
+        (API_REGION, credential.api_region.as_deref()),
+        (CLIENT_ID, credential.client_id.as_deref()),
+        (
+            CLIENT_SECRET,
+            credential.client_secret.as_ref().map(Secret::expose),
+        ),
+        (CLIENT_ID_HASH, credential.client_id_hash.as_deref()),
+        (ISSUER_URL, credential.issuer_url.as_deref()),
+        (TOKEN_ENDPOINT, credential.token_endpoint.as_deref()),
+        (SCOPES, credential.scopes.as_deref()),
+    ];
+    let lines: Vec<String> = members
+        .iter()
+        .filter_map(|(names, text)| Some((names.first()?, (*text)?)))
+        .map(|(name, text)| format!("  {}: {}", Value::from(*name), Value::from(text)))
+        .collect();
+    format!("{{\n{}\n}}\n", lines.join(",\n"))
+}
+
+/// An explicit method wins; else the shape decides (several gateways agree on this order).
+fn login(document: &Document<'_>, has_api_key: bool) -> Login {
+    let method = document.string(AUTH_METHOD).unwrap_or_default();
+    let provider = document.string(PROVIDER).unwrap_or_default();
+    match bare(&method).as_str() {
+        "social" => return Login::Social,
+        "idc" | "identitycenter" => return directory(document, &provider),
+        "builderid" => return Login::BuilderId,
+        "externalidp" => return Login::ExternalIdp,
+        "apikey" if has_api_key => return Login::ApiKey,
+        _ => {}
+    }
+    let has = |names| document.string(names).is_some();
+    if has_api_key {
+        Login::ApiKey
+    } else if has(TOKEN_ENDPOINT) || has(ISSUER_URL) {
+        Login::ExternalIdp
+    } else if has(CLIENT_ID_HASH) || (has(CLIENT_ID) && has(CLIENT_SECRET)) {
+        directory(document, &provider)
+    } else {
+        Login::Social
+    }
+}
+
+/// Which of the two kinds of AWS directory. Without a name, a start URL or a profile of its own it is
+/// taken for Builder ID, which needs none of them.
+fn directory(document: &Document<'_>, provider: &str) -> Login {
+    let start_url = document.string(START_URL);
+    let start_url = start_url.as_deref().map(|url| url.trim_end_matches('/'));
+    match bare(provider).as_str() {
+        "builderid" => Login::BuilderId,
+        "enterprise" | "identitycenter" | "idc" => Login::IdentityCenter,
+        _ if start_url == Some(BUILDER_ID_START_URL) => Login::BuilderId,
+        _ if start_url.is_some() => Login::IdentityCenter,
+        _ => match document.string(CLIENT_ID_HASH).as_deref() {
+            Some(BUILDER_ID_HASH) => Login::BuilderId,
+            Some(_) => Login::IdentityCenter,
+            None if document.string(PROFILE_ARN).is_some() => Login::IdentityCenter,
+            None => Login::BuilderId,
+        },
+    }
+}
+
+/// `external_idp`, `ExternalIdp` and `external-idp` are one word.
+fn bare(word: &str) -> String {
+    word.chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
+}
+
+fn is_api_key(secret: &Secret) -> bool {
+    secret.expose().starts_with(API_KEY_PREFIX)
+}
+
+/// A string in the IDE's files, a list in kiro-cli's rows.
+fn scopes(document: &Document<'_>) -> Option<String> {
+    match document.value(SCOPES)? {
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        Value::Array(items) => {
+            let words: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+            Some(words.join(" ")).filter(|text| !text.is_empty())
+        }
+        _ => None,
+    }
+}
+
+/// An expiry as the owner of the file spells it, since it has to read it back: a number stays a number
+/// of the same unit.
+fn expiry_in_style_of(document: &Document<'_>, time: SystemTime) -> String {
+    let since_epoch = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
+    match document.value(EXPIRES_AT) {
+        Some(Value::Number(old)) if old.as_f64().is_some_and(|old| old < 1e11) => {
+            since_epoch.as_secs().to_string()
+        }
+        Some(Value::Number(_)) => since_epoch.as_millis().to_string(),
+        _ => Value::from(format_rfc3339(time)).to_string(),
+    }
+}
