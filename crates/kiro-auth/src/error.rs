@@ -59,6 +59,14 @@ impl AuthError {
         self
     }
 
+    /// As [`with_source`](Self::with_source), for a cause whose type is not known.
+    #[cfg(feature = "hyper")]
+    #[must_use]
+    pub(crate) fn with_boxed(mut self, source: Box<dyn std::error::Error + Send + Sync>) -> Self {
+        self.source = Some(Arc::from(source));
+        self
+    }
+
     /// What the caller can do about it.
     pub fn kind(&self) -> AuthErrorKind {
         self.kind

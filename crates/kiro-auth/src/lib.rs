@@ -24,7 +24,9 @@ pub use crate::credential::{Credential, CredentialId};
 pub use crate::error::{AuthError, AuthErrorKind};
 pub use crate::login::{ApiHost, BUILDER_ID_PROFILE_ARN, Login, SOCIAL_PROFILE_ARN};
 pub use crate::pool::{CredentialStatus, Health, Lease, LeaseRequest, Outcome, Pool, RestReason};
-pub use crate::refresh::{Refreshed, Refresher};
+#[cfg(feature = "hyper")]
+pub use crate::refresh::{DEFAULT_IDP_HOSTS, HttpRefresher, HttpRefresherOptions};
+pub use crate::refresh::{Refreshed, Refresher, Refusal};
 pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_region};
 pub use crate::secret::Secret;
 pub use crate::store::{CredentialStore, FileStore, MemoryStore};
