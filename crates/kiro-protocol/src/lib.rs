@@ -1,6 +1,7 @@
 //! The wire protocol of the Kiro service, sans-IO.
 
 pub mod conversation;
+pub mod eventstream;
 mod generation;
 pub mod reply;
 pub mod request;
