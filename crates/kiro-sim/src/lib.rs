@@ -1,1 +1,35 @@
-//! (page to come)
+//! A simulator of the Kiro service that runs in-process or on a port.
+
+mod account;
+mod answer;
+pub mod catalog;
+mod form;
+mod kind;
+mod operation;
+mod options;
+mod picture;
+mod plane;
+mod random;
+mod record;
+mod refusal;
+pub mod script;
+mod server;
+mod service;
+mod sign_in;
+mod simulator;
+mod state;
+mod stream;
+mod tokens;
+pub mod validate;
+
+pub use account::{AccountId, IssuedCredential};
+pub use catalog::Catalog;
+pub use kind::{CredentialKind, Host};
+pub use operation::Operation;
+pub use options::{Rotation, Segmentation, SimOptions};
+pub use record::{Ended, Recorded, Refused};
+pub use script::{Matcher, Script, Step};
+pub use sign_in::{DeviceDecision, SignInFault};
+pub use simulator::{Late, Simulator};
+pub use state::{Connections, SimState};
+pub use validate::Strictness;

@@ -1,0 +1,54 @@
+//! Which kind of credential calls, and which host it calls.
+
+use serde::{Deserialize, Serialize};
+
+/// How the holder of a credential signed in.
+///
+/// The kind decides which profile ARN the service wants and whether a `TokenType` header is needed.
+/// Source: the official CLI and several public gateways, 2026.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum CredentialKind {
+    /// Google or GitHub, through Kiro's own sign-in service.
+    Social,
+    /// AWS Builder ID, through AWS SSO OIDC in `us-east-1`.
+    BuilderId,
+    /// IAM Identity Center, through AWS SSO OIDC in the directory's region.
+    IdentityCenter,
+    /// A customer's own identity provider (Entra, Okta).
+    ExternalIdp,
+    /// A `ksk_` key, used directly as bearer token.
+    ApiKey,
+}
+
+impl CredentialKind {
+    /// The `TokenType` header that this kind must send, if any.
+    pub fn token_type(self) -> Option<&'static str> {
+        match self {
+            Self::ExternalIdp => Some("EXTERNAL_IDP"),
+            Self::ApiKey => Some("API_KEY"),
+            Self::Social | Self::BuilderId | Self::IdentityCenter => None,
+        }
+    }
+
+    /// Whether the kind refreshes at AWS SSO OIDC.
+    pub fn is_oidc(self) -> bool {
+        matches!(self, Self::BuilderId | Self::IdentityCenter)
+    }
+}
+
+/// Which of the service's hosts the simulator plays for one request.
+///
+/// All hosts share one port, so the host is taken from the spelling of the request unless
+/// [`SimOptions::data_host`](crate::SimOptions::data_host) fixes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Host {
+    /// `runtime.{region}.kiro.dev`: inference and tools of the current clients.
+    Runtime,
+    /// `q.{region}.amazonaws.com` and `codewhisperer.us-east-1.amazonaws.com`.
+    Legacy,
+    /// `management.{region}.kiro.dev`: models, profiles, quota.
+    Management,
+}

@@ -1,0 +1,437 @@
+//! From a script to what has to be done: pure, so that every reply can be tested without a socket.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use kiro_protocol::Generation;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::frame;
+use crate::catalog::Model;
+use crate::random::Random;
+use crate::script::{Flood, Script, Step};
+
+/// Bytes of a tool's input in one event.
+const TOOL_PIECE: usize = 16;
+
+/// What a script needs to know of the request that it answers.
+#[derive(Debug)]
+pub(crate) struct ReplyContext<'a> {
+    pub(crate) generation: Generation,
+    pub(crate) model: &'a Model,
+    pub(crate) input_tokens: u64,
+    pub(crate) conversation_id: &'a str,
+    pub(crate) random: Random,
+}
+
+/// A reply, ready to be performed.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Plan {
+    /// Pause before the response head.
+    pub(crate) delay: Duration,
+    pub(crate) answer: Answer,
+    /// Reasoning and signatures that the reply gives, for checking them when they come back.
+    pub(crate) signed: Vec<(String, String)>,
+    /// The price of the reply.
+    pub(crate) credits: f64,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) enum Answer {
+    /// A 200 with a stream. `segments` overrides the simulator's segmentation.
+    Stream {
+        actions: Vec<Action>,
+        segments: Option<usize>,
+    },
+    /// A response of one piece.
+    Whole {
+        status: u16,
+        content_type: &'static str,
+        body: Bytes,
+        retry_after: Option<Duration>,
+    },
+    /// No response, ever.
+    Hang,
+    /// No response, and the connection is closed.
+    Close,
+}
+
+/// One thing to do with the body.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Action {
+    Send(Bytes),
+    /// The same bytes, many times over; paced by schedule, so that a late write does not delay the next.
+    Repeat {
+        bytes: Bytes,
+        times: usize,
+        pause: Option<Duration>,
+    },
+    Wait(Duration),
+    Hang,
+    Cut,
+    Reset,
+}
+
+/// Works out what a script does as the answer to one request.
+pub(crate) fn plan(script: &Script, context: ReplyContext<'_>) -> Plan {
+    let delay = script
+        .steps()
+        .iter()
+        .map(|step| {
+            if let Step::Delay(delay) = step {
+                *delay
+            } else {
+                Duration::ZERO
+            }
+        })
+        .sum();
+    if let Some(answer) = script.steps().iter().find_map(without_stream) {
+        return Plan {
+            delay,
+            answer,
+            signed: Vec::new(),
+            credits: 0.0,
+        };
+    }
+    let mut writer = Writer::new(context);
+    writer.open();
+    let ended = script
+        .steps()
+        .iter()
+        .any(|step| writer.perform(step) == Next::Nothing);
+    if !ended {
+        writer.close();
+    }
+    let credits = writer.price();
+    Plan {
+        delay,
+        answer: Answer::Stream {
+            actions: writer.actions,
+            segments: writer.segments,
+        },
+        signed: writer.signed,
+        credits,
+    }
+}
+
+/// Steps that take the place of the stream.
+fn without_stream(step: &Step) -> Option<Answer> {
+    let whole = |status, content_type, body, retry_after| Answer::Whole {
+        status,
+        content_type,
+        body,
+        retry_after,
+    };
+    Some(match step {
+        Step::HttpError {
+            status,
+            body: Value::String(text),
+            retry_after,
+        } => {
+            let content_type = if text.starts_with('<') {
+                "text/html"
+            } else {
+                "text/plain"
+            };
+            whole(*status, content_type, text.clone().into(), *retry_after)
+        }
+        Step::HttpError {
+            status,
+            body,
+            retry_after,
+        } => whole(
+            *status,
+            "application/json",
+            body.to_string().into(),
+            *retry_after,
+        ),
+        Step::Html(page) => whole(200, "text/html", page.clone().into(), None),
+        Step::Empty => whole(
+            200,
+            "application/vnd.amazon.eventstream",
+            Bytes::new(),
+            None,
+        ),
+        Step::HangBeforeHead => Answer::Hang,
+        Step::CutBeforeHead => Answer::Close,
+        _ => return None,
+    })
+}
+
+#[derive(Debug, PartialEq)]
+enum Next {
+    More,
+    Nothing,
+}
+
+#[derive(Debug)]
+struct Writer<'a> {
+    context: ReplyContext<'a>,
+    actions: Vec<Action>,
+    segments: Option<usize>,
+    signed: Vec<(String, String)>,
+    /// Bytes of text, reasoning and tool input so far.
+    written: usize,
+    used_tools: bool,
+    has_stop: bool,
+    has_usage: bool,
+    credits: Option<f64>,
+    has_tail: bool,
+}
+
+impl<'a> Writer<'a> {
+    fn new(context: ReplyContext<'a>) -> Self {
+        Self {
+            // The first generation promises no stop reason, and its streams often have none.
+            has_stop: context.generation == Generation::Rest,
+            context,
+            actions: Vec::new(),
+            segments: None,
+            signed: Vec::new(),
+            written: 0,
+            used_tools: false,
+            has_usage: false,
+            credits: None,
+            has_tail: true,
+        }
+    }
+
+    /// `initial-response` is part of the RPC binding and comes with targets only.
+    fn open(&mut self) {
+        if self.context.generation == Generation::Rest {
+            let conversation = self.context.conversation_id.to_owned();
+            let utterance = self.context.random.uuid();
+            let ids = json!({"conversationId": conversation, "utteranceId": utterance});
+            self.event("messageMetadataEvent", &ids);
+        } else {
+            self.send(frame::initial_response());
+        }
+    }
+
+    /// Adds what a complete reply needs and the script has not given.
+    fn close(&mut self) {
+        if !self.has_tail {
+            return;
+        }
+        if !self.has_stop {
+            self.stop(if self.used_tools {
+                "TOOL_USE"
+            } else {
+                "END_TURN"
+            });
+        }
+        if !self.has_usage {
+            self.usage(self.percentage());
+        }
+        if self.credits.is_none() {
+            self.metering(self.price());
+        }
+    }
+
+    fn perform(&mut self, step: &Step) -> Next {
+        match step {
+            Step::Text(text) => self.text(text),
+            Step::TextSlowly { pieces, pause } => self.text_slowly(pieces, *pause),
+            Step::Reasoning { text, signature } => self.reasoning(text, signature.as_deref()),
+            Step::RedactedReasoning(base64) => {
+                self.event("reasoningContentEvent", &json!({"redactedContent": base64}));
+            }
+            Step::Tool { name, input, id } => {
+                let text = input.to_string();
+                let pieces = pieces_of(&text, TOOL_PIECE);
+                self.tool(name, &pieces, id.as_deref(), true);
+            }
+            Step::ToolPieces {
+                name,
+                pieces,
+                id,
+                stop,
+            } => {
+                let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+                self.tool(name, &pieces, id.as_deref(), *stop);
+            }
+            Step::Usage(percentage) => self.usage(*percentage),
+            Step::Credits(credits) => self.metering(*credits),
+            Step::Stop(reason) => self.stop(reason),
+            Step::NoStop => self.has_stop = true,
+            Step::NoTail => self.has_tail = false,
+            Step::Event { kind, payload } => self.event(kind, payload),
+            Step::Silence(silence) => self.actions.push(Action::Wait(*silence)),
+            Step::RawBytes(bytes) => self.send(Bytes::copy_from_slice(bytes)),
+            Step::Flood(flood) => self.flood(flood),
+            Step::Segments(bytes) => self.segments = Some(*bytes),
+            _ => return self.damage(step),
+        }
+        Next::More
+    }
+
+    /// Steps after which nothing can follow, or after which no sound decoder reads on.
+    fn damage(&mut self, step: &Step) -> Next {
+        let text = frame::text("This frame is damaged.", self.context.model.id());
+        match step {
+            Step::Fault { kind, payload } => self.send(frame::exception(kind, payload)),
+            Step::Error { code, message } => self.send(frame::error(code, message)),
+            Step::Hang => self.actions.push(Action::Hang),
+            Step::Cut => self.actions.push(Action::Cut),
+            Step::Reset => self.actions.push(Action::Reset),
+            Step::CutInsideFrame => {
+                self.send(text.slice(..text.len() / 2));
+                self.actions.push(Action::Cut);
+            }
+            Step::EndInsideFrame => self.send(text.slice(..text.len() / 2)),
+            Step::BadMessageCrc => {
+                self.send(frame::with_bad_message_crc(&text));
+                return Next::More;
+            }
+            Step::BadPreludeCrc => {
+                self.send(frame::with_bad_prelude_crc(&text));
+                return Next::More;
+            }
+            Step::LyingLength(claimed) => {
+                self.send(frame::with_length(&text, *claimed));
+                return Next::More;
+            }
+            Step::OversizeLength(claimed) => {
+                self.send(frame::with_sound_length(&text, *claimed));
+                return Next::More;
+            }
+            // Steps that act before the stream have been dealt with.
+            _ => return Next::More,
+        }
+        Next::Nothing
+    }
+
+    fn send(&mut self, bytes: Bytes) {
+        self.actions.push(Action::Send(bytes));
+    }
+
+    fn event(&mut self, kind: &str, payload: &Value) {
+        self.send(frame::event(kind, payload.to_string().as_bytes()));
+    }
+
+    fn text(&mut self, text: &str) {
+        self.written += text.len();
+        self.send(frame::text(text, self.context.model.id()));
+    }
+
+    fn text_slowly(&mut self, pieces: &[String], pause: Duration) {
+        for piece in pieces {
+            self.text(piece);
+            if !pause.is_zero() {
+                self.actions.push(Action::Wait(pause));
+            }
+        }
+    }
+
+    fn reasoning(&mut self, text: &str, signature: Option<&str>) {
+        self.written += text.len();
+        let signature = signature.map_or_else(|| sign(text), str::to_owned);
+        if !text.is_empty() {
+            self.event("reasoningContentEvent", &json!({"text": text}));
+        }
+        self.event("reasoningContentEvent", &json!({"signature": signature}));
+        self.signed.push((text.to_owned(), signature));
+    }
+
+    fn tool(&mut self, name: &str, pieces: &[&str], id: Option<&str>, stop: bool) {
+        self.used_tools = true;
+        let made_up = || format!("tooluse_{}", self.context.random.base64url(22));
+        let id = id.map_or_else(made_up, str::to_owned);
+        self.event("toolUseEvent", &json!({"name": name, "toolUseId": id}));
+        for piece in pieces {
+            self.written += piece.len();
+            let fragment = json!({"input": piece, "name": name, "toolUseId": id});
+            self.event("toolUseEvent", &fragment);
+        }
+        if stop {
+            let end = json!({"name": name, "stop": true, "toolUseId": id});
+            self.event("toolUseEvent", &end);
+        }
+    }
+
+    fn stop(&mut self, reason: &str) {
+        self.has_stop = true;
+        self.event("metadataEvent", &json!({"stopReason": reason}));
+    }
+
+    fn usage(&mut self, percentage: f64) {
+        self.has_usage = true;
+        self.event(
+            "contextUsageEvent",
+            &json!({"contextUsagePercentage": percentage}),
+        );
+    }
+
+    fn metering(&mut self, credits: f64) {
+        self.credits = Some(self.credits.unwrap_or_default() + credits);
+        let price = json!({"unit": "credit", "unitPlural": "credits", "usage": credits});
+        self.event("meteringEvent", &price);
+    }
+
+    fn flood(&mut self, flood: &Flood) {
+        self.written += flood.n_events * flood.bytes_each;
+        let event = frame::text(&"x".repeat(flood.bytes_each), self.context.model.id());
+        let per_chunk = flood.per_http_chunk.max(1);
+        let repeated = |n: usize| {
+            let mut out = BytesMut::with_capacity(n * event.len());
+            (0..n).for_each(|_| out.extend_from_slice(&event));
+            out.freeze()
+        };
+        let (times, rest) = (flood.n_events / per_chunk, flood.n_events % per_chunk);
+        let bytes = repeated(per_chunk.min(flood.n_events));
+        self.actions.push(Action::Repeat {
+            bytes,
+            times,
+            pause: flood.pause,
+        });
+        if rest > 0 {
+            self.actions.push(Action::Send(repeated(rest)));
+        }
+    }
+
+    /// Four bytes make a token, as the official CLI estimates.
+    fn output_tokens(&self) -> f64 {
+        self.written.div_ceil(4) as f64
+    }
+
+    /// Total tokens over the context window, in percent: the reply counts too.
+    fn percentage(&self) -> f64 {
+        let total = self.context.input_tokens as f64 + self.output_tokens();
+        total / self.context.model.max_input_tokens() as f64 * 100.0
+    }
+
+    /// The rough price that one observer found: output costs 6.66 times as much as input.
+    fn price(&self) -> f64 {
+        let tokens = self.context.input_tokens as f64 + 6.66 * self.output_tokens();
+        self.credits
+            .unwrap_or(self.context.model.rate() * 1.66e-5 * tokens)
+    }
+}
+
+/// A signature that nobody but the simulator gives for this text.
+fn sign(text: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"kiro-sim reasoning ");
+    hash.update(text.as_bytes());
+    STANDARD.encode(hash.finalize())
+}
+
+/// Cuts text into pieces of about this many bytes, at character boundaries; the first is empty, as the
+/// service likes it.
+fn pieces_of(text: &str, bytes: usize) -> Vec<&str> {
+    let mut pieces = vec![""];
+    let mut rest = text;
+    while !rest.is_empty() {
+        let mut end = bytes.min(rest.len());
+        while !rest.is_char_boundary(end) {
+            end += 1;
+        }
+        let (piece, after) = rest.split_at(end);
+        pieces.push(piece);
+        rest = after;
+    }
+    pieces
+}
