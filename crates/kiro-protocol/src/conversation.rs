@@ -61,6 +61,15 @@ pub enum Role {
     Assistant,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::User => "user",
+            Self::Assistant => "assistant",
+        })
+    }
+}
+
 /// One speaker's part.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
@@ -192,7 +201,13 @@ impl JsonObject {
 
     /// `{}`.
     pub fn empty() -> Self {
-        Self(ByteString::from_static("{}"))
+        Self::known("{}")
+    }
+
+    /// Takes the text of an object that keeps the guarantees, as the programmer has made sure.
+    pub(crate) fn known(text: &'static str) -> Self {
+        debug_assert!(Self::parse(text).is_ok());
+        Self(ByteString::from_static(text))
     }
 
     /// The text of the object.

@@ -17,11 +17,13 @@ mod names;
 mod prepare;
 mod profile;
 mod region;
+mod rules;
+mod schema;
 mod thinking;
 mod wire;
 
 pub use build::{BuildError, Target, build};
-pub use diagnostic::Diagnostic;
+pub use diagnostic::{CutReference, Diagnostic, LostThoughts};
 pub use login::{
     BUILDER_ID_PROFILE_ARN, HostKind, LoginKind, ProfileArnRule, SOCIAL_PROFILE_ARN, TokenType,
     profile_arn_rule,

@@ -3,6 +3,7 @@
 use super::diagnostic::Diagnostic;
 use super::ids;
 use super::names::ToolNames;
+use super::rules;
 use crate::conversation::Conversation;
 
 /// What the caller decides about the repair.
@@ -51,14 +52,45 @@ pub struct Prepared {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Repairs a conversation to Kiro's rules. The input stays as it is; texts and pictures are shared, not
-/// copied.
+/// Repairs a conversation to Kiro's rules.
+///
+/// The input stays as it is; texts and pictures are shared, not copied. The same input gives the same
+/// result. No text of the user and no tool result is lost, and nothing is added to a conversation that
+/// obeys the rules.
+///
+/// What a conversation becomes does not change when it grows: if `longer` begins with the turns of
+/// `shorter`, has the same system prompt and tools, and `shorter` ends with a turn of the user, then all
+/// turns but the last that `shorter` becomes are also the first that `longer` becomes, and the last one
+/// is too when the assistant speaks next. See [`build`](super::build()) for what that means in bytes.
 pub fn prepare(conversation: &Conversation, options: &PrepareOptions<'_>) -> Prepared {
+    let id = ids::conversation(conversation, options.salt);
     let mut repaired = conversation.clone();
-    repaired.id = Some(ids::conversation(conversation, options.salt));
+    let mut diagnostics = Vec::new();
+    if conversation.id.as_ref().is_some_and(|given| *given != id) {
+        diagnostics.push(Diagnostic::ConversationIdReplaced);
+    }
+    repaired.id = Some(id);
+
+    diagnostics.extend(rules::speakers(&mut repaired));
+    diagnostics.extend(rules::thoughts(&mut repaired, options.reasoning));
+    diagnostics.extend(rules::blanks(&mut repaired));
+    diagnostics.extend(rules::system_alone(&mut repaired));
+    diagnostics.extend(rules::neighbours(&mut repaired));
+    diagnostics.extend(rules::one_thought(&mut repaired));
+    let (renamed, tool_names, undeclared) = rules::names(&mut repaired);
+    diagnostics.extend(renamed);
+    diagnostics.extend(rules::stubs(&mut repaired, undeclared));
+    diagnostics.extend(rules::descriptions(&mut repaired));
+    diagnostics.extend(rules::schemas(&mut repaired));
+    diagnostics.extend(rules::opening(&mut repaired));
+    diagnostics.extend(rules::current(&mut repaired));
+    diagnostics.extend(rules::lifted_images(&mut repaired));
+    diagnostics.extend(rules::result_texts(&mut repaired));
+    diagnostics.extend(rules::pairs(&mut repaired));
+
     Prepared {
         conversation: repaired,
-        tool_names: ToolNames::default(),
-        diagnostics: Vec::new(),
+        tool_names,
+        diagnostics,
     }
 }

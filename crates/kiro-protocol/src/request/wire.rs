@@ -64,21 +64,22 @@ impl Sink for Length {
     }
 }
 
-/// Checks that the turns alternate and end with the user's.
+/// Checks that the turns alternate, and begin and end with the user's. The system prompt counts as one.
 pub(super) fn check(prepared: &Prepared) -> Result<(), BuildError> {
-    let turns = &prepared.conversation.turns;
-    if turns.is_empty() {
+    let conversation = &prepared.conversation;
+    let (Some(first), Some(last)) = (conversation.turns.first(), conversation.turns.last()) else {
         return Err(BuildError::Empty);
-    }
-    let out_of_order =
-        |(turn, pair): (usize, &[Turn])| (pair[0].role == pair[1].role).then_some(turn + 1);
-    match turns.windows(2).enumerate().find_map(out_of_order) {
-        Some(turn) => Err(BuildError::OutOfOrder { turn }),
-        None if turns[turns.len() - 1].role == Role::Assistant => Err(BuildError::OutOfOrder {
-            turn: turns.len() - 1,
-        }),
-        None => Ok(()),
-    }
+    };
+    let speaks_first = first.role == Role::User || !conversation.system.is_empty();
+    let mut pairs = conversation.turns.windows(2);
+    let out_of_order = if !speaks_first {
+        Some(0)
+    } else if let Some(before) = pairs.position(|pair| pair[0].role == pair[1].role) {
+        Some(before + 1)
+    } else {
+        (last.role != Role::User).then_some(conversation.turns.len() - 1)
+    };
+    out_of_order.map_or(Ok(()), |turn| Err(BuildError::OutOfOrder { turn }))
 }
 
 /// Writes the body.

@@ -1,0 +1,42 @@
+//! What Kiro insists on, one function per rule.
+//!
+//! A rule takes the conversation as the rules before it left it, repairs it in place and returns what it
+//! changed. The order matters: results are matched to uses only after neighbours are merged, otherwise
+//! the second of two result messages in a row would look as if it answered nothing.
+//!
+//! | Rule | The service wants | If not |
+//! |---|---|---|
+//! | [`speakers`] | user messages hold text, pictures and results; assistant messages text, uses and thoughts | 400 |
+//! | [`thoughts`] | thoughts come back signed and as they were | 400 `THINKING_SIGNATURE_INVALID` |
+//! | [`blanks`] | texts that say something | 400 |
+//! | [`system_alone`] | a current message | 400 |
+//! | [`neighbours`] | user and assistant alternate | 400 |
+//! | [`one_thought`] | one piece of thoughts per message | it has one place |
+//! | [`names`] | unique legal tool names | 400 `TOOL_DUPLICATE` |
+//! | [`stubs`] | every tool that was used is declared | 400 |
+//! | [`descriptions`] | tools have a description of at most 9,216 bytes | 400 |
+//! | [`schemas`] | plain object schemas | 400 |
+//! | [`opening`] | the user speaks first | 400 |
+//! | [`current`] | the user speaks last | 400 |
+//! | [`lifted_images`] | pictures beside the results, not in them | they vanish |
+//! | [`result_texts`] | results with content | 400 |
+//! | [`pairs`] | results that answer the message before, each use once, unique legal ids | 400 `TOOL_USE_RESULT_MISMATCH` |
+//!
+//! Most refusals say only "Improperly formed request." What holds in the spelling of one profile but not
+//! of another, such as placeholders for empty texts, is left to the writer of the body, and so are empty
+//! lists and missing values.
+//!
+//! No number of messages, tools or bytes is refused here: the limits that people report contradict each
+//! other, and the service's own answer tells the client more.
+
+mod results;
+mod tools;
+#[cfg(test)]
+mod transcript;
+mod turns;
+
+pub(super) use results::{lifted_images, pairs, result_texts};
+pub(super) use tools::{descriptions, names, schemas, stubs};
+pub(super) use turns::{
+    blanks, current, neighbours, one_thought, opening, speakers, system_alone, thoughts,
+};
