@@ -1,3 +1,122 @@
-//! (page to come)
+//! The project's own chores, started as `cargo xtask`.
+//!
+//! What a person runs by hand and what a machine runs for every change are the same commands, because both
+//! run this program.
 
-fn main() {}
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks to its user"
+)]
+
+mod ci;
+mod clients;
+mod process;
+mod purity;
+mod service;
+mod workspace;
+
+use std::process::ExitCode;
+
+use workspace::Workspace;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+Commands:
+  ci [--fast]                 every check in order; --fast leaves out the real clients
+  clients [python] [node]     the official OpenAI clients against the gateway and the simulator
+  purity                      what each crate may depend on
+";
+
+/// What a chore may fail with; printed with its causes.
+type Failure = Box<dyn std::error::Error>;
+
+/// A chore and its options.
+#[derive(Debug, PartialEq)]
+enum Chore {
+    Ci { fast: bool },
+    Clients(Vec<clients::Client>),
+    Purity,
+    Help,
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let Some(chore) = parse(&arguments) else {
+        eprintln!("error: `{}` is no chore\n\n{USAGE}", arguments.join(" "));
+        return ExitCode::from(2);
+    };
+    match perform(&chore) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(deeper) = cause {
+                eprintln!("  because: {deeper}");
+                cause = deeper.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn parse(arguments: &[&str]) -> Option<Chore> {
+    match arguments {
+        [] | ["help" | "--help" | "-h"] => Some(Chore::Help),
+        ["ci"] => Some(Chore::Ci { fast: false }),
+        ["ci", "--fast"] => Some(Chore::Ci { fast: true }),
+        ["clients"] => Some(Chore::Clients(clients::Client::ALL.to_vec())),
+        ["clients", names @ ..] => {
+            let clients: Option<Vec<_>> = names
+                .iter()
+                .map(|name| clients::Client::by_name(name))
+                .collect();
+            clients.map(Chore::Clients)
+        }
+        ["purity"] => Some(Chore::Purity),
+        _ => None,
+    }
+}
+
+fn perform(chore: &Chore) -> Result<(), Failure> {
+    match chore {
+        Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
+        Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
+        Chore::Purity => purity::check(&Workspace::find()?),
+        Chore::Help => {
+            print!("{USAGE}");
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::Client;
+
+    #[test]
+    fn arguments_name_a_chore_or_none() {
+        for (arguments, chore) in [
+            (&[][..], Some(Chore::Help)),
+            (&["ci"], Some(Chore::Ci { fast: false })),
+            (&["ci", "--fast"], Some(Chore::Ci { fast: true })),
+            (&["ci", "--quick"], None),
+            (
+                &["clients"],
+                Some(Chore::Clients(vec![Client::Python, Client::Node])),
+            ),
+            (
+                &["clients", "node"],
+                Some(Chore::Clients(vec![Client::Node])),
+            ),
+            (&["clients", "cobol"], None),
+            (&["purity"], Some(Chore::Purity)),
+            (&["deploy"], None),
+        ] {
+            assert_eq!(parse(arguments), chore, "{arguments:?}");
+        }
+    }
+}

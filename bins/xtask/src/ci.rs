@@ -1,0 +1,157 @@
+//! Every check, in order.
+
+use std::time::{Duration, Instant};
+
+use crate::Failure;
+use crate::clients::{self, Client};
+use crate::process;
+use crate::purity;
+use crate::workspace::Workspace;
+
+/// One check.
+struct Step {
+    name: &'static str,
+    action: fn(&Workspace) -> Result<(), Failure>,
+}
+
+/// The checks that need nothing but the Rust toolchain.
+const RUST: [Step; 7] = [
+    Step {
+        name: "format",
+        action: |at| cargo(at, &["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "lint",
+        action: |at| {
+            cargo(
+                at,
+                &[
+                    "clippy",
+                    "--locked",
+                    "--workspace",
+                    "--all-targets",
+                    "--",
+                    "-Dwarnings",
+                ],
+            )
+        },
+    },
+    Step {
+        name: "lint kiro-auth without features",
+        action: |at| {
+            let alone = ["-p", "kiro-auth", "--no-default-features"];
+            let arguments = [&["clippy", "--locked"], &alone[..], &["--", "-Dwarnings"]];
+            cargo(at, &arguments.concat())
+        },
+    },
+    Step {
+        name: "each library on its own",
+        action: each_alone,
+    },
+    Step {
+        name: "test",
+        action: |at| cargo(at, &["test", "--locked", "--workspace"]),
+    },
+    Step {
+        name: "documentation",
+        action: |at| {
+            let mut doc = at.command("cargo", &["doc", "--locked", "--workspace", "--no-deps"]);
+            doc.env("RUSTDOCFLAGS", "-Dwarnings");
+            Ok(process::run(&mut doc)?)
+        },
+    },
+    Step {
+        name: "purity",
+        action: purity::check,
+    },
+];
+
+/// The checks with other people's clients.
+const CLIENTS: [Step; 2] = [
+    Step {
+        name: "client openai for Python",
+        action: |at| clients::run(at, &[Client::Python]),
+    },
+    Step {
+        name: "client openai for Node",
+        action: |at| clients::run(at, &[Client::Node]),
+    },
+];
+
+/// The libraries, leaves first.
+const LIBRARIES: [&str; 5] = [
+    "openai-types",
+    "kiro-protocol",
+    "kiro-auth",
+    "kiro-sim",
+    "kiro-gateway",
+];
+
+/// Which check failed, and how far it came.
+#[derive(Debug, thiserror::Error)]
+#[error("ci: step {number} of {count} failed: {name}, after {seconds} s")]
+struct Failed {
+    number: usize,
+    count: usize,
+    name: &'static str,
+    seconds: u64,
+    source: Failure,
+}
+
+/// Runs every check and stops at the first that fails.
+///
+/// # Errors
+///
+/// The check that failed, and why.
+pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
+    let clients = if fast { &[][..] } else { &CLIENTS };
+    let steps: Vec<&Step> = RUST.iter().chain(clients).collect();
+    let started = Instant::now();
+    let mut times = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        let (number, count, name) = (index + 1, steps.len(), step.name);
+        println!("\n[{number}/{count}] {name}");
+        let began = Instant::now();
+        (step.action)(workspace).map_err(|source| Failed {
+            number,
+            count,
+            name,
+            seconds: began.elapsed().as_secs(),
+            source,
+        })?;
+        println!(
+            "[{number}/{count}] {name}: passed in {}",
+            seconds(began.elapsed())
+        );
+        times.push((name, began.elapsed()));
+    }
+    println!();
+    for (name, time) in &times {
+        println!("{:>9}  {name}", seconds(*time));
+    }
+    let left_out = if fast {
+        " (without the real clients)"
+    } else {
+        ""
+    };
+    let total = seconds(started.elapsed());
+    println!("ci: {} steps passed in {total}{left_out}", times.len());
+    Ok(())
+}
+
+/// Checks each library with the features that it asks for itself. In the workspace as a whole a missing
+/// feature stays hidden as long as any other member turns it on.
+fn each_alone(workspace: &Workspace) -> Result<(), Failure> {
+    for library in LIBRARIES {
+        cargo(workspace, &["check", "--locked", "-p", library])?;
+    }
+    Ok(())
+}
+
+fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {
+    Ok(process::run(&mut workspace.command("cargo", arguments))?)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
