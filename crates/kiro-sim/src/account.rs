@@ -295,14 +295,20 @@ impl Accounts {
         }
     }
 
+    /// An account whose id comes from a token of this simulator.
     pub(crate) fn account(&self, id: AccountId) -> &Account {
-        // Ids are given by `open` only, which pushes the account in the same step.
+        // Such ids are given by `open` only, which pushes the account in the same step.
         &self.accounts[id.0 as usize - 1]
     }
 
+    /// As [`account`](Self::account).
     pub(crate) fn account_mut(&mut self, id: AccountId) -> &mut Account {
-        // As above.
         &mut self.accounts[id.0 as usize - 1]
+    }
+
+    /// An account whose id comes from a caller, who may have it from another simulator.
+    pub(crate) fn get_mut(&mut self, id: AccountId) -> Option<&mut Account> {
+        self.accounts.iter_mut().find(|account| account.id == id)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Account> {

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::account::{AccountId, IssuedCredential};
+use crate::account::{Account, AccountId, IssuedCredential, Profile};
 use crate::operation::Operation;
 use crate::record::Recorded;
 use crate::script::{Matcher, Script};
@@ -112,19 +112,30 @@ impl Simulator {
 
     /// Locks an account, as the service does on unusual activity; `false` unlocks it.
     pub fn suspend(&self, account: AccountId, suspended: bool) {
-        self.shared
-            .change(|inner| inner.accounts.account_mut(account).suspended = suspended);
+        self.with_account(account, |account| account.suspended = suspended);
     }
 
     /// Sets what an account has used of its credits.
     pub fn set_credits_used(&self, account: AccountId, credits: f64) {
-        self.shared
-            .change(|inner| inner.accounts.account_mut(account).credits_used = credits);
+        self.with_account(account, |account| account.credits_used = credits);
+    }
+
+    /// Gives an account another profile, which `ListAvailableProfiles` then lists last.
+    pub fn add_profile(&self, account: AccountId, arn: &str, name: &str) {
+        let profile = Profile {
+            arn: arn.to_owned(),
+            name: name.to_owned(),
+        };
+        self.with_account(account, |account| account.profiles.push(profile));
     }
 
     /// How often an account has refreshed.
     pub fn refreshes(&self, account: AccountId) -> u64 {
-        self.shared.look().accounts.account(account).refreshes
+        let inner = self.shared.look();
+        let mut accounts = inner.accounts.iter();
+        accounts
+            .find(|known| known.id == account)
+            .map_or(0, |account| account.refreshes)
     }
 
     /// The account that a refresh token was given to, dead or alive.
@@ -246,6 +257,12 @@ impl Simulator {
                 Order::Serve => Order::CloseIdle(1),
             };
         });
+    }
+
+    /// Changes an account. One of another simulator is nobody here, and nothing happens.
+    fn with_account(&self, id: AccountId, change: impl FnOnce(&mut Account)) {
+        self.shared
+            .change(|inner| inner.accounts.get_mut(id).map(change));
     }
 }
 

@@ -69,7 +69,12 @@ impl Script {
         self.step(Step::TextSlowly { pieces, pause })
     }
 
-    /// One reasoning delta and its signature.
+    /// One reasoning delta; a later one brings the signature.
+    pub fn thinking(self, text: impl Into<String>) -> Self {
+        self.step(Step::Thinking(text.into()))
+    }
+
+    /// One reasoning delta and the signature of the thoughts so far.
     pub fn reasoning(self, text: impl Into<String>, signature: impl Into<String>) -> Self {
         self.step(Step::Reasoning {
             text: text.into(),
@@ -77,7 +82,7 @@ impl Script {
         })
     }
 
-    /// One reasoning delta, signed by the simulator.
+    /// One reasoning delta; the simulator signs it with the thoughts before it.
     pub fn signed_reasoning(self, text: impl Into<String>) -> Self {
         self.step(Step::Reasoning {
             text: text.into(),

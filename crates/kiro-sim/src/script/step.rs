@@ -35,7 +35,9 @@ pub enum Step {
         #[serde(rename = "pause_ms", with = "millis")]
         pause: Duration,
     },
-    /// One reasoning delta and its signature.
+    /// One reasoning delta without a signature.
+    Thinking(String),
+    /// One reasoning delta and the signature of the thoughts so far.
     Reasoning {
         /// The thoughts.
         text: String,

@@ -173,6 +173,8 @@ struct Writer<'a> {
     actions: Vec<Action>,
     segments: Option<usize>,
     signed: Vec<(String, String)>,
+    /// Thoughts that have no signature yet.
+    thoughts: String,
     /// Bytes of text, reasoning and tool input so far.
     written: usize,
     used_tools: bool,
@@ -191,6 +193,7 @@ impl<'a> Writer<'a> {
             actions: Vec::new(),
             segments: None,
             signed: Vec::new(),
+            thoughts: String::new(),
             written: 0,
             used_tools: false,
             has_usage: false,
@@ -235,6 +238,7 @@ impl<'a> Writer<'a> {
         match step {
             Step::Text(text) => self.text(text),
             Step::TextSlowly { pieces, pause } => self.text_slowly(pieces, *pause),
+            Step::Thinking(text) => self.think(text),
             Step::Reasoning { text, signature } => self.reasoning(text, signature.as_deref()),
             Step::RedactedReasoning(base64) => {
                 self.event("reasoningContentEvent", &json!({"redactedContent": base64}));
@@ -326,14 +330,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn reasoning(&mut self, text: &str, signature: Option<&str>) {
+    fn think(&mut self, text: &str) {
         self.written += text.len();
-        let signature = signature.map_or_else(|| sign(text), str::to_owned);
+        self.thoughts.push_str(text);
         if !text.is_empty() {
             self.event("reasoningContentEvent", &json!({"text": text}));
         }
+    }
+
+    fn reasoning(&mut self, text: &str, signature: Option<&str>) {
+        self.think(text);
+        let thoughts = std::mem::take(&mut self.thoughts);
+        let signature = signature.map_or_else(|| sign(&thoughts), str::to_owned);
         self.event("reasoningContentEvent", &json!({"signature": signature}));
-        self.signed.push((text.to_owned(), signature));
+        self.signed.push((thoughts, signature));
     }
 
     fn tool(&mut self, name: &str, pieces: &[&str], id: Option<&str>, stop: bool) {

@@ -1,0 +1,170 @@
+//! Which tools a built-in answer calls, and with what.
+
+use serde_json::{Map, Value, json};
+
+use super::directive::Directives;
+use super::prose::question;
+use crate::script::{CurrentTurn, DeclaredTool};
+
+/// Calls that one answer makes at most.
+const MAX_CALLS: usize = 32;
+
+/// One tool call.
+#[derive(Debug, PartialEq)]
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) input: Value,
+}
+
+/// The calls that a turn asks for: none when it brings results, since those are to be talked about.
+pub(super) fn choose(turn: &CurrentTurn<'_>, directives: &Directives) -> Vec<Call> {
+    if !turn.results.is_empty() || directives.echo.is_some() {
+        return Vec::new();
+    }
+    let tools = mentioned(turn, directives);
+    let asked_twice = ["both", "two cities", "in parallel"]
+        .iter()
+        .any(|words| question(turn.text).to_lowercase().contains(words));
+    let n_calls = directives.calls.unwrap_or(if asked_twice { 2 } else { 1 });
+    let n_calls = n_calls.max(tools.len()).min(MAX_CALLS);
+    let things = things(question(turn.text));
+    tools
+        .iter()
+        .cycle()
+        .take(if tools.is_empty() { 0 } else { n_calls })
+        .enumerate()
+        .map(|(n, tool)| {
+            let about = things
+                .get(n)
+                .or(things.last())
+                .map_or("example", String::as_str);
+            Call {
+                name: tool.name.to_owned(),
+                input: input(tool.schema, about, n),
+            }
+        })
+        .collect()
+}
+
+/// The tools that the text names; else one that fits the weather; else, for the word "tool", the first.
+fn mentioned<'a>(turn: &CurrentTurn<'a>, directives: &Directives) -> Vec<DeclaredTool<'a>> {
+    if let Some(name) = &directives.tool {
+        return turn
+            .tools
+            .iter()
+            .filter(|tool| tool.name == name)
+            .copied()
+            .collect();
+    }
+    let text = question(turn.text).to_lowercase();
+    let by_name: Vec<_> = turn
+        .tools
+        .iter()
+        .filter(|tool| {
+            let name = tool.name.to_lowercase();
+            text.contains(&name) || text.contains(&name.replace(['_', '-'], " "))
+        })
+        .copied()
+        .collect();
+    if !by_name.is_empty() {
+        return by_name;
+    }
+    let about_weather = |tool: &&DeclaredTool<'_>| tool.name.to_lowercase().contains("weather");
+    let chosen = match () {
+        () if text.contains("weather") => {
+            turn.tools.iter().find(about_weather).or(turn.tools.first())
+        }
+        () if text.contains("tool") => turn.tools.first(),
+        () => None,
+    };
+    chosen.into_iter().copied().collect()
+}
+
+/// Names in the text: capitalised words that do not begin a sentence, as `Paris` in "What about Paris?".
+fn things(text: &str) -> Vec<String> {
+    let mut things = Vec::new();
+    let mut begins_sentence = true;
+    for word in text.split_whitespace() {
+        let bare = word.trim_matches(|letter: char| !letter.is_alphanumeric());
+        let capitalised = bare.chars().next().is_some_and(char::is_uppercase);
+        if capitalised && !begins_sentence && bare.chars().count() > 1 {
+            things.push(bare.to_owned());
+        }
+        begins_sentence = word.ends_with(['.', '!', '?', ':']);
+    }
+    things
+}
+
+/// An input that fits the schema: required members, or all of them when none is required.
+fn input(schema: &Value, about: &str, n: usize) -> Value {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let required = schema.get("required").and_then(Value::as_array);
+    let is_wanted = |name: &str| {
+        required.is_none_or(|required| required.iter().any(|required| required == name))
+    };
+    let members: Map<String, Value> = properties
+        .into_iter()
+        .flatten()
+        .filter(|(name, _)| is_wanted(name))
+        .map(|(name, schema)| (name.clone(), value(schema, about, n)))
+        .collect();
+    Value::Object(members)
+}
+
+fn value(schema: &Value, about: &str, n: usize) -> Value {
+    let choices = schema.get("enum").and_then(Value::as_array);
+    if let Some(choice) = choices.and_then(|choices| choices.first()) {
+        return choice.clone();
+    }
+    let kind = match schema.get("type") {
+        Some(Value::Array(kinds)) => kinds.first().and_then(Value::as_str),
+        Some(kind) => kind.as_str(),
+        None => None,
+    };
+    match kind {
+        Some("object") => input(schema, about, n),
+        Some("array") => match schema.get("items") {
+            Some(items) => json!([value(items, about, n)]),
+            None => json!([]),
+        },
+        Some("integer") => json!(n + 1),
+        Some("number") => json!(n as f64 + 0.5),
+        Some("boolean") => json!(true),
+        Some("null") => Value::Null,
+        _ => json!(about),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_the_text_become_arguments() {
+        assert_eq!(
+            things("What is the weather in Paris and in New York?"),
+            ["Paris", "New", "York"]
+        );
+        assert_eq!(things("Hello. What now?"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_input_fits_its_schema() {
+        let schema = json!({
+            "type": "object",
+            "properties": {
+                "city": {"type": "string"},
+                "unit": {"type": "string", "enum": ["celsius", "kelvin"]},
+                "days": {"type": "integer"},
+                "where": {"type": "object", "properties": {"exact": {"type": "boolean"}}},
+                "tags": {"type": "array", "items": {"type": "string"}},
+                "note": {"type": "string"},
+            },
+            "required": ["city", "unit", "days", "where", "tags"],
+        });
+        let expected = json!({
+            "city": "Paris", "unit": "celsius", "days": 1, "where": {"exact": true}, "tags": ["Paris"],
+        });
+        assert_eq!(input(&schema, "Paris", 0), expected);
+    }
+}
