@@ -368,31 +368,28 @@ impl Image {
     pub fn base64(&self) -> &str {
         &self.base64
     }
+
+    /// Size of the picture in bytes, without base64.
+    pub fn size(&self) -> usize {
+        let padding = self.base64.bytes().rev().take_while(|b| *b == b'=').count();
+        self.base64.len() / 4 * 3 - padding
+    }
 }
 
 impl ImageFormat {
     /// Recognises a format from the first bytes of a file.
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
-        match bytes {
-            [0x89, b'P', b'N', b'G', ..] => Some(Self::Png),
-            [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
-            [b'G', b'I', b'F', b'8', ..] => Some(Self::Gif),
-            [
-                b'R',
-                b'I',
-                b'F',
-                b'F',
-                _,
-                _,
-                _,
-                _,
-                b'W',
-                b'E',
-                b'B',
-                b'P',
-                ..,
-            ] => Some(Self::Webp),
-            _ => None,
+        let begins_with = |signature: &[u8]| bytes.starts_with(signature);
+        if begins_with(b"\x89PNG\r\n\x1a\n") {
+            Some(Self::Png)
+        } else if begins_with(b"\xff\xd8\xff") {
+            Some(Self::Jpeg)
+        } else if begins_with(b"GIF87a") || begins_with(b"GIF89a") {
+            Some(Self::Gif)
+        } else if begins_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+            Some(Self::Webp)
+        } else {
+            None
         }
     }
 
@@ -500,6 +497,17 @@ mod tests {
     }
 
     #[test]
+    fn the_size_of_a_picture_is_that_of_its_bytes() {
+        for (base64, size) in [
+            ("R0lGODlh", 6),
+            ("iVBORw0KGgo=", 8),
+            ("iVBORw0KGgoAAA==", 10),
+        ] {
+            assert_eq!(Image::from_base64(base64).unwrap().size(), size);
+        }
+    }
+
+    #[test]
     fn the_format_of_a_picture_is_read_from_its_bytes() {
         for (base64, format) in [
             ("iVBORw0KGgo=", ImageFormat::Png),
@@ -510,6 +518,7 @@ mod tests {
             assert_eq!(Image::from_base64(base64).unwrap().format(), format);
         }
         assert_eq!(Image::from_base64("Qk0AAAAA"), Err(ImageError::Format));
+        assert_eq!(Image::from_base64("iVBORw=="), Err(ImageError::Format));
         assert_eq!(
             Image::from_base64("data:image/png;base64,iVBO"),
             Err(ImageError::Base64)

@@ -57,6 +57,13 @@ pub enum Diagnostic {
         /// How many.
         images: usize,
     },
+    /// A picture was replaced by words that say so.
+    ImageReplaced {
+        /// Where it was.
+        turn: usize,
+        /// Why.
+        why: LostImage,
+    },
     /// A tool's result without content says so.
     ResultFilled {
         /// The result.
@@ -147,6 +154,19 @@ pub enum LostThoughts {
     OnePlace,
 }
 
+/// Why a picture was replaced by words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LostImage {
+    /// It is larger than a picture may be.
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+    },
+    /// There are too many, and others are newer.
+    TooMany,
+}
+
 /// Why a reference in a schema was not replaced by what it refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -174,6 +194,7 @@ impl Diagnostic {
             Self::OpeningAdded => "opening_added",
             Self::CurrentAdded => "current_added",
             Self::ImagesLifted { .. } => "images_lifted",
+            Self::ImageReplaced { .. } => "image_replaced",
             Self::ResultFilled { .. } => "result_filled",
             Self::UseIdChanged { .. } => "use_id_changed",
             Self::ResultKeptAsText { .. } => "result_kept_as_text",
@@ -214,6 +235,9 @@ impl fmt::Display for Diagnostic {
             Self::CurrentAdded => f.write_str("put a placeholder after the assistant's last turn"),
             Self::ImagesLifted { id, images } => {
                 write!(f, "moved {images} images out of tool result {id:?}")
+            }
+            Self::ImageReplaced { turn, why } => {
+                write!(f, "replaced an image in turn {turn} by words: {why}")
             }
             Self::ResultFilled { id } => write!(f, "filled empty tool result {id:?}"),
             Self::UseIdChanged { client, kiro } => {
@@ -286,6 +310,15 @@ impl fmt::Display for LostThoughts {
             Self::NotTheModels => "the user cannot have the model's thoughts",
             Self::OnePlace => "later thoughts took the one place in the message",
         })
+    }
+}
+
+impl fmt::Display for LostImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => write!(f, "its {bytes} bytes are too many"),
+            Self::TooMany => f.write_str("there are too many newer ones"),
+        }
     }
 }
 

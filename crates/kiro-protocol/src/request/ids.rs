@@ -5,7 +5,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::conversation::{Block, Conversation, Role};
+use crate::conversation::{Block, Conversation, Role, Turn};
 
 /// An id of the conversation: the given one when the service takes it, else a digest.
 ///
@@ -24,12 +24,9 @@ pub(super) fn conversation(conversation: &Conversation, salt: &[u8]) -> String {
             for paragraph in &conversation.system {
                 add(&mut digest, paragraph.escaped().as_bytes());
             }
-            let of_user = |role| role == Role::User;
-            let first = conversation.turns.iter().find(|turn| of_user(turn.role));
-            for block in first.into_iter().flat_map(|turn| &turn.blocks) {
-                if let Block::Text(text) = block {
-                    add(&mut digest, text.escaped().as_bytes());
-                }
+            let by_user = |turn: &&Turn| turn.role == Role::User;
+            if let Some(first) = conversation.turns.iter().find(by_user) {
+                add_said(&mut digest, first);
             }
         }
     }
@@ -51,11 +48,7 @@ pub(super) fn continuation(conversation: &Conversation) -> String {
     );
     if let Some((index, turn)) = current {
         add(&mut digest, &index.to_be_bytes());
-        for block in &turn.blocks {
-            if let Block::Text(text) = block {
-                add(&mut digest, text.escaped().as_bytes());
-            }
-        }
+        add_said(&mut digest, turn);
     }
     uuid_shaped(&digest.finalize())
 }
@@ -64,6 +57,23 @@ pub(super) fn continuation(conversation: &Conversation) -> String {
 fn is_legal(id: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-');
     (1..=256).contains(&id.len()) && id.bytes().all(legal)
+}
+
+/// Adds what a user said and showed.
+fn add_said(digest: &mut Sha256, turn: &Turn) {
+    for block in &turn.blocks {
+        match block {
+            Block::Text(text) => add(digest, text.escaped().as_bytes()),
+            // The end of a picture tells it from others; hashing megabytes would tell no more.
+            Block::Image(image) => {
+                let base64 = image.base64().as_bytes();
+                let end = base64.len().saturating_sub(64);
+                add(digest, &base64.len().to_be_bytes());
+                add(digest, &base64[end..]);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Adds one part with its length, so that `ab`, `c` and `a`, `bc` differ.
@@ -90,4 +100,73 @@ fn uuid_shaped(digest: &[u8]) -> String {
         }
     }
     hex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(model: &str, system: &str, turns: &[(Role, &str)]) -> Conversation {
+        let mut asked = Conversation::new(model);
+        asked.system = vec![system.into()];
+        let turn = |(role, text): &(Role, &str)| Turn::new(*role, [Block::Text((*text).into())]);
+        asked.turns = turns.iter().map(turn).collect();
+        asked
+    }
+
+    #[test]
+    fn a_conversation_keeps_its_id_while_it_grows() {
+        let short = asked("m", "s", &[(Role::User, "a")]);
+        let long = asked(
+            "m",
+            "s",
+            &[(Role::User, "a"), (Role::Assistant, "b"), (Role::User, "c")],
+        );
+        let id = conversation(&short, b"tenant");
+        assert_eq!(conversation(&long, b"tenant"), id);
+        assert_eq!(id.len(), 36);
+        assert_eq!(&id[14..15], "5");
+    }
+
+    #[test]
+    fn what_makes_another_conversation_makes_another_id() {
+        let user = |text| asked("m", "s", &[(Role::User, text)]);
+        let id = conversation(&user("a"), b"tenant");
+        for (other, salt) in [
+            (user("b"), "tenant"),
+            (user("a"), "other"),
+            (asked("n", "s", &[(Role::User, "a")]), "tenant"),
+            (asked("m", "t", &[(Role::User, "a")]), "tenant"),
+            (asked("ms", "", &[(Role::User, "a")]), "tenant"),
+        ] {
+            assert_ne!(conversation(&other, salt.as_bytes()), id);
+        }
+    }
+
+    #[test]
+    fn a_legal_id_is_kept_and_another_is_digested() {
+        let mut given = asked("m", "s", &[(Role::User, "a")]);
+        for id in ["6f1f7a2e-4f0e-4a53-9a9b-0d6b1b0f2c11", "sess_1:2.3"] {
+            given.id = Some(id.to_owned());
+            assert_eq!(conversation(&given, b""), id);
+        }
+        let derived = conversation(&asked("m", "s", &[(Role::User, "a")]), b"");
+        given.id = Some(String::new());
+        assert_eq!(conversation(&given, b""), derived);
+        given.id = Some("with a space".to_owned());
+        let digested = conversation(&given, b"");
+        assert!(is_legal(&digested) && digested != derived);
+    }
+
+    #[test]
+    fn tool_rounds_of_one_turn_share_the_continuation() {
+        let mut rounds = asked("m", "s", &[(Role::User, "a"), (Role::Assistant, "b")]);
+        let first = continuation(&rounds);
+        rounds.turns.push(Turn::new(Role::User, []));
+        assert_eq!(continuation(&rounds), first);
+        rounds
+            .turns
+            .push(Turn::new(Role::User, [Block::Text("a".into())]));
+        assert_ne!(continuation(&rounds), first);
+    }
 }

@@ -23,13 +23,13 @@ mod thinking;
 mod wire;
 
 pub use build::{BuildError, Target, build};
-pub use diagnostic::{CutReference, Diagnostic, LostThoughts};
+pub use diagnostic::{CutReference, Diagnostic, LostImage, LostThoughts};
 pub use login::{
     BUILDER_ID_PROFILE_ARN, HostKind, LoginKind, ProfileArnRule, SOCIAL_PROFILE_ARN, TokenType,
     profile_arn_rule,
 };
 pub use names::ToolNames;
-pub use prepare::{PrepareOptions, Prepared, ReasoningHistory, prepare};
+pub use prepare::{ImageLimits, PrepareOptions, Prepared, ReasoningHistory, prepare};
 pub use profile::{
     AgentModePlace, CLI, CLI_LEGACY, IDE_REST, KRS_CLI, KRS_IDE, Placeholders, WireProfile,
 };

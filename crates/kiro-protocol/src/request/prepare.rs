@@ -14,6 +14,8 @@ pub struct PrepareOptions<'a> {
     pub salt: &'a [u8],
     /// What becomes of earlier thoughts of the model.
     pub reasoning: ReasoningHistory,
+    /// Which pictures are sent.
+    pub images: ImageLimits,
 }
 
 impl<'a> PrepareOptions<'a> {
@@ -22,6 +24,29 @@ impl<'a> PrepareOptions<'a> {
         Self {
             salt,
             ..Self::default()
+        }
+    }
+}
+
+/// Which pictures are sent. The others are replaced by words, so that the model knows of them.
+///
+/// Source: clients send at most 10 or 20 pictures of at most 3.75 MB or 10 MB each (the official CLI and
+/// the official language server, October 2026); the service has a reason for refusing either, and nobody
+/// has published where. The defaults are the language server's number and the CLI's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ImageLimits {
+    /// Most pictures in a request; the newest are kept. 20 by default, 0 for a model that cannot see.
+    pub count: usize,
+    /// Most bytes of one picture. 10 MB by default.
+    pub bytes: usize,
+}
+
+impl Default for ImageLimits {
+    fn default() -> Self {
+        Self {
+            count: 20,
+            bytes: 10_000_000,
         }
     }
 }
@@ -62,6 +87,7 @@ pub struct Prepared {
 /// `shorter`, has the same system prompt and tools, and `shorter` ends with a turn of the user, then all
 /// turns but the last that `shorter` becomes are also the first that `longer` becomes, and the last one
 /// is too when the assistant speaks next. See [`build`](super::build()) for what that means in bytes.
+/// The exception is a picture that is replaced because there are too many newer ones.
 pub fn prepare(conversation: &Conversation, options: &PrepareOptions<'_>) -> Prepared {
     let id = ids::conversation(conversation, options.salt);
     let mut repaired = conversation.clone();
@@ -85,6 +111,7 @@ pub fn prepare(conversation: &Conversation, options: &PrepareOptions<'_>) -> Pre
     diagnostics.extend(rules::opening(&mut repaired));
     diagnostics.extend(rules::current(&mut repaired));
     diagnostics.extend(rules::lifted_images(&mut repaired));
+    diagnostics.extend(rules::image_limits(&mut repaired, options.images));
     diagnostics.extend(rules::result_texts(&mut repaired));
     diagnostics.extend(rules::pairs(&mut repaired));
 

@@ -19,6 +19,7 @@
 //! | [`opening`] | the user speaks first | 400 |
 //! | [`current`] | the user speaks last | 400 |
 //! | [`lifted_images`] | pictures beside the results, not in them | they vanish |
+//! | [`image_limits`] | not too many pictures, none too large | 400 `IMAGE_COUNT_…`, `IMAGE_SIZE_…` |
 //! | [`result_texts`] | results with content | 400 |
 //! | [`pairs`] | results that answer the message before, each use once, unique legal ids | 400 `TOOL_USE_RESULT_MISMATCH` |
 //!
@@ -26,16 +27,18 @@
 //! of another, such as placeholders for empty texts, is left to the writer of the body, and so are empty
 //! lists and missing values.
 //!
-//! No number of messages, tools or bytes is refused here: the limits that people report contradict each
-//! other, and the service's own answer tells the client more.
+//! No number of messages, tools or bytes of text is refused here: the limits that people report
+//! contradict each other, and the service's own answer tells the client more.
 
+mod images;
 mod results;
 mod tools;
 #[cfg(test)]
 mod transcript;
 mod turns;
 
-pub(super) use results::{lifted_images, pairs, result_texts};
+pub(super) use images::{image_limits, lifted_images};
+pub(super) use results::{pairs, result_texts};
 pub(super) use tools::{descriptions, names, schemas, stubs};
 pub(super) use turns::{
     blanks, current, neighbours, one_thought, opening, speakers, system_alone, thoughts,

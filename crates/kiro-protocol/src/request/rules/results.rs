@@ -9,47 +9,6 @@ use crate::request::diagnostic::Diagnostic;
 use crate::request::names::UseIds;
 use crate::text::JsonText;
 
-/// Pictures in a result move beside it, in their order, and the result says so if it says nothing else.
-///
-/// Source: one gateway saw them vanish otherwise, October 2026.
-pub(in crate::request) fn lifted_images(conversation: &mut Conversation) -> Vec<Diagnostic> {
-    let mut found = Vec::new();
-    let is_image = |part: &ResultPart| matches!(part, ResultPart::Image(_));
-    let holds_images = |block: &Block| matches!(block, Block::ToolResult(result) if result.content.iter().any(is_image));
-    for turn in &mut conversation.turns {
-        if !turn.blocks.iter().any(holds_images) {
-            continue;
-        }
-        for block in mem::take(&mut turn.blocks) {
-            let Block::ToolResult(mut result) = block else {
-                turn.blocks.push(block);
-                continue;
-            };
-            let (images, mut rest): (Vec<_>, Vec<_>) =
-                result.content.into_iter().partition(is_image);
-            if !images.is_empty() {
-                found.push(Diagnostic::ImagesLifted {
-                    id: result.id.clone(),
-                    images: images.len(),
-                });
-                if rest.iter().all(says_nothing) {
-                    rest = vec![ResultPart::Text(
-                        "The image is attached to this message.".into(),
-                    )];
-                }
-            }
-            result.content = rest;
-            turn.blocks.push(Block::ToolResult(result));
-            turn.blocks
-                .extend(images.into_iter().filter_map(|part| match part {
-                    ResultPart::Image(image) => Some(Block::Image(image)),
-                    ResultPart::Text(_) => None,
-                }));
-        }
-    }
-    found
-}
-
 /// Every result says something.
 ///
 /// Source: an empty list of contents is refused (official SDK's model); that blank text is no better is
@@ -75,7 +34,7 @@ pub(in crate::request) fn result_texts(conversation: &mut Conversation) -> Vec<D
     found
 }
 
-fn says_nothing(part: &ResultPart) -> bool {
+pub(super) fn says_nothing(part: &ResultPart) -> bool {
     matches!(part, ResultPart::Text(text) if is_blank(text))
 }
 
@@ -194,21 +153,6 @@ fn as_texts(result: ToolResult) -> impl Iterator<Item = Block> {
 mod tests {
     use super::super::transcript::{assert_becomes, assert_stays};
     use super::*;
-
-    #[test]
-    fn images_are_lifted_in_their_order() {
-        let found = assert_becomes(
-            lifted_images,
-            "user: image png | result t1 image gif | result t2 a + image png + b + image gif | Look.",
-            "user: image png | result t1 The image is attached to this message. | image gif | result t2 a + b | image png | image gif | Look.",
-        );
-        let lifted = |id: &str, images| Diagnostic::ImagesLifted {
-            id: id.to_owned(),
-            images,
-        };
-        assert_eq!(found, [lifted("t1", 1), lifted("t2", 2)]);
-        assert_stays(lifted_images, "user: result t1 text | image png");
-    }
 
     #[test]
     fn a_result_without_words_says_so() {

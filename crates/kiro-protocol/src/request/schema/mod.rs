@@ -65,9 +65,11 @@ impl Simplifier {
             return any_object();
         };
         let mut walk = Walk::new(&root, &mut self.budget);
-        let mut simplified = walk.schema_members(&root, 1);
-        merge::flatten_choice(&mut simplified);
-        simplified.insert("type".to_owned(), "object".into());
+        let mut members = walk.schema_members(&root, 1);
+        merge::flatten_choice(&mut members);
+        members.shift_remove("type");
+        let mut simplified = Map::from_iter([("type".to_owned(), "object".into())]);
+        simplified.extend(members);
         let properties = simplified.entry("properties");
         properties.or_insert_with(|| Map::new().into());
 
@@ -261,14 +263,14 @@ mod tests {
                 {"description": "Part.", "type": "object", "properties": {"kind": {"const": "cut"}, "path": {"type": "string"}, "text": {"type": "integer"}}, "required": ["path", "kind"]}
             ]}),
             json!({
+                "type": "object",
                 "description": "Edits a file.\nGive one of: text.\nWhole.\nPart.",
                 "properties": {
                     "kind": {"enum": ["write", "cut"]},
                     "path": {"type": "string"},
                     "text": {"anyOf": [{"type": "string"}, {"type": "integer"}]}
                 },
-                "required": ["kind", "path"],
-                "type": "object"
+                "required": ["kind", "path"]
             }),
         );
     }

@@ -1,0 +1,197 @@
+//! Golden requests: `data/requests/NAME.in.json` becomes `NAME.out.json`.
+//!
+//! The input is a conversation in a short spelling, all parts but `turns` optional:
+//!
+//! ```text
+//! {"profile": "krs", "model": "claude-sonnet-4.5", "id": "…", "system": ["…"],
+//!  "turns": [{"user": "text"},
+//!            {"assistant": [{"text": "…"}, {"signed": "…"}, {"use": ["id", "name", {…} or "arguments"]}]},
+//!            {"user": [{"result": ["id", "text", {"image": "base64"}]}, {"error": ["id"]}, {"image": "base64"}]}],
+//!  "tools": [{"name": "…", "description": "…", "schema": {…}}],
+//!  "effort": "high", "max_tokens": 100, "fields": {the catalogue's schema of request fields} or "seed",
+//!  "login": "social", "arn": "…"}
+//! ```
+//!
+//! Every body also passes the strict rules of the simulator.
+//!
+//! To accept what the code writes, delete the output and run the test twice.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::{Path, PathBuf};
+
+use kiro_protocol::conversation::{
+    Block, Conversation, Effort, Image, JsonObject, Reasoning, ResultPart, Role, ToolResult,
+    ToolSpec, ToolUse, Turn,
+};
+use kiro_protocol::request::{
+    Capabilities, LoginKind, PrepareOptions, Region, Target, WireProfile, build, prepare,
+    profile_arn_rule,
+};
+use kiro_sim::validate::{Rules, validate};
+use serde_json::{Map, Value, json};
+
+#[test]
+fn golden_requests() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/requests");
+    let mut cases = 0;
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().ends_with(".in.json") {
+            cases += 1;
+            wrong.extend(difference(&path));
+        }
+    }
+    assert!(cases > 0);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Runs one case; what is wrong with it, if anything.
+fn difference(input: &Path) -> Option<String> {
+    let name = input.to_string_lossy().replace(".in.json", ".out.json");
+    let output = PathBuf::from(&name);
+    let case: Value = serde_json::from_str(&std::fs::read_to_string(input).unwrap())
+        .unwrap_or_else(|error| panic!("{}: {error}", input.display()));
+    let is = format!("{:#}\n", outcome(&case));
+    match std::fs::read_to_string(&output) {
+        Ok(expected) if expected == is => None,
+        Ok(_) => Some(format!("{name} differs; the request is\n{is}")),
+        Err(_) => {
+            std::fs::write(&output, is).unwrap();
+            Some(format!("{name} is new; check it"))
+        }
+    }
+}
+
+/// The one function that touches the API.
+fn outcome(case: &Value) -> Value {
+    let text = |key: &str, default| case[key].as_str().unwrap_or(default).to_owned();
+    let profile = WireProfile::by_name(&text("profile", "krs")).expect("a known profile");
+    let login = match &*text("login", "social") {
+        "social" => LoginKind::Social,
+        "api-key" => LoginKind::ApiKey,
+        "external" => LoginKind::ExternalIdp,
+        other => panic!("{other}?"),
+    };
+    let base = profile.base(&Region::US_EAST_1).unwrap();
+    let arn = profile_arn_rule(login, profile.host_kind);
+    let conversation = conversation(case);
+    let prepared = prepare(&conversation, &PrepareOptions::new(b"tenant"));
+    let mut target = Target::new(profile, &base, "TOKEN");
+    target.profile_arn = arn.apply(case["arn"].as_str());
+    target.token_type = login.token_type();
+    target.user_agent = "Kiro-2API/0.1.0";
+    target.invocation_id = "b5c0a4d2-6d4c-4f0b-9c39-0a1b2c3d4e5f";
+    target.max_attempts = 3;
+    target.capabilities = match &case["fields"] {
+        Value::String(_) => Capabilities::seed(&conversation.model),
+        schema => Capabilities::from_schema(schema),
+    };
+    let mut out = Map::new();
+    if !prepared.diagnostics.is_empty() {
+        let changes = prepared.diagnostics.iter().map(ToString::to_string);
+        out.insert("changes".to_owned(), changes.collect());
+    }
+    match build(&prepared, &target) {
+        Err(error) => {
+            out.insert("error".to_owned(), error.to_string().into());
+        }
+        Ok(request) => {
+            let line = format!("{} {}", request.method(), request.uri());
+            out.insert("request".to_owned(), line.into());
+            let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
+                (name.to_string(), value.to_str().unwrap().into())
+            };
+            let headers: Map<String, Value> = request.headers().iter().map(header).collect();
+            out.insert("headers".to_owned(), headers.into());
+            let body: Value = serde_json::from_slice(request.body()).expect("the body is JSON");
+            let mut rules = Rules::strict(profile.generation);
+            rules.catalog = rules
+                .catalog
+                .filter(|known| known.find(&conversation.model).is_some());
+            validate(&body, &rules).expect("the simulator takes the body");
+            out.insert("body".to_owned(), body);
+        }
+    }
+    out.into()
+}
+
+fn conversation(case: &Value) -> Conversation {
+    let model = case["model"].as_str().unwrap_or("claude-sonnet-4.5");
+    let mut conversation = Conversation::new(model);
+    conversation.id = case["id"].as_str().map(str::to_owned);
+    let system = list(&case["system"]).iter();
+    conversation.system = system.map(|text| string(text).into()).collect();
+    for turn in list(&case["turns"]) {
+        let (speaker, said) = turn.as_object().unwrap().iter().next().unwrap();
+        let role = match &**speaker {
+            "user" => Role::User,
+            "assistant" => Role::Assistant,
+            other => panic!("{other}?"),
+        };
+        let blocks = match said {
+            Value::String(text) => vec![Block::Text(text.as_str().into())],
+            blocks => list(blocks).iter().map(block).collect(),
+        };
+        conversation.turns.push(Turn::new(role, blocks));
+    }
+    let tool = |tool: &Value| ToolSpec {
+        name: string(&tool["name"]).to_owned(),
+        description: tool["description"].as_str().unwrap_or_default().into(),
+        schema: JsonObject::parse(tool.get("schema").unwrap_or(&json!({})).to_string()).unwrap(),
+    };
+    conversation.tools = list(&case["tools"]).iter().map(tool).collect();
+    conversation.sampling.effort = case["effort"]
+        .as_str()
+        .map(|name| Effort::by_name(name).unwrap());
+    conversation.sampling.max_tokens = case["max_tokens"].as_u64().map(|n| n.try_into().unwrap());
+    conversation
+}
+
+fn block(block: &Value) -> Block {
+    let (kind, value) = block.as_object().unwrap().iter().next().unwrap();
+    match &**kind {
+        "text" => Block::Text(string(value).into()),
+        "image" => Block::Image(Image::from_base64(string(value).to_owned()).unwrap()),
+        "signed" => Block::Reasoning(Reasoning::Signed {
+            text: string(value).into(),
+            signature: "RVhBTVBMRQ==".to_owned(),
+        }),
+        "unsigned" => Block::Reasoning(Reasoning::Signed {
+            text: string(value).into(),
+            signature: String::new(),
+        }),
+        "redacted" => Block::Reasoning(Reasoning::Redacted(string(value).to_owned())),
+        "use" => Block::ToolUse(ToolUse {
+            id: string(&value[0]).to_owned(),
+            name: string(&value[1]).to_owned(),
+            input: match &value[2] {
+                Value::String(arguments) => JsonObject::parse_or_wrap(arguments.clone()),
+                object => JsonObject::parse(object.to_string()).unwrap(),
+            },
+        }),
+        "result" | "error" => {
+            let part = |part: &Value| match part {
+                Value::String(text) => ResultPart::Text(text.as_str().into()),
+                image => ResultPart::Image(
+                    Image::from_base64(string(&image["image"]).to_owned()).unwrap(),
+                ),
+            };
+            Block::ToolResult(ToolResult {
+                id: string(&value[0]).to_owned(),
+                content: list(value)[1..].iter().map(part).collect(),
+                is_error: kind == "error",
+            })
+        }
+        other => panic!("{other}?"),
+    }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn string(value: &Value) -> &str {
+    value.as_str().expect("a string")
+}
