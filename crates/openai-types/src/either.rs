@@ -48,23 +48,19 @@ where
     })
 }
 
-/// Reads a string as it was written, or hands out whatever else begins with the byte `opening`.
-pub(crate) fn text_or<'de, D>(
-    deserializer: D,
+/// Takes a string as it was written, or hands out whatever else begins with the byte `opening`.
+pub(crate) fn split<'a, E: Error>(
+    raw: &'a RawValue,
     opening: u8,
     expected: &'static str,
-) -> Result<Either<Text<'de>, &'de RawValue>, D::Error>
-where
-    D: Deserializer<'de>,
-{
-    let raw = <&RawValue>::deserialize(deserializer)?;
+) -> Result<Either<Text<'a>, &'a RawValue>, E> {
     if let Some(text) = Text::from_raw(raw) {
         return Ok(Either::Text(text));
     }
     if raw.get().as_bytes().first() == Some(&opening) {
         return Ok(Either::Other(raw));
     }
-    Err(D::Error::invalid_type(unexpected(raw), &expected))
+    Err(E::invalid_type(unexpected(raw), &expected))
 }
 
 struct StringOr<O, const OBJECT: bool> {

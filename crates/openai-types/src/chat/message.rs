@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
+use serde_json::value::RawValue;
 
 use super::tool::{FunctionCall, ToolCall};
-use crate::either::{Either, string_or_object, text_or};
+use crate::either::{Either, split, string_or_object};
 use crate::json::{Object, Text};
 
 /// One message of the conversation.
@@ -112,7 +113,8 @@ pub struct Part<'a> {
     pub input: Option<Object<'a>>,
     /// The tool use that a result answers.
     pub tool_use_id: Option<String>,
-    /// The content of a tool result.
+    /// The content of a tool result. Its parts are texts and pictures; what else they hold is not read.
+    #[serde(default, deserialize_with = "result_content")]
     pub content: Option<Content<'a>>,
     /// Whether the tool failed.
     pub is_error: Option<bool>,
@@ -193,6 +195,9 @@ impl Role {
     }
 }
 
+/// What may stand in the place of content, for an error message.
+const CONTENT: &str = "a string or an array of parts";
+
 /// By hand, because the derived form calls a number in this place a syntax error.
 impl<'de> Deserialize<'de> for Role {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -213,11 +218,56 @@ impl<'de> Deserialize<'de> for Role {
 /// untouched; an error inside the array is therefore told with a position inside the array.
 impl<'de: 'a, 'a> Deserialize<'de> for Content<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match text_or(deserializer, b'[', "a string or an array of parts")? {
+        match split(<&RawValue>::deserialize(deserializer)?, b'[', CONTENT)? {
             Either::Text(text) => Ok(Self::Text(text)),
             Either::Other(parts) => serde_json::from_str(parts.get())
                 .map(Self::Parts)
                 .map_err(D::Error::custom),
+        }
+    }
+}
+
+/// Reads the content inside of a part.
+///
+/// It may not hold content in its turn: each array of parts is parsed by a parser of its own, so nothing
+/// else would bound how deep the stack grows.
+fn result_content<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Content<'de>>, D::Error> {
+    let Some(raw) = Option::<&RawValue>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    match split(raw, b'[', CONTENT)? {
+        Either::Text(text) => Ok(Some(Content::Text(text))),
+        Either::Other(parts) => {
+            let parts: Vec<ResultPart<'_>> =
+                serde_json::from_str(parts.get()).map_err(D::Error::custom)?;
+            Ok(Some(Content::Parts(
+                parts.into_iter().map(Part::from).collect(),
+            )))
+        }
+    }
+}
+
+/// A part that has no content in its turn.
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+struct ResultPart<'a> {
+    #[serde(rename = "type")]
+    kind: Option<String>,
+    text: Option<Text<'a>>,
+    image_url: Option<ImageUrl<'a>>,
+    source: Option<Source<'a>>,
+}
+
+impl<'a> From<ResultPart<'a>> for Part<'a> {
+    fn from(part: ResultPart<'a>) -> Self {
+        Self {
+            kind: part.kind,
+            text: part.text,
+            image_url: part.image_url,
+            source: part.source,
+            ..Self::default()
         }
     }
 }
@@ -273,6 +323,26 @@ mod tests {
             error.starts_with("invalid type: an integer, expected a string or an array of parts"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn content_inside_of_a_part_holds_no_further_content() {
+        let part: Part<'_> = serde_json::from_str(
+            r#"{"type":"tool_result","content":[{"type":"text","text":"x","content":[{"content":[]}]}]}"#,
+        )
+        .unwrap();
+        let Some(Content::Parts(parts)) = part.content else {
+            panic!("parts expected");
+        };
+        assert_eq!(parts[0].text, Some(Text::new("x")));
+        assert_eq!(parts[0].content, None);
+    }
+
+    #[test]
+    fn deep_nesting_does_not_grow_the_stack() {
+        let depth = 100_000;
+        let content = "[{\"content\":".repeat(depth) + "0" + &"}]".repeat(depth);
+        assert!(serde_json::from_str::<Content<'_>>(&content).is_ok());
     }
 
     #[test]

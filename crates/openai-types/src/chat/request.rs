@@ -55,7 +55,7 @@ pub struct ChatRequest<'a> {
     /// Whether it may use several at once. The API's default is `true`.
     pub parallel_tool_calls: Option<bool>,
     /// The older form of `tools`.
-    pub functions: Option<Vec<Function>>,
+    pub functions: Option<Vec<Function<'a>>>,
     /// The older form of `tool_choice`.
     pub function_call: Option<FunctionChoice>,
 

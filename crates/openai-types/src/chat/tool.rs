@@ -2,10 +2,10 @@
 
 use serde::de::{Deserializer, Error};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
-use crate::either::{Either, string_or_object, text_or};
-use crate::json::{Object, Text};
+use crate::either::{Either, string_or_object};
+use crate::json::{Object, Text, unexpected};
 
 /// A tool that the model may use, in any of the shapes that clients send:
 ///
@@ -24,17 +24,17 @@ pub struct Tool<'a> {
     #[serde(rename = "type")]
     pub kind: Option<String>,
     /// A function.
-    pub function: Option<Function>,
+    pub function: Option<Function<'a>>,
     /// A tool that takes free text.
     pub custom: Option<Custom<'a>>,
     /// The name, in the flat and the bare shape.
     pub name: Option<String>,
     /// What it does, in the flat and the bare shape.
-    pub description: Option<String>,
+    pub description: Option<Text<'a>>,
     /// The schema of the arguments, in the flat shape.
-    pub parameters: Option<Map<String, Value>>,
+    pub parameters: Option<Object<'a>>,
     /// The schema of the arguments, in the bare shape.
-    pub input_schema: Option<Map<String, Value>>,
+    pub input_schema: Option<Object<'a>>,
     /// What the free text looks like, in the flat shape.
     pub format: Option<Object<'a>>,
 }
@@ -46,14 +46,15 @@ pub struct Tool<'a> {
 ///  "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
-pub struct Function {
+pub struct Function<'a> {
     /// The name.
     pub name: String,
     /// What it does.
-    pub description: Option<String>,
+    pub description: Option<Text<'a>>,
     /// The JSON schema of the arguments. Absent means that there are none.
-    pub parameters: Option<Map<String, Value>>,
+    pub parameters: Option<Object<'a>>,
     /// Whether the arguments must meet the schema.
     pub strict: Option<bool>,
 }
@@ -70,7 +71,7 @@ pub struct Custom<'a> {
     /// The name.
     pub name: String,
     /// What it does.
-    pub description: Option<String>,
+    pub description: Option<Text<'a>>,
     /// What the text looks like.
     pub format: Option<Object<'a>>,
 }
@@ -215,12 +216,11 @@ impl<'a> FunctionCall<'a> {
 
 impl<'de: 'a, 'a> Deserialize<'de> for Arguments<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match text_or(deserializer, b'{', "a string or an object")? {
-            Either::Text(text) => Ok(Self::Text(text)),
-            Either::Other(raw) => Object::from_raw(raw)
-                .map(Self::Object)
-                .ok_or_else(|| D::Error::custom("an object was expected")),
-        }
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        let text = Text::from_raw(raw).map(Self::Text);
+        let object = || Object::from_raw(raw).map(Self::Object);
+        text.or_else(object)
+            .ok_or_else(|| D::Error::invalid_type(unexpected(raw), &"a string or an object"))
     }
 }
 
