@@ -1,0 +1,196 @@
+//! What both encoders know from the request, and the decisions on which they must agree.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use kiro_protocol::reply::{ReplyEvent, StopReason};
+use kiro_protocol::text::JsonText;
+use openai_types::Text;
+use openai_types::chat::{CompletionTokensDetails, FinishReason, PromptTokensDetails, Usage};
+use serde::Deserialize;
+
+use crate::usage::Meter;
+
+/// What is known about an answer before it begins.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// `chatcmpl-…`
+    pub(super) id: String,
+    /// Seconds since the epoch.
+    pub(super) created: u64,
+    /// The model by the name that the request gave it.
+    pub(super) model: String,
+    /// Whether a stream ends with a chunk about usage.
+    pub(super) include_usage: bool,
+    /// Whether thoughts are shown.
+    pub(super) show_reasoning: bool,
+    /// How tool calls are told.
+    pub(super) calls: CallStyle,
+    /// Measures the reply.
+    pub(super) meter: Meter,
+}
+
+/// How tool calls are told.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CallStyle {
+    /// As `function_call`, because the request used `functions`.
+    pub(super) legacy: bool,
+    /// One call ends the answer, because the request forbids several or cannot hold them.
+    pub(super) one_only: bool,
+    /// Tools that take free text. They are offered upstream as functions with one string.
+    pub(super) custom: HashSet<String>,
+}
+
+/// Follows the tool calls of a reply.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// Calls that are complete.
+    complete: usize,
+    /// Whether a call broke off.
+    cut: bool,
+}
+
+impl Progress {
+    /// Whether the answer is over although the reply may go on: what follows the only call that the
+    /// request allows is not told.
+    pub(super) fn is_over(&self, style: &CallStyle) -> bool {
+        style.one_only && self.complete > 0
+    }
+
+    /// Takes notice of an event.
+    pub(super) fn observe(&mut self, event: &ReplyEvent) {
+        match event {
+            ReplyEvent::ToolUseEnd => self.complete += 1,
+            ReplyEvent::ToolUseCut => self.cut = true,
+            _ => {}
+        }
+    }
+
+    /// Why the answer ended.
+    ///
+    /// `tool_calls` means that the client should carry calls out, so it is said only when there are
+    /// complete ones and nothing is wrong with the rest; a reply that was cut says `length` even so.
+    pub(super) fn finish_reason(&self, stop: StopReason, style: &CallStyle) -> FinishReason {
+        if self.is_over(style) {
+            return style.finish_reason();
+        }
+        if self.cut {
+            return FinishReason::Length;
+        }
+        match stop {
+            StopReason::MaxTokens | StopReason::ContextWindow => FinishReason::Length,
+            StopReason::ContentFiltered => FinishReason::ContentFilter,
+            _ if self.complete > 0 => style.finish_reason(),
+            _ => FinishReason::Stop,
+        }
+    }
+}
+
+impl CallStyle {
+    fn finish_reason(&self) -> FinishReason {
+        if self.legacy {
+            FinishReason::FunctionCall
+        } else {
+            FinishReason::ToolCalls
+        }
+    }
+}
+
+impl Answer {
+    /// What was consumed, as the API tells it.
+    pub(super) fn usage(&self) -> Usage {
+        let consumed = self.meter.consumed();
+        let mut usage = Usage::new(consumed.prompt, consumed.output);
+        usage.prompt_tokens_details = consumed
+            .cached
+            .map(|cached| PromptTokensDetails::cached(cached.read, cached.written));
+        usage.completion_tokens_details =
+            Some(CompletionTokensDetails::reasoning(consumed.reasoning));
+        usage.token_source = Some(Cow::Borrowed(consumed.source.as_str()));
+        usage.credits_used = consumed.credits;
+        usage
+    }
+}
+
+/// The free text of a custom tool's call, out of the function that stood in for the tool: escaped, from
+/// the escaped JSON text of the arguments. Arguments of another shape are passed on whole.
+pub(super) fn custom_input(arguments: &JsonText) -> JsonText {
+    #[derive(Deserialize)]
+    struct Input<'a> {
+        #[serde(borrow)]
+        input: Text<'a>,
+    }
+    let json = arguments.unescape();
+    serde_json::from_str::<Input<'_>>(&json)
+        .ok()
+        .and_then(|Input { input }| Some(JsonText::new(&input.to_plain().ok()?)))
+        .unwrap_or_else(|| arguments.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finish_reasons_follow_what_was_told() {
+        use FinishReason as F;
+        use StopReason as S;
+        let style = CallStyle::default();
+        for (complete, cut, stop, reason) in [
+            (0, false, S::EndTurn, F::Stop),
+            (0, false, S::StopSequence, F::Stop),
+            (0, false, S::PauseTurn, F::Stop),
+            // A tool use was promised and none is usable.
+            (0, false, S::ToolUse, F::Stop),
+            (1, false, S::ToolUse, F::ToolCalls),
+            // Not every generation of the wire tells a stop reason.
+            (2, false, S::EndTurn, F::ToolCalls),
+            (0, false, S::MaxTokens, F::Length),
+            (0, false, S::ContextWindow, F::Length),
+            (1, false, S::MaxTokens, F::Length),
+            (0, true, S::MaxTokens, F::Length),
+            (1, true, S::MaxTokens, F::Length),
+            (1, true, S::ToolUse, F::Length),
+            (0, false, S::ContentFiltered, F::ContentFilter),
+            (1, false, S::ContentFiltered, F::ContentFilter),
+        ] {
+            let progress = Progress { complete, cut };
+            assert_eq!(
+                progress.finish_reason(stop, &style),
+                reason,
+                "{progress:?} {stop:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_only_call_ends_the_answer_whatever_follows_it() {
+        let mut style = CallStyle {
+            one_only: true,
+            ..CallStyle::default()
+        };
+        let progress = Progress {
+            complete: 1,
+            cut: true,
+        };
+        assert!(progress.is_over(&style));
+        assert_eq!(
+            progress.finish_reason(StopReason::MaxTokens, &style),
+            FinishReason::ToolCalls
+        );
+        style.legacy = true;
+        assert_eq!(
+            progress.finish_reason(StopReason::ToolUse, &style),
+            FinishReason::FunctionCall
+        );
+        assert!(!Progress::default().is_over(&style));
+    }
+
+    #[test]
+    fn free_text_comes_out_of_the_arguments() {
+        let arguments = JsonText::new(r#"{"input":"a \"b\"\n\u2028"}"#);
+        assert_eq!(custom_input(&arguments).escaped(), r#"a \"b\"\n\u2028"#);
+        let other = JsonText::new(r#"{"text":1}"#);
+        assert_eq!(custom_input(&other), other);
+    }
+}

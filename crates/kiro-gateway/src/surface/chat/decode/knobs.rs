@@ -1,0 +1,206 @@
+//! The verdict on every field that is neither the conversation nor the tools: refused, honoured, or
+//! accepted without effect and then named.
+
+use kiro_protocol::conversation::{Effort, Sampling};
+use openai_types::chat::{ChatRequest, Reasoning, Thinking};
+
+use super::parts::no_audio;
+use crate::error::Error;
+
+/// Refuses what would change the meaning of the answer if it were ignored.
+pub(super) fn refuse(request: &ChatRequest<'_>) -> Result<(), Error> {
+    if let Some(n) = request.n.filter(|n| *n != 1) {
+        let message = format!(
+            "Unsupported value: 'n' does not support {n} with this model. Only the value 1 is supported."
+        );
+        return Err(Error::invalid("n", Some("unsupported_value"), message));
+    }
+    let bias = request.logit_bias.as_ref();
+    for (param, is_used) in [
+        ("logprobs", request.logprobs == Some(true)),
+        ("top_logprobs", request.top_logprobs.is_some_and(|n| n != 0)),
+        ("logit_bias", bias.is_some_and(|bias| !bias.is_empty())),
+        ("web_search_options", request.web_search_options.is_some()),
+        ("moderation", request.moderation.is_some()),
+    ] {
+        if is_used {
+            let message =
+                format!("Unsupported parameter: '{param}' is not supported with this model.");
+            return Err(Error::invalid(
+                param,
+                Some("unsupported_parameter"),
+                message,
+            ));
+        }
+    }
+    let mut modalities = request.modalities.iter().flatten();
+    if modalities.any(|modality| modality == "audio") {
+        return Err(no_audio("modalities"));
+    }
+    if request.audio.is_some() {
+        return Err(no_audio("audio"));
+    }
+    check_max_tokens(request)?;
+    check_stop(request)?;
+    check_response_format(request)
+}
+
+/// Fields that have no effect although they could change the answer. Values that ask for nothing, such
+/// as a penalty of 0, are no reason to speak.
+pub(super) fn ignored(request: &ChatRequest<'_>, forced_tool: bool) -> Vec<&'static str> {
+    let stop = request.stop.as_ref();
+    let format = request.response_format.as_ref();
+    let differs = |value: Option<f64>, neutral: f64| value.is_some_and(|value| value != neutral);
+    [
+        ("temperature", differs(request.temperature, 1.0)),
+        ("top_p", differs(request.top_p, 1.0)),
+        ("frequency_penalty", differs(request.frequency_penalty, 0.0)),
+        ("presence_penalty", differs(request.presence_penalty, 0.0)),
+        (
+            "repetition_penalty",
+            differs(request.repetition_penalty, 1.0),
+        ),
+        ("min_p", differs(request.min_p, 0.0)),
+        ("top_k", request.top_k.is_some()),
+        ("seed", request.seed.is_some()),
+        ("stop", stop.is_some_and(|stop| !stop.0.is_empty())),
+        (
+            "max_completion_tokens",
+            request.max_completion_tokens.is_some(),
+        ),
+        ("max_tokens", request.max_tokens.is_some()),
+        ("verbosity", request.verbosity.is_some()),
+        (
+            "response_format",
+            format.is_some_and(|format| format.kind != "text"),
+        ),
+        ("tool_choice", forced_tool && request.tool_choice.is_some()),
+        (
+            "function_call",
+            forced_tool && request.tool_choice.is_none(),
+        ),
+    ]
+    .into_iter()
+    .filter_map(|(name, is_ignored)| is_ignored.then_some(name))
+    .collect()
+}
+
+/// The knobs that Kiro can carry.
+pub(super) fn sampling(request: &ChatRequest<'_>, max_output_tokens: u32) -> Sampling {
+    let max_tokens = request.max_completion_tokens.or(request.max_tokens);
+    let mut sampling = Sampling::default();
+    sampling.max_tokens = max_tokens
+        .map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
+        .map(|tokens| tokens.min(max_output_tokens));
+    sampling.effort = effort(request);
+    sampling
+}
+
+/// Whether the client wants to see thoughts.
+pub(super) fn shows_reasoning(request: &ChatRequest<'_>) -> bool {
+    let reasoning = request.reasoning.as_ref();
+    reasoning.is_none_or(|reasoning| reasoning.exclude != Some(true))
+}
+
+/// How hard to think, from any of the three ways to say it. The first that says something wins.
+fn effort(request: &ChatRequest<'_>) -> Option<Effort> {
+    let named = request.reasoning_effort.as_deref().map(named_effort);
+    named
+        .or_else(|| request.reasoning.as_ref().and_then(reasoning_effort))
+        .or_else(|| request.thinking.as_ref().and_then(thinking_effort))
+}
+
+fn reasoning_effort(reasoning: &Reasoning) -> Option<Effort> {
+    if reasoning.enabled == Some(false) {
+        return Some(Effort::None);
+    }
+    let named = reasoning.effort.as_deref().map(named_effort);
+    named
+        .or(reasoning.max_tokens.map(budget_effort))
+        .or(reasoning.enabled.map(|_| Effort::Medium))
+}
+
+fn thinking_effort(thinking: &Thinking) -> Option<Effort> {
+    match thinking.kind.as_deref() {
+        Some("disabled") => Some(Effort::None),
+        Some("enabled") => thinking
+            .budget_tokens
+            .map(budget_effort)
+            .or(Some(Effort::Medium)),
+        // `adaptive` leaves it to the model, which is what saying nothing does.
+        _ => thinking.budget_tokens.map(budget_effort),
+    }
+}
+
+/// A word that nobody here knows asks for something: it is not refused, and it is not nothing.
+fn named_effort(word: &str) -> Effort {
+    match word {
+        "none" | "minimal" => Effort::None,
+        "low" => Effort::Low,
+        "high" => Effort::High,
+        "xhigh" => Effort::ExtraHigh,
+        "max" => Effort::Max,
+        _ => Effort::Medium,
+    }
+}
+
+/// The effort that comes nearest to a budget in tokens. The steps are those that OpenRouter and LiteLLM
+/// take from words to budgets, rounded; a guess in the same direction.
+fn budget_effort(tokens: i64) -> Effort {
+    match tokens {
+        ..=0 => Effort::None,
+        1..=2_048 => Effort::Low,
+        2_049..=8_192 => Effort::Medium,
+        8_193..=32_768 => Effort::High,
+        _ => Effort::ExtraHigh,
+    }
+}
+
+fn check_max_tokens(request: &ChatRequest<'_>) -> Result<(), Error> {
+    for (param, value) in [
+        ("max_completion_tokens", request.max_completion_tokens),
+        ("max_tokens", request.max_tokens),
+    ] {
+        if let Some(value) = value.filter(|value| *value < 1) {
+            let message = format!(
+                "Invalid '{param}': integer below minimum value. Expected a value >= 1, but got {value}."
+            );
+            return Err(Error::invalid(
+                param,
+                Some("integer_below_min_value"),
+                message,
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn check_stop(request: &ChatRequest<'_>) -> Result<(), Error> {
+    let stop = request.stop.as_ref().map_or(&[][..], |stop| &stop.0);
+    if stop.len() > 4 || stop.iter().any(String::is_empty) {
+        let message = "Invalid 'stop': expected 1 to 4 non-empty strings.";
+        return Err(Error::invalid("stop", Some("invalid_value"), message));
+    }
+    Ok(())
+}
+
+fn check_response_format(request: &ChatRequest<'_>) -> Result<(), Error> {
+    let Some(format) = &request.response_format else {
+        return Ok(());
+    };
+    match &*format.kind {
+        "text" | "json_object" => Ok(()),
+        "json_schema" if format.json_schema.is_some() => Ok(()),
+        "json_schema" => Err(super::source::missing("response_format.json_schema")),
+        other => {
+            let message = format!(
+                "Invalid value: '{other}'. Supported values are: 'json_object', 'json_schema', and 'text'."
+            );
+            Err(Error::invalid(
+                "response_format.type",
+                Some("invalid_value"),
+                message,
+            ))
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The whole of a request.
+
+use bytes::Bytes;
+use kiro_protocol::conversation::Conversation;
+use openai_types::chat::ChatRequest;
+use uuid::Uuid;
+
+use super::source::{Source, missing};
+use super::{knobs, messages, parse, tools};
+use crate::error::Error;
+use crate::surface::chat::answer::{Answer, CallStyle};
+use crate::surface::chat::complete::CompleteEncoder;
+use crate::surface::chat::error;
+use crate::surface::chat::stream::StreamEncoder;
+use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
+use crate::usage::{Meter, PromptSize};
+
+/// `POST /v1/chat/completions`.
+#[derive(Debug)]
+pub(crate) struct Chat;
+
+impl Surface for Chat {
+    fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error> {
+        let request = parse::parse(&body)?;
+        let name = request.model.as_deref().filter(|name| !name.is_empty());
+        let name = name.ok_or_else(|| missing("model"))?;
+        let source = Source(&body);
+        let messages = request.messages.as_deref();
+        let messages = messages.ok_or_else(|| no_messages(&request))?;
+        if messages.is_empty() {
+            return Err(Error::invalid(
+                "messages",
+                Some("empty_array"),
+                "Invalid 'messages': empty array. Expected at least 1 element.",
+            ));
+        }
+        knobs::refuse(&request)?;
+        let model = context.models.resolve(name)?;
+        let offer = tools::offer(source, &request)?;
+        let dialogue = messages::dialogue(source, messages)?;
+
+        let mut conversation = Conversation::new(&*model.id);
+        conversation.system = dialogue.system;
+        conversation.turns = dialogue.turns;
+        conversation.tools = offer.tools;
+        conversation.sampling = knobs::sampling(&request, model.max_output_tokens);
+
+        let mut ignored = knobs::ignored(&request, offer.forced);
+        if offer.dropped_hosted {
+            ignored.push("tools.web_search");
+        }
+        let prompt = PromptSize {
+            bytes: (body.len() as u64).saturating_sub(dialogue.pictures.bytes),
+            ..dialogue.pictures
+        };
+        let answer = Answer {
+            id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
+            created: context.now,
+            model: name.to_owned(),
+            include_usage: includes_usage(&request),
+            show_reasoning: knobs::shows_reasoning(&request),
+            calls: CallStyle {
+                legacy: offer.legacy,
+                one_only: offer.legacy || request.parallel_tool_calls == Some(false),
+                custom: offer.custom,
+            },
+            meter: Meter::new(prompt, model.context_window),
+        };
+        let (mode, encoder): (_, Box<dyn ReplyEncoder>) = match request.stream {
+            Some(true) => (Mode::Stream, Box::new(StreamEncoder::new(answer))),
+            _ => (Mode::Complete, Box::new(CompleteEncoder::new(answer))),
+        };
+        Ok(Accepted {
+            conversation,
+            mode,
+            encoder,
+            ignored,
+        })
+    }
+
+    fn refuse(&self, error: &Error) -> Bytes {
+        error::body(error).into()
+    }
+}
+
+fn includes_usage(request: &ChatRequest<'_>) -> bool {
+    let options = request.stream_options.as_ref();
+    options.is_some_and(|options| options.include_usage == Some(true))
+}
+
+fn no_messages(request: &ChatRequest<'_>) -> Error {
+    match request.has_input {
+        true => Error::invalid(
+            "messages",
+            Some("missing_required_parameter"),
+            "Missing required parameter: 'messages'. A conversation in 'input' belongs to /v1/responses.",
+        ),
+        false => missing("messages"),
+    }
+}

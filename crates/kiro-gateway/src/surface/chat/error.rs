@@ -1,0 +1,174 @@
+//! Errors in the words of the OpenAI API.
+
+use openai_types::{ErrorBody, ErrorObject};
+
+use crate::error::{Error, ErrorKind};
+
+/// The body for an error, as one line of JSON that is safe in a server-sent event.
+pub(super) fn body(error: &Error) -> String {
+    let mut body = ErrorBody::new(class(error.kind()), error.public_message());
+    let ErrorObject { param, code, .. } = &mut body.error;
+    *param = error
+        .param()
+        .or(default_param(error.kind()))
+        .map(str::to_owned);
+    *code = error
+        .code()
+        .or(default_code(error.kind()))
+        .map(str::to_owned);
+    // Strings in a struct have no way to fail.
+    let json = serde_json::to_string(&body).expect("strings are always JSON");
+    escape_separators(json)
+}
+
+/// `type`. Only its broad classes are read by clients; some words are avoided because Codex takes them
+/// for the end of an account (`usage_limit_reached`).
+fn class(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::InvalidRequest
+        | ErrorKind::TooLarge
+        | ErrorKind::Unauthorized
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::ModelNotFound
+        | ErrorKind::ContextTooLong => "invalid_request_error",
+        ErrorKind::RateLimited => "rate_limit_error",
+        ErrorKind::QuotaExhausted => "insufficient_quota",
+        ErrorKind::Overloaded
+        | ErrorKind::UpstreamAuth
+        | ErrorKind::UpstreamRefused
+        | ErrorKind::UpstreamUnreachable
+        | ErrorKind::UpstreamProtocol
+        | ErrorKind::Timeout
+        | ErrorKind::ShuttingDown
+        | ErrorKind::Internal => "server_error",
+    }
+}
+
+/// `code`, where the error brings none of its own.
+fn default_code(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::InvalidRequest | ErrorKind::Internal => return None,
+        ErrorKind::TooLarge => "request_too_large",
+        ErrorKind::Unauthorized => "invalid_api_key",
+        ErrorKind::Forbidden => "model_not_allowed",
+        ErrorKind::NotFound => "unknown_url",
+        ErrorKind::MethodNotAllowed => "method_not_supported",
+        ErrorKind::ModelNotFound => "model_not_found",
+        ErrorKind::ContextTooLong => "context_length_exceeded",
+        ErrorKind::RateLimited => "rate_limit_exceeded",
+        ErrorKind::QuotaExhausted => "insufficient_quota",
+        ErrorKind::Overloaded => "server_is_overloaded",
+        ErrorKind::UpstreamAuth => "upstream_auth_failed",
+        ErrorKind::UpstreamRefused
+        | ErrorKind::UpstreamUnreachable
+        | ErrorKind::UpstreamProtocol => "upstream_error",
+        ErrorKind::Timeout => "upstream_timeout",
+        ErrorKind::ShuttingDown => "server_shutting_down",
+    })
+}
+
+/// `param`, where the error brings none of its own.
+fn default_param(kind: ErrorKind) -> Option<&'static str> {
+    matches!(kind, ErrorKind::ContextTooLong).then_some("messages")
+}
+
+/// Writes the line separators that some readers of event streams split at as escapes. In JSON text they
+/// can only stand inside of strings.
+fn escape_separators(json: String) -> String {
+    if !json.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
+        return json;
+    }
+    json.replace('\u{85}', "\\u0085")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_words() {
+        let invalid = "invalid_request_error";
+        let server = "server_error";
+        for (kind, class, code) in [
+            (ErrorKind::InvalidRequest, invalid, None),
+            (ErrorKind::TooLarge, invalid, Some("request_too_large")),
+            (ErrorKind::Unauthorized, invalid, Some("invalid_api_key")),
+            (ErrorKind::Forbidden, invalid, Some("model_not_allowed")),
+            (ErrorKind::NotFound, invalid, Some("unknown_url")),
+            (
+                ErrorKind::MethodNotAllowed,
+                invalid,
+                Some("method_not_supported"),
+            ),
+            (ErrorKind::ModelNotFound, invalid, Some("model_not_found")),
+            (
+                ErrorKind::ContextTooLong,
+                invalid,
+                Some("context_length_exceeded"),
+            ),
+            (
+                ErrorKind::RateLimited,
+                "rate_limit_error",
+                Some("rate_limit_exceeded"),
+            ),
+            (
+                ErrorKind::QuotaExhausted,
+                "insufficient_quota",
+                Some("insufficient_quota"),
+            ),
+            (ErrorKind::Overloaded, server, Some("server_is_overloaded")),
+            (
+                ErrorKind::UpstreamAuth,
+                server,
+                Some("upstream_auth_failed"),
+            ),
+            (ErrorKind::UpstreamRefused, server, Some("upstream_error")),
+            (
+                ErrorKind::UpstreamUnreachable,
+                server,
+                Some("upstream_error"),
+            ),
+            (ErrorKind::UpstreamProtocol, server, Some("upstream_error")),
+            (ErrorKind::Timeout, server, Some("upstream_timeout")),
+            (
+                ErrorKind::ShuttingDown,
+                server,
+                Some("server_shutting_down"),
+            ),
+            (ErrorKind::Internal, server, None),
+        ] {
+            let body: ErrorBody = serde_json::from_str(&body(&Error::new(kind, "m"))).unwrap();
+            assert_eq!(body.error.kind, class, "{kind:?}");
+            assert_eq!(body.error.code.as_deref(), code, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn all_four_members_are_always_there() {
+        assert_eq!(
+            body(&Error::new(ErrorKind::Internal, "a \"bug\"")),
+            r#"{"error":{"message":"a \"bug\"","type":"server_error","param":null,"code":null}}"#
+        );
+        assert_eq!(
+            body(&Error::invalid("n", Some("unsupported_value"), "no")),
+            r#"{"error":{"message":"no","type":"invalid_request_error","param":"n","code":"unsupported_value"}}"#
+        );
+        assert_eq!(
+            body(&Error::new(ErrorKind::ContextTooLong, "long")),
+            r#"{"error":{"message":"long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#
+        );
+    }
+
+    #[test]
+    fn separators_are_escaped() {
+        let body = body(&Error::new(
+            ErrorKind::Internal,
+            "a\u{2028}b\u{2029}c\u{85}d\ne",
+        ));
+        assert!(body.contains(r"a\u2028b\u2029c\u0085d\ne"), "{body}");
+    }
+}

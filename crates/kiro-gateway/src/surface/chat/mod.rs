@@ -1,0 +1,17 @@
+//! OpenAI's chat completions.
+//!
+//! ```text
+//! Bytes ── decode ──> Conversation          what is sent upstream
+//!                └──> Answer                what both encoders know from the request
+//!                       ├── stream          ReplyEvents → chunks, one server-sent event each
+//!                       └── complete        ReplyEvents → one document
+//! Error ── error ───> ErrorBody
+//! ```
+
+mod answer;
+mod complete;
+mod decode;
+mod error;
+mod stream;
+
+pub(crate) use decode::Chat;

@@ -1,0 +1,263 @@
+//! How many tokens a reply consumed, from the best source there is.
+
+use kiro_protocol::reply::{ReplyEvent, Usage};
+
+/// Bytes of escaped text that are counted as one token where nothing better is known.
+///
+/// The rule of thumb for English and code. It is too low for most other scripts, whose characters are
+/// two or three bytes, and therefore errs on the side of a client that compacts early.
+const BYTES_PER_TOKEN: u64 = 4;
+
+/// Tokens that a picture is counted as where nothing better is known: what Claude charges at most for
+/// one that it need not scale down (source: Anthropic's guide to vision, 2026).
+const TOKENS_PER_IMAGE: u64 = 1600;
+
+/// Measures one reply while it goes by.
+///
+/// Tokens come from, in this order: the service's own counts; the share of the context window that the
+/// service says is used, less the estimated output; an estimate from the size of what was sent and what
+/// came back.
+#[derive(Debug, Clone)]
+pub(crate) struct Meter {
+    prompt: PromptSize,
+    context_window: u32,
+    output_bytes: u64,
+    reasoning_bytes: u64,
+    reported: Usage,
+}
+
+/// How large a prompt is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct PromptSize {
+    /// Bytes of JSON, pictures left out.
+    pub(crate) bytes: u64,
+    /// Pictures.
+    pub(crate) images: u64,
+}
+
+/// What a reply consumed, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Consumed {
+    /// Input, cached input included. Never zero.
+    pub(crate) prompt: u64,
+    /// Output, thoughts included. Zero only if the reply was empty.
+    pub(crate) output: u64,
+    /// Thoughts, as far as they can be told from the rest; at most `output`.
+    pub(crate) reasoning: u64,
+    /// Input read from a cache and input written to one. `None` unless the service says so.
+    pub(crate) cached: Option<Cached>,
+    /// The price in credits. `None` unless the service says so.
+    pub(crate) credits: Option<f64>,
+    /// Where the counts come from.
+    pub(crate) source: Source,
+}
+
+/// What a cache had to do with the input, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cached {
+    /// Read from a cache.
+    pub(crate) read: u64,
+    /// Written to a cache.
+    pub(crate) written: u64,
+}
+
+/// Where counts come from, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The service counted.
+    Upstream,
+    /// The service said how full the context window is; the output is estimated.
+    ContextPercentage,
+    /// Nobody counted: estimated from sizes.
+    Estimate,
+}
+
+impl Meter {
+    /// A meter for the reply to a prompt of this size, by a model with a context window of so many
+    /// tokens.
+    pub(crate) fn new(prompt: PromptSize, context_window: u32) -> Self {
+        Self {
+            prompt,
+            context_window,
+            output_bytes: 0,
+            reasoning_bytes: 0,
+            reported: Usage::default(),
+        }
+    }
+
+    /// Takes notice of an event.
+    pub(crate) fn observe(&mut self, event: &ReplyEvent) {
+        match event {
+            ReplyEvent::Text(delta) | ReplyEvent::ToolInput(delta) => {
+                self.output_bytes += delta.len() as u64;
+            }
+            ReplyEvent::Reasoning(delta) | ReplyEvent::Redacted(delta) => {
+                self.output_bytes += delta.len() as u64;
+                self.reasoning_bytes += delta.len() as u64;
+            }
+            ReplyEvent::ToolUseStart { name, .. } => self.output_bytes += name.len() as u64,
+            ReplyEvent::Usage(usage) => self.reported = usage.clone(),
+            _ => {}
+        }
+    }
+
+    /// What was consumed so far.
+    pub(crate) fn consumed(&self) -> Consumed {
+        let (prompt, output, source) = self.counts();
+        let reasoning = tokens(self.reasoning_bytes).min(output);
+        Consumed {
+            prompt,
+            output,
+            reasoning,
+            cached: self.reported.tokens.map(|tokens| Cached {
+                read: tokens.cache_read,
+                written: tokens.cache_write,
+            }),
+            credits: self.reported.credits.filter(|credits| credits.is_finite()),
+            source,
+        }
+    }
+
+    fn counts(&self) -> (u64, u64, Source) {
+        let output = tokens(self.output_bytes);
+        if let Some(counted) = self.reported.tokens {
+            let prompt = counted
+                .uncached_input
+                .saturating_add(counted.cache_read)
+                .saturating_add(counted.cache_write);
+            if prompt > 0 && (counted.output > 0 || output == 0) {
+                return (prompt, counted.output, Source::Upstream);
+            }
+        }
+        if let Some(total) = self.context_tokens() {
+            let prompt = total.saturating_sub(output).max(1);
+            return (prompt, output, Source::ContextPercentage);
+        }
+        let images = self.prompt.images.saturating_mul(TOKENS_PER_IMAGE);
+        let prompt = tokens(self.prompt.bytes).saturating_add(images).max(1);
+        (prompt, output, Source::Estimate)
+    }
+
+    /// Tokens that the service says are in the context window.
+    fn context_tokens(&self) -> Option<u64> {
+        let percentage = self.reported.context_percentage?;
+        let tokens = percentage / 100.0 * f64::from(self.context_window);
+        // A cast saturates, so a nonsensical percentage cannot overflow.
+        (tokens.is_finite() && tokens >= 1.0).then_some(tokens.round() as u64)
+    }
+}
+
+impl Source {
+    /// The word for it in an answer.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::ContextPercentage => "context_percentage",
+            Self::Estimate => "estimate",
+        }
+    }
+}
+
+fn tokens(bytes: u64) -> u64 {
+    bytes.div_ceil(BYTES_PER_TOKEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kiro_protocol::reply::TokenUsage;
+    use proptest::prelude::*;
+
+    const PROMPT: PromptSize = PromptSize {
+        bytes: 400,
+        images: 1,
+    };
+
+    fn meter(events: impl IntoIterator<Item = ReplyEvent>) -> Meter {
+        let mut meter = Meter::new(PROMPT, 200_000);
+        for event in events {
+            meter.observe(&event);
+        }
+        meter
+    }
+
+    fn usage(change: impl FnOnce(&mut Usage)) -> ReplyEvent {
+        let mut usage = Usage::default();
+        change(&mut usage);
+        ReplyEvent::Usage(usage)
+    }
+
+    #[test]
+    fn the_services_own_counts_win() {
+        let reported = usage(|usage| {
+            usage.context_percentage = Some(50.0);
+            usage.credits = Some(0.25);
+            usage.tokens = Some(TokenUsage {
+                uncached_input: 100,
+                cache_read: 20,
+                cache_write: 3,
+                output: 7,
+            });
+        });
+        let consumed = meter([ReplyEvent::Text("a long text".into()), reported]).consumed();
+        assert_eq!(
+            consumed,
+            Consumed {
+                prompt: 123,
+                output: 7,
+                reasoning: 0,
+                cached: Some(Cached {
+                    read: 20,
+                    written: 3
+                }),
+                credits: Some(0.25),
+                source: Source::Upstream,
+            }
+        );
+    }
+
+    #[test]
+    fn the_percentage_is_of_the_models_own_window_and_includes_the_output() {
+        let reported = usage(|usage| usage.context_percentage = Some(2.5));
+        let consumed = meter([ReplyEvent::Text("12345678".into()), reported]).consumed();
+        assert_eq!((consumed.prompt, consumed.output), (4998, 2));
+        assert_eq!(consumed.source, Source::ContextPercentage);
+        assert_eq!(consumed.cached, None);
+    }
+
+    #[test]
+    fn without_a_word_from_the_service_sizes_are_estimated() {
+        let consumed = meter([
+            ReplyEvent::Reasoning("12345678".into()),
+            ReplyEvent::ToolUseStart {
+                id: "t".into(),
+                name: "find".into(),
+            },
+            ReplyEvent::ToolInput("{}".into()),
+        ])
+        .consumed();
+        assert_eq!(
+            (consumed.prompt, consumed.output, consumed.reasoning),
+            (100 + 1600, 4, 2)
+        );
+        assert_eq!(consumed.source, Source::Estimate);
+    }
+
+    proptest! {
+        #[test]
+        fn a_turn_that_said_something_costs_something(
+            percentage in proptest::option::of(proptest::num::f64::ANY),
+            tokens in proptest::option::of((any::<u64>(), any::<u64>(), 0u64..3)),
+        ) {
+            let reported = usage(|usage| {
+                usage.context_percentage = percentage;
+                usage.tokens = tokens.map(|(uncached_input, cache_read, output)| TokenUsage {
+                    uncached_input, cache_read, output, cache_write: 0,
+                });
+            });
+            let consumed = meter([ReplyEvent::Text("x".into()), reported]).consumed();
+            prop_assert!(consumed.prompt > 0 && consumed.output > 0);
+            prop_assert!(consumed.reasoning <= consumed.output);
+        }
+    }
+}
