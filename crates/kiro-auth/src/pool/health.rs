@@ -57,7 +57,7 @@ pub enum RestReason {
 /// ```
 ///
 /// After a suspension or an exhausted quota it is first tried with one request at a time. Requests that
-/// were under way when a rest began neither end it nor make the next one longer.
+/// were under way when a rest began neither end it nor count as refusals in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Health {
     rest: Option<Rest>,
@@ -101,7 +101,8 @@ impl Health {
             // The token is replaced by its source; whether that helps, the next attempt will show.
             Outcome::Neutral | Outcome::TokenRejected => self,
             Outcome::RateLimited { retry_after } => {
-                let rest = retry_after.unwrap_or_else(|| RATE_LIMIT_REST.after(self.strikes));
+                let rest =
+                    retry_after.unwrap_or_else(|| RATE_LIMIT_REST.after(self.strikes_before(now)));
                 self.struck(now, RestReason::RateLimited, now + rest.min(LONGEST_HINT))
             }
             Outcome::QuotaExhausted { until } => {
@@ -114,7 +115,7 @@ impl Health {
             Outcome::Denied => self.struck(
                 now,
                 RestReason::Denied,
-                now + DENIED_REST.after(self.strikes),
+                now + DENIED_REST.after(self.strikes_before(now)),
             ),
         }
     }
@@ -139,6 +140,12 @@ impl Health {
             }) => Availability::OnTrial,
             Some(_) => Availability::Available,
         }
+    }
+
+    /// Refusals in a row before the present rest, if there is one.
+    fn strikes_before(&self, now: SystemTime) -> u32 {
+        let present = u32::from(self.resting(now).is_some());
+        self.strikes.saturating_sub(present)
     }
 
     fn struck(self, now: SystemTime, reason: RestReason, until: SystemTime) -> Self {
@@ -174,5 +181,127 @@ impl Backoff {
     fn after(&self, strikes: u32) -> Duration {
         let doubled = self.first.saturating_mul(1 << strikes.min(32));
         Duration::from_secs(doubled.min(self.longest))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOON: SystemTime = SystemTime::UNIX_EPOCH;
+    const LIMITED: Outcome = Outcome::RateLimited { retry_after: None };
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    /// How long a credential rests after an outcome at noon.
+    fn rest(health: Health, outcome: Outcome) -> Option<(RestReason, u64)> {
+        let (reason, until) = health.after(outcome, NOON).resting(NOON)?;
+        Some((reason, until.duration_since(NOON).unwrap().as_secs()))
+    }
+
+    #[test]
+    fn each_outcome_has_its_rest() {
+        use RestReason as R;
+        let new = Health::default();
+        let hint = |after| Outcome::RateLimited {
+            retry_after: Some(seconds(after)),
+        };
+        let quota = |until| Outcome::QuotaExhausted {
+            until: Some(NOON + seconds(until)),
+        };
+        let table = [
+            (Outcome::Success, None),
+            (Outcome::Neutral, None),
+            (Outcome::TokenRejected, None),
+            (LIMITED, Some((R::RateLimited, 8))),
+            (hint(300), Some((R::RateLimited, 300))),
+            (hint(u64::MAX), Some((R::RateLimited, 24 * 3600))),
+            (
+                Outcome::QuotaExhausted { until: None },
+                Some((R::QuotaExhausted, 3600)),
+            ),
+            (quota(9_000_000), Some((R::QuotaExhausted, 9_000_000))),
+            (quota(0), Some((R::QuotaExhausted, 3600))),
+            (Outcome::Suspended, Some((R::Suspended, 6 * 3600))),
+            (Outcome::Denied, Some((R::Denied, 5))),
+        ];
+        for (outcome, expected) in table {
+            assert_eq!(rest(new, outcome), expected, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn refusals_in_a_row_make_longer_rests_until_a_success() {
+        let mut health = Health::default();
+        let mut now = NOON;
+        for expected in [8, 16, 32, 64, 120, 120] {
+            health = health.after(LIMITED, now);
+            let (_, until) = health.resting(now).unwrap();
+            assert_eq!(until, now + seconds(expected));
+            now = until;
+            assert_eq!(health.resting(now), None, "the rest is over");
+        }
+        health = health.after(Outcome::Success, now).after(LIMITED, now);
+        assert_eq!(
+            health.resting(now),
+            Some((RestReason::RateLimited, now + seconds(8)))
+        );
+    }
+
+    #[test]
+    fn requests_under_way_neither_end_a_rest_nor_count_again() {
+        let once = Health::default().after(LIMITED, NOON);
+        let mut health = once;
+        for _ in 0..50 {
+            health = health.after(LIMITED, NOON);
+        }
+        assert_eq!(health, once, "refused together is refused once");
+        assert_eq!(once.after(Outcome::Success, NOON + seconds(1)), once);
+    }
+
+    #[test]
+    fn the_longest_of_several_rests_counts() {
+        let suspended = Health::default()
+            .after(LIMITED, NOON)
+            .after(Outcome::Suspended, NOON)
+            .after(LIMITED, NOON);
+        let until = NOON + SUSPENDED_REST;
+        assert_eq!(
+            suspended.resting(NOON),
+            Some((RestReason::Suspended, until))
+        );
+    }
+
+    #[test]
+    fn suspended_credential_returns_on_trial() {
+        let health = Health::default().after(Outcome::Suspended, NOON);
+        let later = NOON + SUSPENDED_REST;
+        assert_eq!(health.availability(later), Availability::OnTrial);
+        let health = health.after(Outcome::Success, later);
+        assert_eq!(health.availability(later), Availability::Available);
+    }
+
+    proptest! {
+        #[test]
+        fn every_rest_ends(outcomes in proptest::collection::vec((0..5_u64, 0..100_000_u64), 0..30)) {
+            let mut health = Health::default();
+            let mut now = NOON;
+            for (kind, wait) in outcomes {
+                let outcome = match kind {
+                    0 => Outcome::Success,
+                    1 => LIMITED,
+                    2 => Outcome::Suspended,
+                    3 => Outcome::Denied,
+                    _ => Outcome::QuotaExhausted { until: None },
+                };
+                health = health.after(outcome, now);
+                now += seconds(wait);
+            }
+            prop_assert_eq!(health.resting(now + seconds(24 * 3600)), None);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The pool itself: its members, their books, and the lease.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -77,8 +78,17 @@ struct Entry {
 }
 
 impl Pool {
-    /// A pool of these credentials. It may be empty, and then has nothing to lease.
-    pub fn new(sources: Vec<TokenSource>) -> Self {
+    /// A pool of these credentials. It may be empty, and then has nothing to lease. Of several sources
+    /// with one name only the first is kept: they would use up each other's refresh tokens.
+    pub fn new(mut sources: Vec<TokenSource>) -> Self {
+        let mut seen = HashSet::new();
+        sources.retain(|source| {
+            let is_new = seen.insert(source.id());
+            if !is_new {
+                tracing::warn!(credential = %source.id(), "credential is listed more than once");
+            }
+            is_new
+        });
         let entries = sources.iter().map(|_| Entry::default()).collect();
         Self {
             shared: Arc::new(Shared {

@@ -165,7 +165,12 @@ impl Inner {
             Err(error) => return Err(failed("find", &self.path, error)),
         };
         let old = read(&target).map_err(|error| failed("read", &target, error))?;
-        let patched = Zeroizing::new(wire::patch(&parse(&target, &old)?, credential));
+        let document = Document::parse(&old).map_err(|error| {
+            let path = target.display();
+            AuthError::store_failed(format!("{path} cannot be understood and is left as it is"))
+                .with_source(error)
+        })?;
+        let patched = Zeroizing::new(wire::patch(&document, credential));
         if *patched == *old {
             return Ok(());
         }
@@ -317,4 +322,50 @@ fn sync_folder(target: &Path) -> io::Result<()> {
         .sync_all()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Writes down what is logged in this thread.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn read_only_source_warns_once() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let _guard = tracing::subscriber::set_default(subscriber.finish());
+
+        let store = FileStore::new("/nowhere/kiro-auth-token.json");
+        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
+            assert!(store.0.settle(Err(kind.into())).is_ok());
+        }
+        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(logged.matches("read-only").count(), 1, "{logged}");
+    }
+
+    #[test]
+    fn full_disk_is_a_failure_that_is_worth_another_try() {
+        let store = FileStore::new("/nowhere/kiro-auth-token.json");
+        let error = store
+            .0
+            .settle(Err(ErrorKind::StorageFull.into()))
+            .unwrap_err();
+        assert_eq!(error.kind(), crate::AuthErrorKind::StoreFailed);
+    }
 }

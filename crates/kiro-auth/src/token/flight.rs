@@ -145,7 +145,7 @@ fn nothing_to_ask_with(shared: &Shared) -> AuthError {
 /// Saves what a refresh has brought, then makes it the credential. The order is the point: if the
 /// process dies in between, the rotated token is found after the restart.
 async fn keep(shared: &Arc<Shared>, next: Credential, refreshed: Refreshed) -> AccessToken {
-    let saved = shared.store.save(&next).await;
+    let saved = save(shared, &next).await;
     let mut state = shared.lock();
     state.generation += 1;
     let generation = state.generation;
@@ -156,9 +156,6 @@ async fn keep(shared: &Arc<Shared>, next: Credential, refreshed: Refreshed) -> A
         Some(refreshed.expires_in),
         shared.jitter(generation),
     );
-    if saved.is_ok() {
-        state.saved = Some(Tokens::of(&next));
-    }
     state.held = Some(token.clone());
     state.credential = Some(next);
     state.dead.clear();
@@ -175,8 +172,22 @@ async fn keep(shared: &Arc<Shared>, next: Credential, refreshed: Refreshed) -> A
     token
 }
 
+/// Saves the credential, unless somebody else has written to the store since we looked: theirs is the
+/// newer sign-in, and the next flight takes it over.
+async fn save(shared: &Shared, credential: &Credential) -> Result<(), AuthError> {
+    if let Ok(found) = shared.store.load().await
+        && shared.lock().is_news(&found)
+    {
+        tracing::info!("the credential has changed in its store; not saving over it");
+        return Ok(());
+    }
+    shared.store.save(credential).await?;
+    shared.lock().saved = Some(Tokens::of(credential));
+    Ok(())
+}
+
 /// Saves the credential of this generation as soon as the store takes it. Gives up when there is a newer
-/// generation, when somebody else has written to the store, or when nobody holds the credential any more.
+/// generation or nobody holds the credential any more.
 async fn save_later(shared: Weak<Shared>, generation: u64) {
     let mut pause = Duration::from_secs(1);
     loop {
@@ -188,18 +199,8 @@ async fn save_later(shared: Weak<Shared>, generation: u64) {
         let Some(credential) = unsaved(&shared, generation) else {
             return;
         };
-        if let Ok(loaded) = shared.store.load().await
-            && shared.lock().is_news(&loaded)
-        {
-            tracing::info!("the credential has changed in its store; not saving over it");
-            return;
-        }
-        match shared.store.save(&credential).await {
-            Ok(()) => {
-                tracing::info!(generation, "the refreshed credential is saved after all");
-                shared.lock().saved = Some(Tokens::of(&credential));
-                return;
-            }
+        match save(&shared, &credential).await {
+            Ok(()) => return,
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the refreshed credential still cannot be saved"
@@ -210,7 +211,6 @@ async fn save_later(shared: Weak<Shared>, generation: u64) {
 
 fn unsaved(shared: &Shared, generation: u64) -> Option<Credential> {
     let state = shared.lock();
-    (state.generation == generation)
-        .then(|| state.credential.clone())
-        .flatten()
+    let credential = state.credential.clone();
+    credential.filter(|_| state.generation == generation)
 }
