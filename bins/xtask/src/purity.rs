@@ -84,12 +84,7 @@ struct Broken {
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     for promise in &PROMISES {
         let mut tree = workspace.command("cargo", &["tree", "--locked", "-p", promise.package]);
-        tree.args([
-            "--edges=normal",
-            "--all-features",
-            "--target=all",
-            "--prefix=none",
-        ]);
+        tree.args(["--edges=normal", "--all-features", "--prefix=none"]);
         let tree = process::output(&mut tree)?;
         if let Some(dependency) = first_of(promise.never, &tree) {
             let (package, dependency) = (promise.package, dependency.to_owned());
