@@ -100,10 +100,11 @@ pub struct NamedTool {
     pub name: String,
 }
 
-/// Some of the tools. It comes wrapped: `{"type": "allowed_tools", "allowed_tools": …}`.
+/// Some of the tools.
 ///
 /// ```json
-/// {"mode": "auto", "tools": [{"type": "function", "function": {"name": "get_weather"}}]}
+/// {"type": "allowed_tools",
+///  "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "a"}}]}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
