@@ -445,3 +445,66 @@ fn pieces_of(text: &str, bytes: usize) -> Vec<&str> {
     }
     pieces
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Catalog;
+
+    fn actions(script: &Script) -> Vec<Action> {
+        let catalog = Catalog::default();
+        let context = ReplyContext {
+            generation: Generation::Krs,
+            model: catalog.find("claude-sonnet-4.5").unwrap(),
+            input_tokens: 10,
+            conversation_id: "",
+            random: Random::new(1),
+        };
+        match plan(script, context).answer {
+            Answer::Stream { actions, .. } => actions,
+            other => panic!("no stream: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_flood_puts_so_many_events_into_one_write() {
+        let event = frame::text("xxxxx", "claude-sonnet-4.5").len();
+        let script = Script::new().flood(25, 5, 10).no_tail();
+        let [
+            _,
+            Action::Repeat {
+                bytes,
+                times: 2,
+                pause: None,
+            },
+            Action::Send(rest),
+        ] = &actions(&script)[..]
+        else {
+            panic!("another plan");
+        };
+        assert_eq!((bytes.len(), rest.len()), (10 * event, 5 * event));
+    }
+
+    #[test]
+    fn pieces_of_an_input_join_to_the_input() {
+        let text = "{\"a\":\"zwölf Boxkämpfer — \u{1f980}\u{1f980}\u{1f980}\"}";
+        let pieces = pieces_of(text, 7);
+        assert_eq!(pieces.concat(), text);
+        assert_eq!(pieces[0], "");
+        assert!(
+            pieces[1..]
+                .iter()
+                .all(|piece| (1..=10).contains(&piece.len()))
+        );
+    }
+
+    #[test]
+    fn nothing_follows_a_step_that_ends_the_reply() {
+        for step in [Step::Cut, Step::Reset, Step::Hang, Step::EndInsideFrame] {
+            let script = Script::new().text("a");
+            let ended = actions(&script.clone().step(step.clone()));
+            let continued = actions(&script.step(step).text("b").stop("END_TURN"));
+            assert_eq!(ended, continued);
+        }
+    }
+}

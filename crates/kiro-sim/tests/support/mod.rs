@@ -14,12 +14,24 @@ use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::{HeaderMap, Request, Response, StatusCode, body::Incoming};
 use hyper_util::rt::TokioIo;
 use kiro_protocol::eventstream::FrameDecoder;
-use kiro_sim::{IssuedCredential, Simulator};
+use kiro_sim::{IssuedCredential, SimOptions, Simulator};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
 /// Long enough for anything on loopback, short enough for a person to wait for a failure.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A simulator with default settings.
+pub(crate) async fn simulator() -> Simulator {
+    start(|_| {}).await
+}
+
+/// A simulator with changed settings.
+pub(crate) async fn start(change: impl FnOnce(&mut SimOptions)) -> Simulator {
+    let mut options = SimOptions::default();
+    change(&mut options);
+    Simulator::start(options).await.unwrap()
+}
 
 /// A connection to the simulator. Dropping it closes the socket.
 pub(crate) struct Client {
@@ -64,12 +76,12 @@ impl Client {
 /// A response that has been read to its end, however that was.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// HTTP chunks as they came.
-    pub chunks: Vec<Bytes>,
+    pub(crate) chunks: Vec<Bytes>,
     /// Whether the body ended as HTTP wants it.
-    pub is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 impl Answer {
@@ -115,6 +127,20 @@ impl Answer {
         }
         decoder.finish().unwrap();
         events
+    }
+
+    /// The frames before the first that a decoder refuses, and whether it refused any.
+    pub(crate) fn sound_frames(&self) -> (usize, bool) {
+        let mut decoder = FrameDecoder::new();
+        decoder.push(self.bytes().into());
+        let mut sound = 0;
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(_)) => sound += 1,
+                Ok(None) => return (sound, decoder.finish().is_err()),
+                Err(_) => return (sound, true),
+            }
+        }
     }
 
     /// Payloads of one kind of event.
@@ -217,5 +243,33 @@ pub(crate) fn get(path: &str) -> Request<Full<Bytes>> {
     Request::get(path)
         .header("host", "localhost")
         .body(Full::default())
+        .unwrap()
+}
+
+/// A user message's context with one tool.
+pub(crate) fn with_tool(mut body: Value, name: &str, schema: &Value) -> Value {
+    let message = &mut body["conversationState"]["currentMessage"]["userInputMessage"];
+    let tool = json!({"toolSpecification": {
+        "name": name, "description": "A tool.", "inputSchema": {"json": schema},
+    }});
+    match message["userInputMessageContext"]["tools"].as_array_mut() {
+        Some(tools) => tools.push(tool),
+        None => message["userInputMessageContext"] = json!({"tools": [tool]}),
+    }
+    body
+}
+
+/// The same question to another model.
+pub(crate) fn of_model(mut body: Value, model: &str) -> Value {
+    body["conversationState"]["currentMessage"]["userInputMessage"]["modelId"] = model.into();
+    body
+}
+
+/// A form-encoded request without a token.
+pub(crate) fn form(path: &str, body: &str) -> Request<Full<Bytes>> {
+    Request::post(path)
+        .header("host", "localhost")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Full::from(body.to_owned()))
         .unwrap()
 }
