@@ -2,6 +2,7 @@
 
 pub mod conversation;
 pub mod eventstream;
+pub mod fault;
 mod generation;
 pub mod reply;
 pub mod request;
