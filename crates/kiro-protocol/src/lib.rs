@@ -1,6 +1,7 @@
 //! The wire protocol of the Kiro service, sans-IO.
 
 pub mod conversation;
+pub mod event;
 pub mod eventstream;
 pub mod fault;
 mod generation;

@@ -80,8 +80,8 @@ impl Fault {
         Self::classify(None, shape, waits)
     }
 
-    /// From the `:error-code` and the `:error-message` of an error frame, which carries what the
-    /// service has no exception for.
+    /// From the `:error-code` and the `:error-message` of an error frame, which carries what the service
+    /// has no exception for. Also from the `reason` and the `message` of an `invalidStateEvent`.
     pub fn from_error(code: &str, message: &str) -> Self {
         let shape = Shape {
             name: Some(shape::bare_name(code).to_owned()),

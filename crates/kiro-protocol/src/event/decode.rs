@@ -1,0 +1,327 @@
+//! Frames to events.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+use super::{
+    AssistantResponse, EventError, FollowupPrompt, KiroEvent, PayloadFault, ReasoningContent,
+    TextPiece, ToolInput, ToolResult, ToolUseFragment, WebLink,
+};
+use crate::eventstream::Frame;
+use crate::fault::Fault;
+use crate::text::JsonText;
+
+impl KiroEvent {
+    /// Types the payload of a frame. Text stays a slice of the frame.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] when a header is missing, the message type is none of the three, or the payload of
+    /// a known event does not have its shape.
+    pub fn decode(frame: &Frame) -> Result<Self, EventError> {
+        match header(frame, ":message-type")? {
+            "event" => decode_event(header(frame, ":event-type")?, frame.payload()),
+            "exception" => {
+                let name = header(frame, ":exception-type")?;
+                let fault = Fault::from_exception(name, frame.payload_bytes());
+                Ok(Self::Fault(Box::new(fault)))
+            }
+            "error" => {
+                let code = frame.string_header(":error-code").unwrap_or_default();
+                let message = frame.string_header(":error-message").unwrap_or_default();
+                Ok(Self::Fault(Box::new(Fault::from_error(code, message))))
+            }
+            other => Err(EventError::UnknownMessageType {
+                message_type: other.chars().take(64).collect(),
+            }),
+        }
+    }
+}
+
+fn header<'a>(frame: &'a Frame, name: &'static str) -> Result<&'a str, EventError> {
+    frame
+        .string_header(name)
+        .ok_or(EventError::MissingHeader { name })
+}
+
+fn decode_event(event_type: &str, payload: Bytes) -> Result<KiroEvent, EventError> {
+    let event = match event_type {
+        "assistantResponseEvent" => KiroEvent::AssistantResponse(assistant_response(&payload)?),
+        "toolUseEvent" => KiroEvent::ToolUse(tool_use(&payload)?),
+        "reasoningContentEvent" => KiroEvent::ReasoningContent(reasoning_content(&payload)?),
+        "initial-response" => KiroEvent::InitialResponse(parse("initial-response", &payload)?),
+        "metadataEvent" => KiroEvent::Metadata(parse("metadataEvent", &payload)?),
+        "contextUsageEvent" => KiroEvent::ContextUsage(parse("contextUsageEvent", &payload)?),
+        "meteringEvent" => KiroEvent::Metering(parse("meteringEvent", &payload)?),
+        "messageMetadataEvent" => {
+            KiroEvent::MessageMetadata(parse("messageMetadataEvent", &payload)?)
+        }
+        "codeReferenceEvent" => KiroEvent::CodeReference(parse("codeReferenceEvent", &payload)?),
+        "citationEvent" => KiroEvent::Citation(parse("citationEvent", &payload)?),
+        "documentCitationEvent" => KiroEvent::Citation(parse("documentCitationEvent", &payload)?),
+        "invalidStateEvent" => KiroEvent::InvalidState(parse("invalidStateEvent", &payload)?),
+        "intentsEvent" => KiroEvent::Intents(parse("intentsEvent", &payload)?),
+        "interactionComponentsEvent" => {
+            KiroEvent::InteractionComponents(parse("interactionComponentsEvent", &payload)?)
+        }
+        "dryRunSucceedEvent" => KiroEvent::DryRunSucceeded,
+        "codeEvent" => KiroEvent::Code(code(&payload)?),
+        "toolResultEvent" => KiroEvent::ToolResult(tool_result(&payload)?),
+        "supplementaryWebLinksEvent" => KiroEvent::SupplementaryWebLinks(web_links(&payload)?),
+        "followupPromptEvent" => KiroEvent::FollowupPrompt(followup_prompt(&payload)?),
+        unknown => KiroEvent::Unknown {
+            event_type: ByteString::from(unknown),
+            payload,
+        },
+    };
+    Ok(event)
+}
+
+/// Text is nine events out of ten, so its two usual shapes are sliced out of the payload without a parse.
+fn assistant_response(payload: &Bytes) -> Result<AssistantResponse, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        content: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        model_id: Option<&'a RawValue>,
+    }
+
+    if let Some(event) = scan_assistant_response(payload) {
+        return Ok(event);
+    }
+    const EVENT: &str = "assistantResponseEvent";
+    let wire: Wire<'_> = parse(EVENT, payload)?;
+    Ok(AssistantResponse {
+        content: optional(EVENT, payload, wire.content, text_piece)?.unwrap_or_default(),
+        model_id: optional(EVENT, payload, wire.model_id, json_text)?,
+    })
+}
+
+/// Reads `{"content":"…"}` and `{"content":"…","modelId":"…"}` exactly as the service writes them; `None`
+/// for everything else, which is then parsed.
+fn scan_assistant_response(payload: &Bytes) -> Option<AssistantResponse> {
+    const CONTENT: &[u8] = br#"{"content":""#;
+    const MODEL: &[u8] = br#"","modelId":""#;
+    let rest = payload.strip_prefix(CONTENT)?;
+    let content_end = CONTENT.len() + string_length(rest)?;
+    let mut model_id = None;
+    let end = match payload[content_end..].strip_prefix(MODEL) {
+        None => content_end,
+        Some(rest) => {
+            let start = content_end + MODEL.len();
+            let end = start + memchr::memchr2(b'"', b'\\', rest)?;
+            model_id = Some(JsonText::from_escaped(payload.slice(start..end)).ok()?);
+            end
+        }
+    };
+    if &payload[end..] != br#""}"# {
+        return None;
+    }
+    let content = TextPiece::from_escaped(payload.slice(CONTENT.len()..content_end)).ok()?;
+    Some(AssistantResponse { content, model_id })
+}
+
+/// The length of the JSON string that `text` is in, up to its closing quote.
+fn string_length(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += memchr::memchr2(b'"', b'\\', text.get(at..)?)?;
+        if text[at] == b'"' {
+            return Some(at);
+        }
+        at += 2;
+    }
+}
+
+fn reasoning_content(payload: &Bytes) -> Result<ReasoningContent, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        #[serde(borrow, default)]
+        text: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        signature: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        redacted_content: Option<&'a RawValue>,
+    }
+
+    const EVENT: &str = "reasoningContentEvent";
+    let wire: Wire<'_> = parse(EVENT, payload)?;
+    Ok(ReasoningContent {
+        text: optional(EVENT, payload, wire.text, text_piece)?,
+        signature: optional(EVENT, payload, wire.signature, text_piece)?,
+        redacted: optional(EVENT, payload, wire.redacted_content, text_piece)?,
+    })
+}
+
+fn tool_use(payload: &Bytes) -> Result<ToolUseFragment, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        tool_use_id: &'a RawValue,
+        #[serde(borrow, default)]
+        name: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        input: Option<&'a RawValue>,
+        #[serde(default)]
+        stop: Option<bool>,
+    }
+
+    const EVENT: &str = "toolUseEvent";
+    let wire: Wire<'_> = parse(EVENT, payload)?;
+    Ok(ToolUseFragment {
+        id: json_text(EVENT, payload, wire.tool_use_id)?,
+        name: optional(EVENT, payload, wire.name, json_text)?,
+        input: optional(EVENT, payload, wire.input, tool_input)?,
+        stop: wire.stop.unwrap_or_default(),
+    })
+}
+
+fn tool_input(
+    event_type: &'static str,
+    payload: &Bytes,
+    raw: &RawValue,
+) -> Result<ToolInput, EventError> {
+    if raw.get().starts_with('"') {
+        return text_piece(event_type, payload, raw).map(ToolInput::Piece);
+    }
+    Ok(ToolInput::Whole(ByteString::from(raw.get())))
+}
+
+fn code(payload: &Bytes) -> Result<TextPiece, EventError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow, default)]
+        content: Option<&'a RawValue>,
+    }
+    const EVENT: &str = "codeEvent";
+    let wire: Wire<'_> = parse(EVENT, payload)?;
+    Ok(optional(EVENT, payload, wire.content, text_piece)?.unwrap_or_default())
+}
+
+fn tool_result(payload: &Bytes) -> Result<ToolResult, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        tool_result: ToolResult,
+    }
+    parse::<Wire>("toolResultEvent", payload).map(|wire| wire.tool_result)
+}
+
+fn web_links(payload: &Bytes) -> Result<Vec<WebLink>, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        #[serde(default, deserialize_with = "list")]
+        supplementary_web_links: Vec<WebLink>,
+    }
+    parse::<Wire>("supplementaryWebLinksEvent", payload).map(|wire| wire.supplementary_web_links)
+}
+
+fn followup_prompt(payload: &Bytes) -> Result<FollowupPrompt, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire {
+        followup_prompt: FollowupPrompt,
+    }
+    parse::<Wire>("followupPromptEvent", payload).map(|wire| wire.followup_prompt)
+}
+
+fn parse<'a, T: Deserialize<'a>>(
+    event_type: &'static str,
+    payload: &'a Bytes,
+) -> Result<T, EventError> {
+    serde_json::from_slice(payload).map_err(|error| EventError::Payload {
+        event_type,
+        offset: offset_of(&error, payload),
+        fault: match error.classify() {
+            serde_json::error::Category::Data => PayloadFault::WrongShape,
+            serde_json::error::Category::Eof => PayloadFault::Incomplete,
+            _ => PayloadFault::NotJson,
+        },
+    })
+}
+
+/// serde_json counts lines from 1 and bytes in the line.
+fn offset_of(error: &serde_json::Error, payload: &[u8]) -> usize {
+    let lines = payload.split_inclusive(|byte| *byte == b'\n');
+    let before: usize = lines
+        .take(error.line().saturating_sub(1))
+        .map(<[u8]>::len)
+        .sum();
+    before + error.column()
+}
+
+/// A member that may be missing or `null`.
+fn optional<T>(
+    event_type: &'static str,
+    payload: &Bytes,
+    raw: Option<&RawValue>,
+    read: impl FnOnce(&'static str, &Bytes, &RawValue) -> Result<T, EventError>,
+) -> Result<Option<T>, EventError> {
+    raw.map(|raw| read(event_type, payload, raw)).transpose()
+}
+
+fn text_piece(
+    event_type: &'static str,
+    payload: &Bytes,
+    raw: &RawValue,
+) -> Result<TextPiece, EventError> {
+    inside(payload, raw)
+        .and_then(|inside| TextPiece::from_escaped(inside).ok())
+        .ok_or_else(|| wrong_shape(event_type, payload, raw))
+}
+
+fn json_text(
+    event_type: &'static str,
+    payload: &Bytes,
+    raw: &RawValue,
+) -> Result<JsonText, EventError> {
+    inside(payload, raw)
+        .and_then(|inside| JsonText::from_escaped(inside).ok())
+        .ok_or_else(|| wrong_shape(event_type, payload, raw))
+}
+
+/// The inside of a JSON string, as a slice of the payload it was read from.
+fn inside(payload: &Bytes, raw: &RawValue) -> Option<Bytes> {
+    let inside = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    Some(payload.slice_ref(inside.as_bytes()))
+}
+
+fn wrong_shape(event_type: &'static str, payload: &Bytes, raw: &RawValue) -> EventError {
+    EventError::Payload {
+        event_type,
+        offset: (raw.get().as_ptr() as usize).saturating_sub(payload.as_ptr() as usize),
+        fault: PayloadFault::WrongShape,
+    }
+}
+
+/// A number that may be missing, `null`, or a whole number where a fraction is usual.
+pub(super) fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    Option::deserialize(deserializer)
+}
+
+/// A count that may be missing, `null`, or written as a fraction.
+pub(super) fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value: Option<f64> = Option::deserialize(deserializer)?;
+    match value {
+        Some(value) if value < 0.0 => Err(D::Error::custom("a negative count")),
+        // Saturates; above 2^53 it rounds, which no count of tokens reaches.
+        other => Ok(other.map(|value| value as u64)),
+    }
+}
+
+/// A list that may be missing or `null`.
+pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
