@@ -1,4 +1,16 @@
-//! Credentials of the Kiro service: read, refresh, store, choose.
+#![doc = include_str!("../README.md")]
+//!
+//! # Parts
+//!
+//! | part | is |
+//! | --- | --- |
+//! | [`Credential`], [`Login`], [`Secret`] | an account as we hold it |
+//! | [`CredentialStore`]: [`FileStore`], [`MemoryStore`] | where it lives |
+//! | [`Refresher`]: `HttpRefresher`; [`mod@refresh`] | how it gets a new token |
+//! | [`TokenSource`], [`AccessToken`], [`freshness`](fn@freshness) | one credential, ready to use |
+//! | [`Pool`], [`Lease`], [`Outcome`], [`Health`] | several of them |
+//! | [`service_region`], [`Login::profile_arn`] | what follows for the upstream |
+//! | [`AuthError`] | retry, rotate, or tell the operator? |
 
 mod clock;
 mod credential;

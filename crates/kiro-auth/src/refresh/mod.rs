@@ -10,7 +10,7 @@
 //! | Builder ID, Identity Center | [`oidc`] | AWS SSO OIDC |
 //! | external identity provider | [`external`] | the provider |
 //!
-//! [`HttpRefresher`] (feature `hyper`) performs them with hyper.
+//! `HttpRefresher` (feature `hyper`) performs them with hyper.
 
 mod answer;
 pub mod external;
