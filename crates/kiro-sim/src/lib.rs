@@ -1,4 +1,4 @@
-//! A simulator of the Kiro service that runs in-process or on a port.
+#![doc = include_str!("../README.md")]
 
 mod account;
 mod answer;

@@ -90,7 +90,7 @@ fn things(text: &str) -> Vec<String> {
         if capitalised && !begins_sentence && bare.chars().count() > 1 {
             things.push(bare.to_owned());
         }
-        begins_sentence = word.ends_with(['.', '!', '?', ':']);
+        begins_sentence = word.ends_with(['.', '!', '?']);
     }
     things
 }

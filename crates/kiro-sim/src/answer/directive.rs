@@ -255,6 +255,22 @@ mod tests {
     }
 
     #[test]
+    fn each_directive_of_the_crate_page_is_understood() {
+        let page = include_str!("../../README.md");
+        let rows = page.lines().filter(|line| line.starts_with("| `sim:"));
+        let named: Vec<&str> = rows
+            .filter_map(|row| row.split('|').nth(1))
+            .flat_map(|cell| cell.split('`').filter(|part| part.starts_with("sim:")))
+            .collect();
+        assert!(named.len() > 30, "{named:?}");
+        for directive in named {
+            let directives = Directives::parse(&directive.replace("=N", "=5"));
+            assert_eq!(directives.unknown, [""; 0], "{directive}");
+            assert_ne!(directives, Directives::default(), "{directive}");
+        }
+    }
+
+    #[test]
     fn echo_takes_the_rest_as_it_is() {
         let directives = Directives::parse("sim:delay=1s sim:echo  two  spaces\nsim:cut");
         assert_eq!(directives.echo.as_deref(), Some(" two  spaces\nsim:cut"));

@@ -15,7 +15,7 @@ use crate::random::Random;
 use crate::script::{Flood, Script, Step};
 
 /// Bytes of a tool's input in one event.
-const TOOL_PIECE: usize = 16;
+const TOOL_PIECE: usize = 8;
 
 /// What a script needs to know of the request that it answers.
 #[derive(Debug)]
