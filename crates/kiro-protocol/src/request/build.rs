@@ -136,11 +136,19 @@ const TOKEN_TYPE: HeaderName = HeaderName::from_static("tokentype");
 /// Writes the HTTP request for one attempt.
 ///
 /// The same arguments give the same bytes. The URI is absolute and `host` is set, so the request suits
-/// both a pooled client and a bare connection.
+/// both a pooled client and a bare connection. The body is one allocation of its exact length.
+///
+/// The body of a longer conversation begins with the bytes of a shorter one's, so that the service can
+/// find what it has cached. Precisely: let the longer one begin with the turns of the shorter, with the
+/// same system prompt, tools, model, profile and effort, and let the shorter end with a turn of the user
+/// that says something. Then both bodies are the same up to the end of the shorter one's history. When
+/// the assistant speaks next, the longer one goes on with what was the current message, byte for byte but
+/// for the declarations of tools, which only the current message has.
 ///
 /// # Errors
 ///
-/// [`BuildError`].
+/// [`BuildError::Empty`] when there is nothing to send; [`BuildError::Header`] when a value of the target
+/// cannot stand in a header; [`BuildError::Address`] when base and path make no URI.
 pub fn build(prepared: &Prepared, target: &Target<'_>) -> Result<Request<Bytes>, BuildError> {
     wire::check(prepared)?;
     let mut request = Request::new(wire::body(prepared, target));
@@ -218,4 +226,97 @@ fn bearer(token: &str) -> Result<HeaderValue, BuildError> {
         })?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::conversation::{Block, Conversation, Role, Turn};
+    use crate::request::{IDE_REST, KRS_CLI, KRS_IDE, PrepareOptions, Region, prepare};
+
+    fn hello() -> Prepared {
+        let mut hello = Conversation::new("claude-sonnet-4.5");
+        hello.turns = vec![Turn::new(Role::User, [Block::Text("Hello.".into())])];
+        prepare(&hello, &PrepareOptions::default())
+    }
+
+    #[test]
+    fn attempts_are_counted_and_the_preference_is_told() {
+        let base = Uri::from_static("https://localhost");
+        let mut target = Target::new(&KRS_IDE, &base, "token");
+        (target.attempt, target.max_attempts) = (2, 3);
+        let request = build(&hello(), &target).unwrap();
+        assert_eq!(request.headers()[ATTEMPT], "2;max=3");
+        assert_eq!(request.headers()[SDK_REQUEST], "attempt=2; max=3");
+        assert!(!request.headers().contains_key(OPT_OUT));
+
+        let mut target = Target::new(&KRS_CLI, &base, "token");
+        assert_eq!(build(&hello(), &target).unwrap().headers()[OPT_OUT], "true");
+        target.opt_out = false;
+        assert_eq!(
+            build(&hello(), &target).unwrap().headers()[OPT_OUT],
+            "false"
+        );
+    }
+
+    #[test]
+    fn a_path_of_the_base_goes_before_the_profiles() {
+        for (base, address) in [
+            (
+                "http://127.0.0.1:8080",
+                "http://127.0.0.1:8080/generateAssistantResponse",
+            ),
+            (
+                "http://127.0.0.1/",
+                "http://127.0.0.1/generateAssistantResponse",
+            ),
+            (
+                "https://proxy.example/kiro/",
+                "https://proxy.example/kiro/generateAssistantResponse",
+            ),
+        ] {
+            let base = base.parse().unwrap();
+            let request = build(&hello(), &Target::new(&IDE_REST, &base, "token")).unwrap();
+            assert_eq!(request.uri(), address);
+            assert_eq!(
+                request.headers()[header::HOST],
+                base.authority().unwrap().as_str()
+            );
+        }
+    }
+
+    #[test]
+    fn the_token_is_never_shown() {
+        let base = Region::US_EAST_1;
+        let base = KRS_IDE.base(&base).unwrap();
+        let target = Target::new(&KRS_IDE, &base, "secret");
+        let request = build(&hello(), &target).unwrap();
+        assert_eq!(request.headers()[header::AUTHORIZATION], "Bearer secret");
+        assert!(!format!("{target:?} {request:?}").contains("secret"));
+
+        let error = build(&hello(), &Target::new(&KRS_IDE, &base, "secret\n")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the value of header authorization is not legal"
+        );
+        assert!(!format!("{error:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_conversation_that_was_changed_after_the_repair_is_refused() {
+        let base = Uri::from_static("https://localhost");
+        let target = Target::new(&KRS_IDE, &base, "token");
+        let mut changed = hello();
+        changed.conversation.turns.push(Turn::new(Role::User, []));
+        let error = build(&changed, &target).unwrap_err();
+        assert!(matches!(error, BuildError::OutOfOrder { turn: 1 }));
+        changed.conversation.turns[1].role = Role::Assistant;
+        let error = build(&changed, &target).unwrap_err();
+        assert!(matches!(error, BuildError::OutOfOrder { turn: 1 }));
+        changed.conversation.turns.remove(0);
+        let error = build(&changed, &target).unwrap_err();
+        assert!(matches!(error, BuildError::OutOfOrder { turn: 0 }));
+        changed.conversation.turns.clear();
+        assert!(matches!(build(&changed, &target), Err(BuildError::Empty)));
+    }
 }

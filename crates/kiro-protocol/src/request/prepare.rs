@@ -4,6 +4,7 @@ use super::diagnostic::Diagnostic;
 use super::ids;
 use super::names::ToolNames;
 use super::rules;
+use super::schema::SchemaCache;
 use crate::conversation::Conversation;
 
 /// What the caller decides about the repair.
@@ -16,6 +17,8 @@ pub struct PrepareOptions<'a> {
     pub reasoning: ReasoningHistory,
     /// Which pictures are sent.
     pub images: ImageLimits,
+    /// Where simplified schemas are remembered. Without it each is simplified again.
+    pub schemas: Option<&'a SchemaCache>,
 }
 
 impl<'a> PrepareOptions<'a> {
@@ -107,7 +110,7 @@ pub fn prepare(conversation: &Conversation, options: &PrepareOptions<'_>) -> Pre
     diagnostics.extend(renamed);
     diagnostics.extend(rules::stubs(&mut repaired, undeclared));
     diagnostics.extend(rules::descriptions(&mut repaired));
-    diagnostics.extend(rules::schemas(&mut repaired));
+    diagnostics.extend(rules::schemas(&mut repaired, options.schemas));
     diagnostics.extend(rules::opening(&mut repaired));
     diagnostics.extend(rules::current(&mut repaired));
     diagnostics.extend(rules::lifted_images(&mut repaired));

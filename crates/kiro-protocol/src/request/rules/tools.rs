@@ -6,7 +6,7 @@ use super::turns::is_blank;
 use crate::conversation::{Block, Conversation, ToolSpec};
 use crate::request::diagnostic::Diagnostic;
 use crate::request::names::{Naming, ToolNames};
-use crate::request::schema::{Simplifier, any_object};
+use crate::request::schema::{SchemaCache, Simplifier, any_object};
 use crate::text::JsonText;
 
 /// Tools have legal names, each its own, also where the history uses them. Of two declarations of one
@@ -121,9 +121,12 @@ pub(in crate::request) fn descriptions(conversation: &mut Conversation) -> Vec<D
 }
 
 /// Schemas are plain object schemas; see [`Simplifier`].
-pub(in crate::request) fn schemas(conversation: &mut Conversation) -> Vec<Diagnostic> {
+pub(in crate::request) fn schemas(
+    conversation: &mut Conversation,
+    cache: Option<&SchemaCache>,
+) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    let mut simplifier = Simplifier::default();
+    let mut simplifier = Simplifier::new(cache);
     for tool in &mut conversation.tools {
         tool.schema = simplifier.simplify(&tool.name, &tool.schema, &mut found);
     }
@@ -236,7 +239,7 @@ mod tests {
         let mut plain = conversation("");
         plain.tools = vec![tool("t", "x")];
         plain.tools[0].schema = JsonObject::parse(text).unwrap();
-        assert_eq!(schemas(&mut plain), []);
+        assert_eq!(schemas(&mut plain, None), []);
         assert_eq!(plain.tools[0].schema.as_str(), text);
     }
 }

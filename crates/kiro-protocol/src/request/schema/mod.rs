@@ -1,13 +1,17 @@
 //! JSON schemas as Kiro takes them.
 
+mod cache;
 mod keyword;
 mod merge;
 mod walk;
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{CutReference, Diagnostic};
 use crate::conversation::JsonObject;
+pub use cache::SchemaCache;
 use walk::Walk;
 
 /// Most bytes that references may add to the schemas of one conversation.
@@ -39,19 +43,30 @@ pub(super) fn any_object() -> JsonObject {
 /// Source of what is refused: several gateways on the root, `required`, `properties` and lists of types;
 /// one on the keywords (October 2026).
 #[derive(Debug)]
-pub(super) struct Simplifier {
+pub(super) struct Simplifier<'a> {
     /// Bytes that references may still add.
     budget: usize,
+    cache: Option<&'a SchemaCache>,
 }
 
-impl Default for Simplifier {
-    fn default() -> Self {
+/// A schema as Kiro takes it, and what it was not.
+#[derive(Debug)]
+struct Plain {
+    schema: JsonObject,
+    /// Keywords that were taken out; `None` when nothing was changed at all.
+    stripped: Option<Vec<&'static str>>,
+    cuts: Vec<(String, CutReference)>,
+    is_replaced: bool,
+    /// Bytes that references added.
+    inlined: usize,
+}
+
+impl<'a> Simplifier<'a> {
+    pub(super) fn new(cache: Option<&'a SchemaCache>) -> Self {
         let budget = MAX_INLINED;
-        Self { budget }
+        Self { budget, cache }
     }
-}
 
-impl Simplifier {
     /// The schema as Kiro takes it.
     pub(super) fn simplify(
         &mut self,
@@ -59,40 +74,74 @@ impl Simplifier {
         schema: &JsonObject,
         found: &mut Vec<Diagnostic>,
     ) -> JsonObject {
+        let plain = self.plain(schema.as_str());
+        self.budget = self.budget.saturating_sub(plain.inlined);
         let tool = || tool.to_owned();
-        let Ok(root) = serde_json::from_str::<Map<String, Value>>(schema.as_str()) else {
-            // Not reached: the type guarantees an object that parses.
-            return any_object();
-        };
-        let mut walk = Walk::new(&root, &mut self.budget);
-        let mut members = walk.schema_members(&root, 1);
-        merge::flatten_choice(&mut members);
-        members.shift_remove("type");
-        let mut simplified = Map::from_iter([("type".to_owned(), "object".into())]);
-        simplified.extend(members);
-        let properties = simplified.entry("properties");
-        properties.or_insert_with(|| Map::new().into());
-
-        for (reference, why) in walk.cuts {
-            let reference = reference.to_owned();
-            found.push(Diagnostic::SchemaReferenceCut {
+        found.extend(
+            plain
+                .cuts
+                .iter()
+                .map(|(reference, why)| Diagnostic::SchemaReferenceCut {
+                    tool: tool(),
+                    reference: reference.clone(),
+                    why: *why,
+                }),
+        );
+        if plain.is_replaced {
+            found.push(Diagnostic::SchemaReplaced { tool: tool() });
+        } else if let Some(keywords) = plain.stripped.clone() {
+            found.push(Diagnostic::SchemaSimplified {
                 tool: tool(),
-                reference,
-                why,
+                keywords,
             });
         }
-        if simplified == root {
-            return schema.clone();
+        plain.schema.clone()
+    }
+
+    fn plain(&self, text: &str) -> Arc<Plain> {
+        let cached = self.cache.and_then(|cache| cache.get(text));
+        if let Some(plain) = cached.filter(|plain| plain.inlined <= self.budget) {
+            return plain;
         }
-        let keywords = walk.stripped.into_iter().collect();
-        found.push(Diagnostic::SchemaSimplified {
-            tool: tool(),
-            keywords,
-        });
-        JsonObject::try_from(&simplified).unwrap_or_else(|_| {
-            found.push(Diagnostic::SchemaReplaced { tool: tool() });
-            any_object()
-        })
+        let plain = Arc::new(plain(text, self.budget));
+        let is_exhausted = |(_, why): &(String, CutReference)| *why == CutReference::TooLarge;
+        match self.cache {
+            // What an exhausted budget has cut may be whole another time.
+            Some(cache) if !plain.cuts.iter().any(is_exhausted) => cache.put(text, &plain),
+            _ => {}
+        }
+        plain
+    }
+}
+
+/// Simplifies one schema; references may add so many bytes.
+fn plain(text: &str, budget: usize) -> Plain {
+    // A JsonObject always parses.
+    let root: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let mut walk = Walk::new(&root, budget);
+    let mut members = walk.schema_members(&root, 1);
+    merge::flatten_choice(&mut members);
+    members.shift_remove("type");
+    let mut simplified = Map::from_iter([("type".to_owned(), "object".into())]);
+    simplified.extend(members);
+    let properties = simplified.entry("properties");
+    properties.or_insert_with(|| Map::new().into());
+
+    let is_changed = simplified != root;
+    let schema = match is_changed {
+        true => JsonObject::try_from(&simplified),
+        // A copy: the text may be a part of a large buffer.
+        false => JsonObject::parse(text.to_owned()),
+    };
+    let cuts = walk.cuts.into_iter();
+    Plain {
+        is_replaced: schema.is_err(),
+        schema: schema.unwrap_or_else(|_| any_object()),
+        stripped: is_changed.then(|| walk.stripped.into_iter().collect()),
+        cuts: cuts
+            .map(|(reference, why)| (reference.to_owned(), why))
+            .collect(),
+        inlined: budget - walk.budget,
     }
 }
 
@@ -101,12 +150,11 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::request::diagnostic::CutReference;
 
     fn simplify(schema: Value) -> (Value, Vec<Diagnostic>) {
         let schema = JsonObject::try_from(schema.as_object().unwrap()).unwrap();
         let mut found = Vec::new();
-        let simplified = Simplifier::default().simplify("t", &schema, &mut found);
+        let simplified = Simplifier::new(None).simplify("t", &schema, &mut found);
         (serde_json::from_str(simplified.as_str()).unwrap(), found)
     }
 
@@ -188,7 +236,8 @@ mod tests {
                 "d": {"type": "array", "prefixItems": [{"type": "number"}, {"type": "string"}], "items": false},
                 "e": {"oneOf": [{"type": "string"}, {"type": "object", "properties": null}]},
                 "f": true,
-                "g": null
+                "g": null,
+                "h": {"type": "string", "default": null, "title": null}
             }}),
             json!({"type": "object", "properties": {
                 "a": {"type": "string", "enum": ["x", null]},
@@ -197,7 +246,8 @@ mod tests {
                 "d": {"type": "array", "items": {"anyOf": [{"type": "number"}, {"type": "string"}]}},
                 "e": {"anyOf": [{"type": "string"}, {"type": "object"}]},
                 "f": {},
-                "g": {}
+                "g": {},
+                "h": {"type": "string"}
             }}),
         );
     }

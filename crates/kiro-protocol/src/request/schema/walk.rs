@@ -19,9 +19,9 @@ pub(super) struct Walk<'a> {
     pub(super) stripped: BTreeSet<&'static str>,
     /// References that were not followed.
     pub(super) cuts: BTreeMap<&'a str, CutReference>,
-    root: &'a Map<String, Value>,
     /// Bytes that references may still add.
-    budget: &'a mut usize,
+    pub(super) budget: usize,
+    root: &'a Map<String, Value>,
     /// References whose targets are being copied, outermost first.
     following: Vec<&'a str>,
     /// Bytes of what a reference refers to.
@@ -29,12 +29,12 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(root: &'a Map<String, Value>, budget: &'a mut usize) -> Self {
+    pub(super) fn new(root: &'a Map<String, Value>, budget: usize) -> Self {
         Self {
             stripped: BTreeSet::new(),
             cuts: BTreeMap::new(),
-            root,
             budget,
+            root,
             following: vec!["#"],
             sizes: HashMap::new(),
         }
@@ -63,7 +63,7 @@ impl<'a> Walk<'a> {
                     "description",
                     Some(value).filter(|v| v.is_string()).cloned(),
                 ),
-                Keyword::Other => (name.as_str(), Some(value.clone())),
+                Keyword::Other => (name.as_str(), Some(value).filter(|v| !v.is_null()).cloned()),
                 Keyword::Refused(refused) => {
                     self.stripped.insert(refused);
                     told.extend(self.tell(refused, value, level));
@@ -206,7 +206,7 @@ impl<'a> Walk<'a> {
             return Err(CutReference::TooDeep);
         }
         let size = *self.sizes.entry(reference).or_insert_with(|| size(target));
-        *self.budget = self
+        self.budget = self
             .budget
             .checked_sub(size)
             .ok_or(CutReference::TooLarge)?;
