@@ -324,11 +324,13 @@ async fn save_that_cannot_replace_the_file_leaves_it_and_nothing_else() {
 async fn registration_beside_the_file_is_followed() {
     let text = r#"{"accessToken":"a","refreshToken":"r","clientIdHash":"abc123","authMethod":"IdC","provider":"Enterprise","region":"eu-west-1"}"#;
     let cache = Cache::with(text);
+    let without = cache.store().load().await.unwrap();
     assert_eq!(
-        cache.store().load().await.unwrap_err().kind(),
-        Misconfigured,
-        "missing"
+        without.login,
+        Login::IdentityCenter,
+        "the access token can be used"
     );
+    assert!(without.client_secret.is_none());
 
     let registration =
         r#"{"clientId":"client","clientSecret":"secret","expiresAt":"2027-01-18T12:00:00.000Z"}"#;
@@ -349,6 +351,29 @@ async fn registration_beside_the_file_is_followed() {
     cache.rotate().await.unwrap();
     assert_eq!(fs::read_to_string(&beside).unwrap(), registration);
     assert!(!cache.text().contains("clientSecret"), "{}", cache.text());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn registration_is_found_beside_the_target_of_a_link() {
+    let cache = Cache::with(r#"{"refreshToken":"r","clientIdHash":"abc123"}"#);
+    let registration = r#"{"clientId":"client","clientSecret":"secret"}"#;
+    fs::write(cache.folder.path().join("abc123.json"), registration).unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let link = elsewhere.path().join("link.json");
+    std::os::unix::fs::symlink(&cache.path, &link).unwrap();
+    let credential = FileStore::new(&link).load().await.unwrap();
+    assert_eq!(credential.client_id.as_deref(), Some("client"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn protected_file_is_left_alone() {
+    let cache = Cache::with(SOCIAL);
+    set_mode(&cache.path, 0o444);
+    cache.rotate().await.unwrap();
+    assert_eq!(cache.text(), SOCIAL);
+    assert_eq!(cache.names(), ["kiro-auth-token.json"]);
 }
 
 #[tokio::test]
@@ -378,7 +403,7 @@ fn read_only_folder_works_and_is_left_alone() {
     use std::process::Command;
 
     let cache = Cache::with(SOCIAL);
-    set_mode(&cache.path, 0o444);
+    set_mode(&cache.path, 0o666);
     set_mode(cache.folder.path(), 0o555);
     let test = cache
         .folder

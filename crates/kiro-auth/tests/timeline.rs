@@ -395,7 +395,7 @@ async fn rejected_token_is_not_served_even_when_the_service_is_down() {
 }
 
 #[tokio::test]
-async fn token_that_is_rejected_as_soon_as_it_is_issued_causes_no_storm() {
+async fn tokens_that_are_rejected_as_soon_as_they_are_issued_cause_no_storm() {
     let scene = Scene::with_refresh_token_only();
     let mut failures = 0;
     for _ in 0..100 {
@@ -409,11 +409,19 @@ async fn token_that_is_rejected_as_soon_as_it_is_issued_causes_no_storm() {
         scene.clock.advance(SECOND);
     }
     assert!(
-        scene.service.visits() <= 4,
+        scene.service.visits() <= 6,
         "{} refreshes in 100 s",
         scene.service.visits()
     );
     assert!(failures > 90);
+}
+
+#[tokio::test]
+async fn first_token_may_be_rejected_and_is_replaced_at_once() {
+    let scene = Scene::with_refresh_token_only();
+    let first = scene.source.token().await.unwrap();
+    scene.source.reject(first.generation());
+    assert_eq!(scene.token().await, Ok("access-2".into()));
 }
 
 #[tokio::test]

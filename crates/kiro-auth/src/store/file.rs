@@ -1,14 +1,15 @@
 //! Kiro's own JSON cache file, shared with the IDE.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use zeroize::Zeroizing;
 
 use super::CredentialStore;
+use super::replace::{Replaced, replace};
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::document::Document;
@@ -31,10 +32,12 @@ use crate::wire;
 /// - A symbolic link stays one: the file it points to is replaced.
 /// - A new file gets mode 0600.
 /// - A file that is not JSON is never overwritten.
-/// - Where the folder is not writable, or the new file could not be given back to its owner, the rotated
-///   tokens live in memory only; one warning says so.
+/// - Where the file or its folder is not writable, or the new file could not be given back to its owner,
+///   the rotated tokens live in memory only; one warning says so.
+/// - A file that is a mount point, as containers make one of a single file, cannot be replaced and is
+///   written over instead.
 /// - Clients of the AWS directories keep their registration in a second file, `{clientIdHash}.json` in
-///   the same folder. It is read, never written.
+///   the same folder. It is read, never written. Without it the access token is good until it expires.
 #[derive(Debug, Clone)]
 pub struct FileStore(Arc<Inner>);
 
@@ -143,16 +146,30 @@ impl Inner {
                 self.path.display()
             )));
         }
-        let path = self.path.with_file_name(format!("{hash}.json"));
-        let text = read(&path).map_err(|error| match error.kind() {
-            ErrorKind::NotFound => AuthError::misconfigured(format!(
-                "the client registration {} is missing",
-                path.display()
-            )),
-            _ => failed("read", &path, error),
-        })?;
+        let name = format!("{hash}.json");
+        let Some((path, text)) = self.read_beside(&name)? else {
+            tracing::warn!(
+                credential = %self.id,
+                path = %self.path.with_file_name(name).display(),
+                "the client registration is missing: the access token can be used and not refreshed"
+            );
+            return Ok(());
+        };
         wire::read_registration(&parse(&path, &text)?, into);
         Ok(())
+    }
+
+    /// A file in the folder of the path, or in that of the file that a symbolic link points to.
+    fn read_beside(&self, name: &str) -> Result<Option<(PathBuf, Zeroizing<String>)>, AuthError> {
+        let target = fs::canonicalize(&self.path).unwrap_or_else(|_| self.path.clone());
+        for path in [self.path.with_file_name(name), target.with_file_name(name)] {
+            match read(&path) {
+                Ok(text) => return Ok(Some((path, text))),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(failed("read", &path, error)),
+            }
+        }
+        Ok(None)
     }
 
     fn save(&self, credential: &Credential) -> Result<(), AuthError> {
@@ -178,11 +195,10 @@ impl Inner {
         self.settle(replace(&target, &patched, Some(&metadata)))
     }
 
-    /// Tells a read-only source, which is worth one warning, from a failure, which is worth another try.
-    fn settle(&self, written: io::Result<()>) -> Result<(), AuthError> {
-        match written {
-            Ok(()) => Ok(()),
-            Err(error) if is_read_only(&error) => {
+    fn settle(&self, replaced: io::Result<Replaced>) -> Result<(), AuthError> {
+        match replaced {
+            Ok(Replaced::Done) => Ok(()),
+            Ok(Replaced::ReadOnly(error)) => {
                 if !self.warned_read_only.swap(true, Ordering::Relaxed) {
                     tracing::warn!(
                         credential = %self.id,
@@ -197,13 +213,6 @@ impl Inner {
             Err(error) => Err(failed("write", &self.path, error)),
         }
     }
-}
-
-fn is_read_only(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem
-    )
 }
 
 fn failed(doing: &str, path: &Path, error: io::Error) -> AuthError {
@@ -232,100 +241,9 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-/// Replaces the file in one step, keeping its mode and owner.
-fn replace(target: &Path, text: &str, like: Option<&fs::Metadata>) -> io::Result<()> {
-    let temporary = Temporary::create(target)?;
-    temporary.write(text, like)?;
-    temporary.rename_to(target)
-}
-
-/// A file beside the target that disappears unless it is renamed.
-struct Temporary {
-    path: PathBuf,
-    file: File,
-    renamed: bool,
-}
-
-impl Temporary {
-    fn create(target: &Path) -> io::Result<Self> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = target.with_file_name(format!(".{name}.{}-{count}.tmp", std::process::id()));
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path)?;
-        Ok(Self {
-            path,
-            file,
-            renamed: false,
-        })
-    }
-
-    fn write(&self, text: &str, like: Option<&fs::Metadata>) -> io::Result<()> {
-        (&self.file).write_all(text.as_bytes())?;
-        if let Some(metadata) = like {
-            give_back(&self.file, metadata)?;
-            self.file.set_permissions(metadata.permissions())?;
-        }
-        self.file.sync_all()
-    }
-
-    fn rename_to(mut self, target: &Path) -> io::Result<()> {
-        fs::rename(&self.path, target)?;
-        self.renamed = true;
-        sync_folder(target)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.renamed {
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-/// Gives the new file to the old one's owner. A gateway that runs as root would otherwise lock the IDE
-/// out of its own file.
-#[cfg(unix)]
-fn give_back(file: &File, owner: &fs::Metadata) -> io::Result<()> {
-    use std::os::unix::fs::{MetadataExt, fchown};
-    let ours = file.metadata()?;
-    if (ours.uid(), ours.gid()) == (owner.uid(), owner.gid()) {
-        return Ok(());
-    }
-    match fchown(file, Some(owner.uid()), Some(owner.gid())) {
-        // The group alone does not lock anybody out, since the mode is the owner's as a rule.
-        Err(_) if ours.uid() == owner.uid() => Ok(()),
-        result => result,
-    }
-}
-
-#[cfg(not(unix))]
-fn give_back(_file: &File, _owner: &fs::Metadata) -> io::Result<()> {
-    Ok(())
-}
-
-/// Makes the rename itself survive a power cut. Only Unix lets a folder be opened and synced.
-fn sync_folder(target: &Path) -> io::Result<()> {
-    if cfg!(unix)
-        && let Some(folder) = target.parent()
-    {
-        File::open(if folder.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            folder
-        })?
-        .sync_all()?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::sync::Mutex;
 
     use super::*;
@@ -352,8 +270,9 @@ mod tests {
         let _guard = tracing::subscriber::set_default(subscriber.finish());
 
         let store = FileStore::new("/nowhere/kiro-auth-token.json");
-        for kind in [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem] {
-            assert!(store.0.settle(Err(kind.into())).is_ok());
+        for _ in 0..3 {
+            let replaced = Replaced::ReadOnly(ErrorKind::PermissionDenied.into());
+            store.0.settle(Ok(replaced)).unwrap();
         }
         let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
         assert_eq!(logged.matches("read-only").count(), 1, "{logged}");

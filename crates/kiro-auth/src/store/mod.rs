@@ -4,6 +4,7 @@
 pub mod contract;
 mod file;
 mod memory;
+mod replace;
 
 use std::fmt;
 

@@ -74,6 +74,8 @@ pub(super) struct State {
     pub(super) rejected: Option<u64>,
     /// The generation that the upstream has accepted.
     proven: Option<u64>,
+    /// Generations that were rejected since one was accepted.
+    rejected_in_a_row: u32,
     pub(super) generation: u64,
     overrides: Overrides,
     flight: Option<watch::Receiver<Landing>>,
@@ -108,8 +110,8 @@ const REVIVAL_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest pause between attempts of a refresh that fails for a transient reason.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a refresh is not forced again after the upstream has refused a token that was just issued to
-/// us: the fault is not the token's, and rotating it in a loop would only do harm.
+/// How long a refresh is not forced again after the upstream has refused two tokens in a row, the second
+/// of them just issued to us: the fault is not the token's, and rotating it in a loop would only do harm.
 const FORCED_REFRESH_PAUSE: Duration = Duration::from_secs(30);
 
 impl TokenSource {
@@ -182,8 +184,9 @@ impl TokenSource {
     /// [`token`](Self::token) is a new one. Does nothing if there is a newer one already, so a thousand
     /// refused requests cause one refresh.
     ///
-    /// A token that was issued by our own refresh and never accepted does not cause another refresh for
-    /// 30 seconds: the next [`token`](Self::token) fails instead.
+    /// The second token in a row that is rejected without ever having been accepted does not cause
+    /// another refresh for 30 seconds; until then [`token`](Self::token) fails. Tell by
+    /// [`confirm`](Self::confirm) which ones were accepted.
     pub fn reject(&self, generation: u64) {
         let now = self.now();
         let mut state = self.shared.lock();
@@ -195,7 +198,9 @@ impl TokenSource {
         }
         tracing::info!(credential = %self.id(), generation, "access token was rejected by the upstream");
         state.rejected = Some(generation);
-        if held.issued_to_us() && state.proven != Some(generation) {
+        let had_its_chance = held.issued_to_us() && state.proven != Some(generation);
+        state.rejected_in_a_row = state.rejected_in_a_row.saturating_add(1);
+        if had_its_chance && state.rejected_in_a_row > 1 {
             state.setback = Some(Setback {
                 error: AuthError::transient("the upstream refuses a token that was just issued"),
                 failures: 0,
@@ -209,6 +214,7 @@ impl TokenSource {
         let mut state = self.shared.lock();
         if state.generation == generation {
             state.proven = Some(generation);
+            state.rejected_in_a_row = 0;
         }
     }
 
