@@ -1,3 +1,59 @@
-//! (page to come)
+//! The program: reads the command line and the configuration, builds the parts, serves, drains.
 
-fn main() {}
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program talks to its user"
+)]
+
+mod command;
+mod config;
+mod logging;
+mod setup;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// An OpenAI-compatible gateway to the Kiro service.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the OpenAI API with your Kiro login, from the environment, .env or kiro-2api.toml.
+    Serve(command::serve::Arguments),
+    /// Try it without an account: a simulated Kiro, the gateway, and one question to it.
+    Demo(command::demo::Arguments),
+    /// Run the simulated Kiro service alone.
+    Sim(command::sim::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    // The libraries leave the choice of a crypto provider to the program. It fails only when one was
+    // chosen before, and nothing runs before this line.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let done = match arguments.command {
+        Command::Serve(arguments) => command::serve::run(arguments).await,
+        Command::Demo(arguments) => command::demo::run(arguments).await,
+        Command::Sim(arguments) => command::sim::run(arguments).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(deeper) = cause {
+                eprintln!("  because: {deeper}");
+                cause = deeper.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -143,6 +143,13 @@ impl Error {
         self
     }
 
+    /// Adds a word of the dialect that is more exact than the kind's own.
+    #[must_use]
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+
     /// Names the part of the request that is at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {

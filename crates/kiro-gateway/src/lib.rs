@@ -1,1 +1,22 @@
-//! (page to come)
+#![doc = include_str!("../README.md")]
+
+mod body;
+mod catalog;
+mod endpoint;
+mod error;
+mod exchange;
+mod gateway;
+mod relay;
+mod routes;
+mod server;
+mod surface;
+mod telemetry;
+mod tenant;
+mod upstream;
+mod usage;
+
+pub use body::Body;
+pub use error::{Error, ErrorKind};
+pub use gateway::{Gateway, GatewayOptions, MIN_KEY_LENGTH, SetupError, Timeouts};
+pub use server::{ServerOptions, serve};
+pub use upstream::UpstreamOptions;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiro_sim::{Matcher, Script, Simulator};
-use rustls::crypto::ring::default_provider;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use support::{Client, DEADLINE, ask, krs, simulator, start};

@@ -105,11 +105,6 @@ impl Place {
         self
     }
 
-    /// The refusal of what stands here.
-    pub(super) fn invalid(self, message: impl Into<String>) -> Error {
-        Error::invalid(self.to_string(), Some("invalid_value"), message)
-    }
-
     /// The refusal of what does not stand here.
     pub(super) fn missing(self) -> Error {
         missing(&self.to_string())

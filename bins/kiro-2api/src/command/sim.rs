@@ -1,0 +1,38 @@
+//! `kiro-2api sim`: the simulated Kiro service alone.
+
+use std::net::SocketAddr;
+
+use kiro_sim::{SimOptions, Simulator};
+
+use super::{Failure, asked_to_stop};
+use crate::config::Log;
+use crate::logging;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
+    listen: SocketAddr,
+}
+
+pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    logging::init(&Log::default());
+    let mut options = SimOptions::default();
+    options.listen = arguments.listen;
+    let sim = Simulator::start(options).await?;
+    // Social logins always come with a refresh token.
+    let token = sim.issue_social().refresh_token.unwrap_or_default();
+    println!("The simulated Kiro service listens on {}", sim.base_url());
+    println!("It stands in for all API hosts and all sign-in hosts. A login of its own, to paste:");
+    println!();
+    println!(
+        "export KIRO_2API_UPSTREAM__ENDPOINT={0} KIRO_2API_UPSTREAM__AUTH_ENDPOINT={0}",
+        sim.base_url()
+    );
+    println!("export REFRESH_TOKEN='{token}'");
+    println!();
+    println!("What it received: curl {}/__sim/requests", sim.base_url());
+    asked_to_stop().await;
+    sim.shutdown().await;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! The environment and `.env` as layers of the configuration.
+//!
+//! Values stay text; the types of [`Config`](super::Config) read numbers, durations and sizes from it.
+//! So a key made of digits stays a key.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use figment::value::{Dict, Map, Value};
+use figment::{Metadata, Profile, Provider};
+
+use super::ConfigError;
+
+/// Names that work without a prefix: those of the original, so that its `.env` files work unchanged.
+/// A bare number in a time-out of the original is seconds.
+pub(crate) const NAMES: [(&str, &str); 12] = [
+    ("PROXY_API_KEY", "proxy_api_key"),
+    ("REFRESH_TOKEN", "refresh_token"),
+    ("KIRO_CREDS_FILE", "creds_file"),
+    ("PROFILE_ARN", "profile_arn"),
+    ("KIRO_REGION", "upstream.region"),
+    ("MAX_RETRIES", "upstream.max_retries"),
+    ("FIRST_TOKEN_TIMEOUT", "timeouts.first_event"),
+    ("STREAM_READ_TIMEOUT", "timeouts.gap"),
+    ("NON_STREAM_TIMEOUT", "timeouts.total"),
+    (
+        "SLOW_MODEL_TIMEOUT_MULTIPLIER",
+        "timeouts.slow_model_multiplier",
+    ),
+    ("LOG_LEVEL", "log.level"),
+    ("RUST_LOG", "log.level"),
+];
+
+/// Every other key: `KIRO_2API_SERVER__LISTEN` is `server.listen`.
+const PREFIX: &str = "KIRO_2API_";
+
+/// One layer of names and values.
+pub(super) struct Layer {
+    name: String,
+    values: Dict,
+}
+
+impl Layer {
+    /// The variables that mean something to us. Empty ones count as unset, because that is how a
+    /// template's `NAME=` is meant.
+    pub(super) fn new(name: &str, variables: &BTreeMap<String, String>) -> Self {
+        let mut values = Dict::new();
+        for (variable, value) in variables {
+            let Some(key) = key_of(variable).filter(|_| !value.trim().is_empty()) else {
+                continue;
+            };
+            insert(&mut values, &key, value.trim());
+        }
+        Self {
+            name: name.to_owned(),
+            values,
+        }
+    }
+}
+
+impl Provider for Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.name.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Map::from([(Profile::Default, self.values.clone())]))
+    }
+}
+
+/// Reads a `.env` file.
+pub(super) fn dotenv(file: &Path) -> Result<Layer, ConfigError> {
+    let broken = |reason: String| ConfigError::Dotenv {
+        file: file.to_owned(),
+        reason,
+    };
+    let lines = dotenvy::from_path_iter(file).map_err(|error| broken(error.to_string()))?;
+    let mut variables = BTreeMap::new();
+    for line in lines {
+        let (name, value) = line.map_err(|error| broken(reason(file, &error)))?;
+        variables.insert(name, value);
+    }
+    Ok(Layer::new(&file.display().to_string(), &variables))
+}
+
+/// dotenvy's own message quotes the value, and the value may be a secret.
+fn reason(file: &Path, error: &dotenvy::Error) -> String {
+    let dotenvy::Error::LineParse(value, _) = error else {
+        return error.to_string();
+    };
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let mut lines = text.lines().enumerate();
+    let place = match lines.find(|(_, line)| line.contains(value.as_str())) {
+        Some((number, line)) => {
+            let name = line.split('=').next().unwrap_or_default();
+            format!("line {}, `{}`,", number + 1, name.trim())
+        }
+        None => "a line".to_owned(),
+    };
+    format!(
+        "{place} cannot be read; put a value with spaces, quotes or backslashes between single quotes"
+    )
+}
+
+fn key_of(variable: &str) -> Option<String> {
+    if let Some((_, key)) = NAMES.iter().find(|(name, _)| *name == variable) {
+        return Some((*key).to_owned());
+    }
+    Some(
+        variable
+            .strip_prefix(PREFIX)?
+            .to_lowercase()
+            .replace("__", "."),
+    )
+}
+
+fn insert(values: &mut Dict, key: &str, text: &str) {
+    match key.split_once('.') {
+        None => {
+            values.insert(key.to_owned(), Value::from(text));
+        }
+        Some((table, rest)) => {
+            let table = values
+                .entry(table.to_owned())
+                .or_insert_with(|| Value::from(Dict::new()));
+            if let Value::Dict(_, inner) = table {
+                insert(inner, rest, text);
+            }
+        }
+    }
+}

@@ -1,0 +1,333 @@
+//! The configuration as written: shape, defaults, where it comes from, checks.
+//!
+//! Layers, the later ones winning: defaults, `kiro-2api.toml`, `.env` in the working directory, the
+//! environment, command-line flags.
+
+mod environment;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::Figment;
+use figment::providers::{Format as _, Serialized, Toml};
+use kiro_auth::Secret;
+use kiro_gateway::ServerOptions;
+use kiro_protocol::request::WireProfile;
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+use environment::NAMES;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    /// The key that everyone must send.
+    #[serde(with = "value::secret")]
+    pub(crate) proxy_api_key: Option<Secret>,
+    /// The refresh token of the account that serves those who send the key alone.
+    #[serde(with = "value::secret")]
+    pub(crate) refresh_token: Option<Secret>,
+    /// Kiro's JSON credential file of that account, instead of the token.
+    pub(crate) creds_file: Option<PathBuf>,
+    /// Its profile ARN, when the login does not tell.
+    pub(crate) profile_arn: Option<String>,
+    /// More accounts.
+    pub(crate) account: Vec<Account>,
+    pub(crate) server: Server,
+    pub(crate) upstream: Upstream,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) log: Log,
+}
+
+/// One account of the gateway's own.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Account {
+    pub(crate) name: String,
+    #[serde(with = "value::secret")]
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) profile_arn: Option<String>,
+    pub(crate) region: Option<String>,
+    pub(crate) wire_profile: Option<String>,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    #[serde(with = "value::size")]
+    pub(crate) max_body: usize,
+    #[serde(with = "value::duration")]
+    pub(crate) header_timeout: Duration,
+    #[serde(with = "value::duration")]
+    pub(crate) drain_timeout: Duration,
+}
+
+/// `[upstream]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Upstream {
+    pub(crate) region: Option<String>,
+    pub(crate) endpoint: Option<String>,
+    pub(crate) auth_endpoint: Option<String>,
+    pub(crate) wire_profile: Option<String>,
+    pub(crate) user_agent: String,
+    #[serde(with = "value::number")]
+    pub(crate) max_retries: u32,
+}
+
+/// `[timeouts]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Timeouts {
+    #[serde(with = "value::duration")]
+    pub(crate) connect: Duration,
+    #[serde(with = "value::duration")]
+    pub(crate) first_event: Duration,
+    #[serde(with = "value::duration")]
+    pub(crate) gap: Duration,
+    #[serde(with = "value::duration")]
+    pub(crate) total: Duration,
+    #[serde(with = "value::number")]
+    pub(crate) slow_model_multiplier: f64,
+    #[serde(with = "value::duration")]
+    pub(crate) patience: Duration,
+    #[serde(with = "value::duration")]
+    pub(crate) keep_alive: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    pub(crate) level: String,
+    pub(crate) format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        let options = ServerOptions::default();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            max_body: 64 << 20,
+            header_timeout: options.header_timeout,
+            drain_timeout: options.drain,
+        }
+    }
+}
+
+impl Default for Upstream {
+    fn default() -> Self {
+        let options = kiro_gateway::UpstreamOptions::default();
+        Self {
+            region: None,
+            endpoint: None,
+            auth_endpoint: None,
+            wire_profile: None,
+            user_agent: options.user_agent,
+            max_retries: options.max_retries,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let timeouts = kiro_gateway::Timeouts::default();
+        Self {
+            connect: timeouts.connect,
+            first_event: timeouts.first_event,
+            gap: timeouts.gap,
+            total: timeouts.total,
+            slow_model_multiplier: timeouts.slow_model_multiplier,
+            patience: timeouts.patience,
+            keep_alive: timeouts.keep_alive,
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: "info".into(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// Where the configuration is read from.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    /// Given with `--config`: must exist.
+    file: Option<PathBuf>,
+    /// Read when they exist.
+    default_file: Option<PathBuf>,
+    dotenv: Option<PathBuf>,
+    environment: BTreeMap<String, String>,
+    listen: Option<SocketAddr>,
+}
+
+impl Source {
+    /// What this process was started with.
+    pub(crate) fn of_process(file: Option<PathBuf>, listen: Option<SocketAddr>) -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that reads the environment"
+        )]
+        let environment = std::env::vars().collect();
+        Self {
+            file,
+            default_file: Some("kiro-2api.toml".into()),
+            dotenv: Some(".env".into()),
+            environment,
+            listen,
+        }
+    }
+}
+
+/// Why there is no usable configuration.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// A value has the wrong form, or a key is unknown.
+    #[error("the configuration is not usable: {0}")]
+    Invalid(String),
+    /// The file given on the command line is not there.
+    #[error("there is no configuration file at {}", .0.display())]
+    NoFile(PathBuf),
+    /// `.env` cannot be read as one.
+    #[error("{}: {reason}", file.display())]
+    Dotenv { file: PathBuf, reason: String },
+    /// The one key that has no default.
+    #[error(
+        "PROXY_API_KEY is not set. It is the key that clients must send; choose one of at least 16 characters, for example with `openssl rand -hex 24`, and set it in the environment or in .env"
+    )]
+    NoKey,
+}
+
+impl Config {
+    /// Reads all layers and checks the result.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which names the key and the layer.
+    pub(crate) fn load(source: &Source) -> Result<Self, ConfigError> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = &source.file {
+            if !file.is_file() {
+                return Err(ConfigError::NoFile(file.clone()));
+            }
+            figment = figment.merge(Toml::file_exact(file));
+        } else if let Some(file) = &source.default_file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        if let Some(file) = source.dotenv.as_ref().filter(|file| file.is_file()) {
+            figment = figment.merge(environment::dotenv(file)?);
+        }
+        figment = figment.merge(environment::Layer::new(
+            "the environment",
+            &source.environment,
+        ));
+        if let Some(listen) = source.listen {
+            figment = figment.merge(("server.listen", listen.to_string()));
+        }
+        let config: Self = figment.extract().map_err(explain)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The accounts of the gateway's own: the one of the original's names, then the list.
+    pub(crate) fn accounts(&self) -> impl Iterator<Item = Account> {
+        let first = Account {
+            name: "default".into(),
+            refresh_token: self.refresh_token.clone(),
+            file: self.creds_file.clone(),
+            profile_arn: self.profile_arn.clone(),
+            region: None,
+            wire_profile: None,
+        };
+        let has_first = first.refresh_token.is_some() || first.file.is_some();
+        has_first
+            .then_some(first)
+            .into_iter()
+            .chain(self.account.clone())
+    }
+
+    /// What the server wants to know.
+    pub(crate) fn server_options(&self) -> ServerOptions {
+        let mut options = ServerOptions::default();
+        options.header_timeout = self.server.header_timeout;
+        options.drain = self.server.drain_timeout;
+        options
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        if self.proxy_api_key.is_none() {
+            return Err(ConfigError::NoKey);
+        }
+        let profiles = self
+            .account
+            .iter()
+            .map(|account| account.wire_profile.as_deref());
+        for name in profiles
+            .chain([self.upstream.wire_profile.as_deref()])
+            .flatten()
+        {
+            if WireProfile::by_name(name).is_none() {
+                let known: Vec<&str> = WireProfile::ALL
+                    .iter()
+                    .map(|profile| &*profile.name)
+                    .collect();
+                let known = known.join(", ");
+                return Err(ConfigError::Invalid(format!(
+                    "wire_profile `{name}` is not one of {known}"
+                )));
+            }
+        }
+        for account in &self.account {
+            if account.refresh_token.is_none() == account.file.is_none() {
+                let name = &account.name;
+                let reason =
+                    format!("[[account]] `{name}` needs exactly one of refresh_token and file");
+                return Err(ConfigError::Invalid(reason));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// figment's error with the nearest known key where a key is unknown.
+fn explain(error: figment::Error) -> ConfigError {
+    let lines: Vec<String> = error
+        .into_iter()
+        .map(|error| match &error.kind {
+            figment::error::Kind::UnknownField(field, known) => {
+                let likeness = |name: &&&str| strsim::jaro_winkler(name, field);
+                let nearest = known
+                    .iter()
+                    .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+                let hint =
+                    nearest.map_or(String::new(), |name| format!("; did you mean `{name}`?"));
+                format!("{error}{hint}")
+            }
+            _ => error.to_string(),
+        })
+        .collect();
+    ConfigError::Invalid(lines.join("; "))
+}

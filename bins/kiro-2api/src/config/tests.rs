@@ -1,0 +1,221 @@
+use std::fs;
+
+use super::*;
+
+/// Loads from a `.env`, a configuration file and an environment.
+fn load(dotenv: &str, toml: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        Some(file)
+    };
+    let source = Source {
+        file: None,
+        default_file: write("kiro-2api.toml", toml),
+        dotenv: write(".env", dotenv),
+        environment: environment
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect(),
+        listen: None,
+    };
+    Config::load(&source).map_err(|error| error.to_string())
+}
+
+const KEY: (&str, &str) = ("PROXY_API_KEY", "0123456789abcdef");
+
+#[test]
+fn the_originals_names_work_from_dotenv_and_from_the_environment() {
+    let text = "PROXY_API_KEY=\"my-super-secret-key\"\nREFRESH_TOKEN='aor:sig' # a comment\nPROFILE_ARN=arn:x\nKIRO_REGION=eu-central-1\nKIRO_CREDS_FILE=~/kiro.json\nFIRST_TOKEN_TIMEOUT=30\nSTREAM_READ_TIMEOUT=60\nNON_STREAM_TIMEOUT=600.5\nSLOW_MODEL_TIMEOUT_MULTIPLIER=2\nMAX_RETRIES=5\nLOG_LEVEL=debug\n";
+    let from_file = load(text, "", &[]).unwrap();
+    assert_eq!(
+        from_file.proxy_api_key.unwrap().expose(),
+        "my-super-secret-key"
+    );
+    assert_eq!(from_file.refresh_token.unwrap().expose(), "aor:sig");
+    assert_eq!(from_file.profile_arn.as_deref(), Some("arn:x"));
+    assert_eq!(from_file.upstream.region.as_deref(), Some("eu-central-1"));
+    assert_eq!(from_file.creds_file, Some("~/kiro.json".into()));
+    assert_eq!(from_file.timeouts.first_event, Duration::from_secs(30));
+    assert_eq!(from_file.timeouts.gap, Duration::from_secs(60));
+    assert_eq!(from_file.timeouts.total, Duration::from_millis(600_500));
+    assert_eq!(from_file.timeouts.slow_model_multiplier, 2.0);
+    assert_eq!(
+        (from_file.upstream.max_retries, from_file.log.level.as_str()),
+        (5, "debug")
+    );
+
+    let environment = load(
+        "",
+        "",
+        &[
+            KEY,
+            ("KIRO_2API_SERVER__LISTEN", "127.0.0.1:9"),
+            ("KIRO_2API_UPSTREAM__ENDPOINT", "http://127.0.0.1:1"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(environment.server.listen.port(), 9);
+    assert_eq!(
+        environment.upstream.endpoint.as_deref(),
+        Some("http://127.0.0.1:1")
+    );
+}
+
+#[test]
+fn later_layers_win() {
+    let toml = "proxy_api_key = \"from the file, which is long\"\n[upstream]\nmax_retries = 1\n[timeouts]\ngap = \"5m\"";
+    let config = load(
+        "MAX_RETRIES=2\nPROXY_API_KEY=from-dotenv-from-dotenv",
+        toml,
+        &[("MAX_RETRIES", "3")],
+    )
+    .unwrap();
+    assert_eq!(config.upstream.max_retries, 3);
+    assert_eq!(
+        config.proxy_api_key.unwrap().expose(),
+        "from-dotenv-from-dotenv"
+    );
+    assert_eq!(config.timeouts.gap, Duration::from_secs(300));
+}
+
+#[test]
+fn a_key_of_digits_stays_a_key_and_an_empty_variable_is_unset() {
+    let config = load(
+        "REFRESH_TOKEN=\nKIRO_CREDS_FILE=\"\"",
+        "",
+        &[("PROXY_API_KEY", "00001111222233334444")],
+    )
+    .unwrap();
+    assert_eq!(
+        config.proxy_api_key.as_ref().unwrap().expose(),
+        "00001111222233334444"
+    );
+    assert_eq!(config.accounts().count(), 0);
+}
+
+#[test]
+fn windows_paths_and_spaces_survive() {
+    for (line, path) in [
+        (
+            r"KIRO_CREDS_FILE='C:\Users\Zoë Müller\kiro-auth-token.json'",
+            r"C:\Users\Zoë Müller\kiro-auth-token.json",
+        ),
+        (
+            "KIRO_CREDS_FILE=\"/home/a b/kiro.json\"",
+            "/home/a b/kiro.json",
+        ),
+    ] {
+        assert_eq!(
+            load(line, "", &[KEY]).unwrap().creds_file,
+            Some(path.into()),
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_remedy_and_without_the_secret() {
+    let no_key = load("", "", &[]).unwrap_err();
+    assert!(
+        no_key.contains("PROXY_API_KEY is not set") && no_key.contains("openssl rand"),
+        "{no_key}"
+    );
+    let unknown = load("", "[server]\nlissten = \"x\"", &[KEY]).unwrap_err();
+    assert!(
+        unknown.contains("lissten") && unknown.contains("did you mean `listen`?"),
+        "{unknown}"
+    );
+    let unknown = load("", "", &[KEY, ("KIRO_2API_SERVER__MAX_BODDY", "1")]).unwrap_err();
+    assert!(
+        unknown.contains("did you mean `max_body`?") && unknown.contains("environment"),
+        "{unknown}"
+    );
+    let duration = load("FIRST_TOKEN_TIMEOUT=soon", "", &[KEY]).unwrap_err();
+    assert!(
+        duration.contains("first_event") && duration.contains("500ms"),
+        "{duration}"
+    );
+    let profile = load("", "[upstream]\nwire_profile = \"grpc\"", &[KEY]).unwrap_err();
+    assert!(
+        profile.contains("grpc") && profile.contains("krs"),
+        "{profile}"
+    );
+    let account = load("", "[[account]]\nname = \"a\"", &[KEY]).unwrap_err();
+    assert!(
+        account.contains("`a`") && account.contains("refresh_token"),
+        "{account}"
+    );
+    let broken = load("REFRESH_TOKEN=planted secret\\x", "", &[KEY]).unwrap_err();
+    assert!(
+        broken.contains("REFRESH_TOKEN") && !broken.contains("planted"),
+        "{broken}"
+    );
+}
+
+/// Keys with their defaults, as TOML would show them: `server.listen` → `127.0.0.1:8000`.
+fn flatten(prefix: &str, value: &serde_json::Value, keys: &mut Vec<(String, String)>) {
+    match value {
+        serde_json::Value::Object(table) => {
+            for (name, value) in table {
+                let key = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
+                flatten(&key, value, keys);
+            }
+        }
+        serde_json::Value::Null => keys.push((prefix.into(), "none".into())),
+        serde_json::Value::String(text) => keys.push((prefix.into(), text.clone())),
+        other => keys.push((prefix.into(), other.to_string())),
+    }
+}
+
+#[test]
+fn the_document_lists_every_key_with_its_default_and_its_environment_name() {
+    let document = include_str!("../../../../docs/configuration.md");
+    let mut keys = Vec::new();
+    let mut defaults = serde_json::to_value(Config::default()).unwrap();
+    defaults["account"] = serde_json::to_value(Account::default()).unwrap();
+    flatten("", &defaults, &mut keys);
+    for (key, default) in keys.iter().filter(|(key, _)| !key.starts_with("account.")) {
+        let row = format!("| `{key}` | `{default}` |");
+        let row = row.replace("`none`", "none");
+        let line = document
+            .lines()
+            .find(|line| line.starts_with(&row))
+            .unwrap_or_else(|| panic!("no row {row}"));
+        let variable = format!("KIRO_2API_{}", key.to_uppercase().replace('.', "__"));
+        assert!(line.contains(&variable), "{line} does not name {variable}");
+    }
+    for (key, _) in keys.iter().filter(|(key, _)| key.starts_with("account.")) {
+        assert!(
+            document.contains(&format!("`{}`", key.trim_start_matches("account."))),
+            "{key} is missing"
+        );
+    }
+    for (variable, key) in NAMES {
+        let row = document
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{key}` |")))
+            .unwrap();
+        assert!(
+            row.contains(&format!("`{variable}`")),
+            "{variable} is missing in the row of {key}"
+        );
+    }
+    let rows = document
+        .lines()
+        .filter(|line| line.starts_with("| `") && line.contains("KIRO_2API_"));
+    let documented = keys
+        .iter()
+        .filter(|(key, _)| !key.starts_with("account."))
+        .count();
+    assert_eq!(
+        rows.count(),
+        documented,
+        "the document lists keys that do not exist"
+    );
+}

@@ -1,0 +1,142 @@
+//! Values that people write in several ways: `"120s"` or `120`, `"64MiB"` or `67108864`.
+//!
+//! Each module is for `#[serde(with = …)]`. They read text as well as numbers, because everything from
+//! the environment is text.
+
+use serde::{Deserialize, Deserializer, Serializer, de};
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Integer(u64),
+    Float(f64),
+    Text(String),
+}
+
+/// Durations: a number of seconds, or text with a unit (`ms`, `s`, `m`, `h`).
+pub(super) mod duration {
+    use std::time::Duration;
+
+    use super::*;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        let seconds = match Scalar::deserialize(from)? {
+            Scalar::Integer(seconds) => Some(seconds as f64),
+            Scalar::Float(seconds) => Some(seconds),
+            Scalar::Text(text) => parse(text.trim()),
+        };
+        seconds
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+            .ok_or_else(|| {
+                de::Error::custom(
+                    "expected a duration such as `120s`, `500ms`, `5m` or a number of seconds",
+                )
+            })
+    }
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&match duration.subsec_millis() {
+            0 => format!("{}s", duration.as_secs()),
+            _ => format!("{}ms", duration.as_millis()),
+        })
+    }
+
+    fn parse(text: &str) -> Option<f64> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let number: f64 = digits.trim().parse().ok()?;
+        let unit = match &text[digits.len()..] {
+            "ms" => 0.001,
+            "" | "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            _ => return None,
+        };
+        Some(number * unit)
+    }
+}
+
+/// Sizes in bytes: a number, or text with a unit (`KiB`, `MiB`, `GiB`, `KB`, `MB`, `GB`).
+pub(super) mod size {
+    use super::*;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+        let bytes = match Scalar::deserialize(from)? {
+            Scalar::Integer(bytes) => usize::try_from(bytes).ok(),
+            Scalar::Float(_) => None,
+            Scalar::Text(text) => parse(text.trim()),
+        };
+        bytes.ok_or_else(|| {
+            de::Error::custom("expected a size such as `64MiB` or a number of bytes")
+        })
+    }
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &usize, to: S) -> Result<S::Ok, S::Error> {
+        const MIB: usize = 1 << 20;
+        to.serialize_str(&match bytes % MIB {
+            0 => format!("{}MiB", bytes / MIB),
+            _ => bytes.to_string(),
+        })
+    }
+
+    fn parse(text: &str) -> Option<usize> {
+        let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        let number: usize = digits.trim().parse().ok()?;
+        let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+            "" | "b" => 1,
+            "kib" => 1 << 10,
+            "mib" => 1 << 20,
+            "gib" => 1 << 30,
+            "kb" => 1_000,
+            "mb" => 1_000_000,
+            "gb" => 1_000_000_000,
+            _ => return None,
+        };
+        number.checked_mul(unit)
+    }
+}
+
+/// Numbers, also written as text.
+pub(super) mod number {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use super::*;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, T: FromStr>(
+        from: D,
+    ) -> Result<T, D::Error> {
+        let text = match Scalar::deserialize(from)? {
+            Scalar::Integer(number) => number.to_string(),
+            Scalar::Float(number) => number.to_string(),
+            Scalar::Text(text) => text,
+        };
+        text.trim()
+            .parse()
+            .map_err(|_| de::Error::custom("expected a number"))
+    }
+
+    pub(crate) fn serialize<S: Serializer, T: Display>(
+        number: &T,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.collect_str(number)
+    }
+}
+
+/// Secrets, written as text and never shown.
+pub(super) mod secret {
+    use kiro_auth::Secret;
+
+    use super::*;
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Secret>, D::Error> {
+        let text = Option::<String>::deserialize(from)?;
+        Ok(text.map(Secret::new))
+    }
+
+    pub(crate) fn serialize<S: Serializer>(_: &Option<Secret>, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_none()
+    }
+}

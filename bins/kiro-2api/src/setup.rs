@@ -1,0 +1,168 @@
+//! From the configuration to the parts that serve.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use http::Uri;
+use kiro_auth::{
+    Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, MemoryStore,
+    Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
+};
+use kiro_gateway::{Gateway, GatewayOptions, UpstreamOptions};
+use kiro_protocol::request::{Region, WireProfile};
+use rustls::RootCertStore;
+
+use crate::command::Failure;
+use crate::config::{Account, Config};
+
+/// Builds the gateway. Opens no connection and reads no credential yet.
+pub(crate) fn gateway(config: &Config) -> Result<Gateway, Failure> {
+    let tls = tls();
+    let refresher = refresher(config, tls.clone())?;
+    let mut upstream = UpstreamOptions::default();
+    upstream.endpoint = address("upstream.endpoint", config.upstream.endpoint.as_deref())?;
+    upstream.user_agent = config.upstream.user_agent.clone();
+    upstream.max_retries = config.upstream.max_retries;
+    upstream.wire_profile = config
+        .upstream
+        .wire_profile
+        .as_deref()
+        .and_then(WireProfile::by_name);
+
+    let mut sources = Vec::new();
+    for account in config.accounts() {
+        let source = source(&account, config, &refresher)?;
+        if let Some(profile) = account
+            .wire_profile
+            .as_deref()
+            .and_then(WireProfile::by_name)
+        {
+            upstream.wire_profiles.insert(source.id(), profile);
+        }
+        sources.push(source);
+    }
+    let pool = (!sources.is_empty()).then(|| Pool::new(sources));
+    let guests = overrides(config.upstream.region.as_deref(), None);
+    let make_pool = Box::new(move |credential: Credential| {
+        let store = Arc::new(MemoryStore::new(credential));
+        let source = token_source(store, &refresher, guests.clone());
+        Pool::new(vec![source])
+    });
+
+    // `Config::load` has refused a configuration without a key.
+    let key = config
+        .proxy_api_key
+        .clone()
+        .unwrap_or_else(|| Secret::from(""));
+    let mut options = GatewayOptions::new(key, pool, make_pool, tls);
+    options.upstream = upstream;
+    options.max_body = config.server.max_body;
+    options.timeouts.connect = config.timeouts.connect;
+    options.timeouts.first_event = config.timeouts.first_event;
+    options.timeouts.gap = config.timeouts.gap;
+    options.timeouts.total = config.timeouts.total;
+    options.timeouts.slow_model_multiplier = config.timeouts.slow_model_multiplier;
+    options.timeouts.patience = config.timeouts.patience;
+    options.timeouts.keep_alive = config.timeouts.keep_alive;
+    Ok(Gateway::new(options)?)
+}
+
+/// TLS towards the upstream and the sign-in services, one configuration for the process.
+///
+/// The roots are Mozilla's, compiled in, so that an image without certificates works too.
+fn tls() -> rustls::ClientConfig {
+    let roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    rustls::ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refresher>, Failure> {
+    let mut options = HttpRefresherOptions::default();
+    options.auth_endpoint = address(
+        "upstream.auth_endpoint",
+        config.upstream.auth_endpoint.as_deref(),
+    )?;
+    options.user_agent = config.upstream.user_agent.clone();
+    Ok(Arc::new(HttpRefresher::new(tls, options)?))
+}
+
+/// The credential of one account and where it is kept.
+fn source(
+    account: &Account,
+    config: &Config,
+    refresher: &Arc<dyn Refresher>,
+) -> Result<TokenSource, Failure> {
+    let store: Arc<dyn CredentialStore> = match (&account.file, &account.refresh_token) {
+        (Some(file), _) => Arc::new(FileStore::new(home(file))),
+        (None, Some(token)) => {
+            let credential =
+                Credential::from_refresh_token(token.clone()).map_err(|source| BadAccount {
+                    name: account.name.clone(),
+                    source,
+                })?;
+            Arc::new(MemoryStore::new(credential))
+        }
+        // `Config::load` has refused an account without either.
+        (None, None) => {
+            return Err(format!("the account `{}` has no credential", account.name).into());
+        }
+    };
+    let region = account
+        .region
+        .as_deref()
+        .or(config.upstream.region.as_deref());
+    if let Some(region) = region {
+        // A region becomes a part of a host name.
+        Region::new(region)?;
+    }
+    Ok(token_source(
+        store,
+        refresher,
+        overrides(region, account.profile_arn.as_deref()),
+    ))
+}
+
+fn token_source(
+    store: Arc<dyn CredentialStore>,
+    refresher: &Arc<dyn Refresher>,
+    overrides: Overrides,
+) -> TokenSource {
+    TokenSource::with_overrides(store, refresher.clone(), Arc::new(SystemClock), overrides)
+}
+
+fn overrides(region: Option<&str>, profile_arn: Option<&str>) -> Overrides {
+    let mut overrides = Overrides::default();
+    overrides.api_region = region.map(str::to_owned);
+    overrides.profile_arn = profile_arn.map(str::to_owned);
+    overrides
+}
+
+/// `~/` at the beginning is the home directory, as in a shell.
+fn home(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), std::env::home_dir()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+fn address(key: &str, text: Option<&str>) -> Result<Option<Uri>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    match text.parse::<Uri>() {
+        Ok(uri) if uri.scheme().is_some() && uri.host().is_some() => Ok(Some(uri)),
+        _ => Err(format!(
+            "{key} is not an address such as `https://host` or `http://127.0.0.1:9000`: `{text}`"
+        )
+        .into()),
+    }
+}
+
+/// The credential of an account makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("the account `{name}` cannot be used")]
+struct BadAccount {
+    name: String,
+    source: kiro_auth::AuthError,
+}

@@ -1,0 +1,383 @@
+//! Public model names and what they are called upstream.
+//!
+//! A seed list works without the network; the live catalogue of a credential is laid over it. Names
+//! come dotted, dashed, dated, prefixed or in upper case: all of them are brought to one canonical form
+//! before they are compared.
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use crate::upstream::ModelInfo;
+use kiro_protocol::request::Capabilities;
+use tokio::time::Instant;
+
+use crate::error::{Error, ErrorKind};
+
+/// How long a live catalogue is believed. Others refresh it every 5 minutes to 12 hours.
+pub(crate) const LIVE_FOR: Duration = Duration::from_secs(3600);
+
+/// How long a failed fetch is left alone before it is tried again.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// One model as we offer it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Model {
+    /// The name we list.
+    pub(crate) name: String,
+    /// Kiro's id.
+    pub(crate) id: String,
+    /// A name for people.
+    pub(crate) title: String,
+    /// Seconds since the epoch.
+    pub(crate) created: u64,
+    /// Tokens that fit into the context, output included.
+    pub(crate) context_window: u32,
+    /// Most tokens of one answer.
+    pub(crate) max_output_tokens: u32,
+    /// What the live catalogue says of it.
+    pub(crate) info: Option<ModelInfo>,
+}
+
+/// The models that a credential may use, in the order we list them.
+#[derive(Debug, Clone)]
+pub(crate) struct Models(Vec<Model>);
+
+/// Names that always work, whatever the live catalogue says: the list that users of this family of
+/// gateways have in their configurations. Name, Kiro's id, title, date of release.
+const SEED: [(&str, &str, &str, u64); 10] = [
+    (
+        "claude-opus-4-5",
+        "claude-opus-4.5",
+        "Claude Opus 4.5",
+        1_761_955_200,
+    ),
+    (
+        "claude-opus-4-5-20251101",
+        "claude-opus-4.5",
+        "Claude Opus 4.5",
+        1_761_955_200,
+    ),
+    (
+        "claude-sonnet-4-5",
+        "claude-sonnet-4.5",
+        "Claude Sonnet 4.5",
+        1_759_104_000,
+    ),
+    (
+        "claude-sonnet-4-5-20250929",
+        "claude-sonnet-4.5",
+        "Claude Sonnet 4.5",
+        1_759_104_000,
+    ),
+    (
+        "claude-sonnet-4",
+        "claude-sonnet-4",
+        "Claude Sonnet 4",
+        1_747_180_800,
+    ),
+    (
+        "claude-sonnet-4-20250514",
+        "claude-sonnet-4",
+        "Claude Sonnet 4",
+        1_747_180_800,
+    ),
+    (
+        "claude-haiku-4-5",
+        "claude-haiku-4.5",
+        "Claude Haiku 4.5",
+        1_759_276_800,
+    ),
+    (
+        "claude-haiku-4-5-20251001",
+        "claude-haiku-4.5",
+        "Claude Haiku 4.5",
+        1_759_276_800,
+    ),
+    (
+        "claude-3-7-sonnet-20250219",
+        "CLAUDE_3_7_SONNET_20250219_V1_0",
+        "Claude Sonnet 3.7",
+        1_739_923_200,
+    ),
+    ("auto", "auto", "Auto", 1_759_104_000),
+];
+
+/// Window and output of a model that the live catalogue does not describe: what every Claude model of
+/// the 4.5 generation has.
+const DEFAULT_WINDOW: u32 = 200_000;
+const DEFAULT_OUTPUT: u32 = 64_000;
+
+impl Models {
+    /// The seed list alone.
+    pub(crate) fn seed() -> Self {
+        Self::merged(&[])
+    }
+
+    /// The seed list with a live catalogue laid over it: what is known live gets its limits, what is
+    /// only known live is added at the end.
+    pub(crate) fn merged(live: &[ModelInfo]) -> Self {
+        let live_of = |id: &str| {
+            live.iter()
+                .find(|info| canonical(&info.id) == canonical(id))
+        };
+        let mut models: Vec<Model> = SEED
+            .iter()
+            .map(|&(name, id, title, created)| Model::new(name, id, title, created, live_of(id)))
+            .collect();
+        for info in live {
+            if models
+                .iter()
+                .all(|model| canonical(&model.id) != canonical(&info.id))
+            {
+                let title = info.name.as_deref().unwrap_or(&info.id);
+                models.push(Model::new(&info.id, &info.id, title, SEED[9].3, Some(info)));
+            }
+        }
+        Self(models)
+    }
+
+    /// All of them, as listed.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Model> {
+        self.0.iter()
+    }
+
+    /// The model that a client means.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ModelNotFound`], naming the nearest and all that exist.
+    pub(crate) fn resolve(&self, name: &str) -> Result<&Model, Error> {
+        let wanted = canonical(name);
+        self.0
+            .iter()
+            .find(|model| model.name == name)
+            .or_else(|| self.0.iter().find(|model| canonical(&model.id) == wanted))
+            .ok_or_else(|| self.not_found(name))
+    }
+
+    /// What the model with Kiro's id takes besides the conversation.
+    pub(crate) fn capabilities(&self, id: &str) -> Capabilities {
+        let info = self
+            .0
+            .iter()
+            .find(|model| model.id == id)
+            .and_then(|model| model.info.as_ref());
+        match info.and_then(|info| info.fields_schema.as_ref()) {
+            Some(schema) => Capabilities::from_schema(schema),
+            None => Capabilities::seed(id),
+        }
+    }
+
+    fn not_found(&self, name: &str) -> Error {
+        let names: Vec<&str> = self.0.iter().map(|model| model.name.as_str()).collect();
+        let nearest = names
+            .iter()
+            .map(|known| (strsim::jaro_winkler(known, &name.to_lowercase()), known))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|a, b| a.0.total_cmp(&b.0));
+        let hint = nearest.map_or(String::new(), |(_, known)| {
+            format!(" Did you mean `{known}`?")
+        });
+        let message = format!(
+            "The model `{name}` does not exist or you do not have access to it.{hint} Available models: {}.",
+            names.join(", ")
+        );
+        Error::new(ErrorKind::ModelNotFound, message)
+    }
+}
+
+impl Model {
+    fn new(name: &str, id: &str, title: &str, created: u64, info: Option<&ModelInfo>) -> Self {
+        Self {
+            name: name.to_owned(),
+            // The live spelling wins: the same model has been `claude-sonnet-4` and `claude-sonnet-4.0`.
+            id: info.map_or(id, |info| &info.id).to_owned(),
+            title: title.to_owned(),
+            created,
+            context_window: info
+                .and_then(|info| info.max_input_tokens)
+                .unwrap_or(DEFAULT_WINDOW),
+            max_output_tokens: info
+                .and_then(|info| info.max_output_tokens)
+                .unwrap_or(DEFAULT_OUTPUT),
+            info: info.cloned(),
+        }
+    }
+}
+
+/// One spelling for every way people write a model's name: `kiro/Claude-Sonnet-4-5-20250929` and
+/// `anthropic.claude-sonnet-4.5-latest` are both `claude-sonnet-4.5`.
+fn canonical(name: &str) -> String {
+    let lower = name.trim().to_lowercase().replace('_', "-");
+    let mut rest = lower.as_str();
+    for prefix in ["kiro/", "kiro-", "anthropic/", "anthropic."] {
+        rest = rest.strip_prefix(prefix).unwrap_or(rest);
+    }
+    for suffix in ["-v1-0", "[1m]", "-latest", "-thinking"] {
+        rest = rest.strip_suffix(suffix).unwrap_or(rest);
+    }
+    family_first(&dotted(without_date(rest)))
+}
+
+/// Drops `-YYYYMMDD` from the end.
+fn without_date(name: &str) -> &str {
+    match name.rsplit_once('-') {
+        Some((head, date)) if date.len() == 8 && date.bytes().all(|b| b.is_ascii_digit()) => head,
+        _ => name,
+    }
+}
+
+/// `4-5` → `4.5`, `4.0` → `4`.
+fn dotted(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let bytes = name.as_bytes();
+    for (at, character) in name.char_indices() {
+        let between_digits = at > 0
+            && bytes[at - 1].is_ascii_digit()
+            && bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+        out.push(if character == '-' && between_digits {
+            '.'
+        } else {
+            character
+        });
+    }
+    out.strip_suffix(".0").map_or(out.clone(), str::to_owned)
+}
+
+/// `claude-3.7-sonnet` → `claude-sonnet-3.7`.
+fn family_first(name: &str) -> String {
+    let parts: Vec<&str> = name.split('-').collect();
+    match parts[..] {
+        ["claude", version, family] if version.starts_with(|c: char| c.is_ascii_digit()) => {
+            format!("claude-{family}-{version}")
+        }
+        _ => name.to_owned(),
+    }
+}
+
+/// The models of one pool of credentials: what was fetched last, and when.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    state: RwLock<State>,
+    /// Held while a fetch is under way, so that callers share one.
+    fetching: tokio::sync::Mutex<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    models: Arc<Models>,
+    fetch_at: Option<Instant>,
+}
+
+impl Catalog {
+    /// The seed list, to be replaced by the first fetch.
+    pub(crate) fn new() -> Self {
+        let state = State {
+            models: Arc::new(Models::seed()),
+            fetch_at: None,
+        };
+        Self {
+            state: RwLock::new(state),
+            fetching: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    /// What is known, without waiting.
+    pub(crate) fn current(&self) -> Arc<Models> {
+        self.read().models.clone()
+    }
+
+    /// What is known after a fetch, if one is due. A failed fetch leaves the old list standing.
+    pub(crate) async fn fresh<F>(&self, fetch: F) -> Arc<Models>
+    where
+        F: Future<Output = Result<Vec<ModelInfo>, Error>>,
+    {
+        if self.is_due() {
+            let _one_at_a_time = self.fetching.lock().await;
+            if self.is_due() {
+                self.store(fetch.await);
+            }
+        }
+        self.current()
+    }
+
+    fn is_due(&self) -> bool {
+        self.read().fetch_at.is_none_or(|at| at <= Instant::now())
+    }
+
+    fn store(&self, fetched: Result<Vec<ModelInfo>, Error>) {
+        let mut state = self
+            .state
+            .write()
+            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        match fetched {
+            Ok(live) => {
+                state.models = Arc::new(Models::merged(&live));
+                state.fetch_at = Some(Instant::now() + LIVE_FOR);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the list of models could not be fetched; the last one stands");
+                state.fetch_at = Some(Instant::now() + RETRY_AFTER);
+            }
+        }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+        // A panic while the lock was held cannot have left the list half written: it is one pointer.
+        self.state
+            .read()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_name_means_the_same_model() {
+        let models = Models::seed();
+        for (spelling, id) in [
+            ("claude-sonnet-4-5", "claude-sonnet-4.5"),
+            ("claude-sonnet-4.5", "claude-sonnet-4.5"),
+            ("Claude-Sonnet-4-5-20250929", "claude-sonnet-4.5"),
+            ("kiro/claude-sonnet-4.5", "claude-sonnet-4.5"),
+            ("anthropic/claude-opus-4.5", "claude-opus-4.5"),
+            ("anthropic.claude-haiku-4-5-latest", "claude-haiku-4.5"),
+            ("claude-4.5-sonnet", "claude-sonnet-4.5"),
+            ("claude-sonnet-4.0", "claude-sonnet-4"),
+            (" claude-sonnet-4-20250514 ", "claude-sonnet-4"),
+            ("claude-3-7-sonnet", "CLAUDE_3_7_SONNET_20250219_V1_0"),
+            (
+                "CLAUDE_3_7_SONNET_20250219_V1_0",
+                "CLAUDE_3_7_SONNET_20250219_V1_0",
+            ),
+            ("claude-sonnet-4-5-thinking", "claude-sonnet-4.5"),
+        ] {
+            assert_eq!(
+                models.resolve(spelling).map(|model| model.id.as_str()).ok(),
+                Some(id),
+                "{spelling}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_the_nearest_and_the_list() {
+        let error = Models::seed().resolve("claude-sonet-4-5").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ModelNotFound);
+        assert!(
+            error
+                .public_message()
+                .contains("Did you mean `claude-sonnet-4-5`?")
+        );
+        assert!(error.public_message().contains("claude-haiku-4-5-20251001"));
+        assert!(
+            !Models::seed()
+                .resolve("gpt-4o")
+                .unwrap_err()
+                .public_message()
+                .contains("Did you")
+        );
+    }
+}

@@ -1,0 +1,82 @@
+//! `GET /health`: whether the gateway works; no key needed, no secret in it.
+//!
+//! ```json
+//! {"status": "ok", "version": "0.1.0", "uptime_seconds": 12, "active_exchanges": 0,
+//!  "credentials": {"mode": "own", "total": 1, "usable": 1},
+//!  "upstream": {"state": "reachable", "last_answer": 1763800000}}
+//! ```
+
+use std::sync::atomic::Ordering;
+
+use http::{Response, StatusCode};
+use kiro_auth::CredentialStatus;
+
+use crate::body::Body;
+use crate::gateway::{Shared, json};
+use crate::upstream::Reach;
+
+#[derive(serde::Serialize)]
+struct Health {
+    /// `ok`, or `degraded` when no request could be served: no usable credential, or no upstream.
+    status: &'static str,
+    version: &'static str,
+    uptime_seconds: u64,
+    active_exchanges: usize,
+    credentials: Credentials,
+    upstream: Upstream,
+}
+
+#[derive(serde::Serialize)]
+struct Credentials {
+    /// `own`, or `tenants` when every caller brings one.
+    mode: &'static str,
+    total: usize,
+    usable: usize,
+}
+
+#[derive(serde::Serialize)]
+struct Upstream {
+    state: Reach,
+    /// Seconds since the epoch.
+    last_answer: Option<u64>,
+}
+
+/// Always 200: a gateway that answers is alive. What it lacks is in the document.
+pub(crate) fn answer(shared: &Shared) -> Response<Body> {
+    let credentials = match shared.tenants.house() {
+        Some(house) => {
+            let status = house.pool.status();
+            let usable =
+                |one: &&CredentialStatus| one.resting.is_none() && one.last_error.is_none();
+            Credentials {
+                mode: "own",
+                total: status.len(),
+                usable: status.iter().filter(usable).count(),
+            }
+        }
+        None => Credentials {
+            mode: "tenants",
+            total: 0,
+            usable: 0,
+        },
+    };
+    let reach = shared.upstream.reach();
+    let out_of_credentials = credentials.mode == "own" && credentials.usable == 0;
+    let degraded = out_of_credentials || matches!(reach, Reach::Unreachable);
+    let health = Health {
+        status: if degraded { "degraded" } else { "ok" },
+        version: env!("CARGO_PKG_VERSION"),
+        uptime_seconds: shared.started.elapsed().as_secs(),
+        active_exchanges: shared.counters.active.load(Ordering::Relaxed),
+        credentials,
+        upstream: Upstream {
+            state: reach,
+            last_answer: shared.upstream.last_answer(),
+        },
+    };
+    // Strings and numbers always serialize.
+    json(
+        StatusCode::OK,
+        serde_json::to_vec(&health).unwrap_or_default().into(),
+    )
+}

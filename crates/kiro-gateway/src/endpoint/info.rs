@@ -1,0 +1,48 @@
+//! `GET /`: what this server is and where its routes are.
+//!
+//! ```json
+//! {"name": "Kiro-2API", "version": "0.1.0", "routes": [{"method": "GET", "path": "/v1/models", "about": "the models"}]}
+//! ```
+
+use http::{Response, StatusCode};
+
+use crate::body::Body;
+use crate::gateway::json;
+use crate::routes;
+
+#[derive(serde::Serialize)]
+struct Info {
+    name: &'static str,
+    version: &'static str,
+    routes: Vec<Route>,
+}
+
+#[derive(serde::Serialize)]
+struct Route {
+    method: &'static str,
+    path: &'static str,
+    about: &'static str,
+    needs_key: bool,
+}
+
+pub(crate) fn answer() -> Response<Body> {
+    let routes = routes::TABLE
+        .iter()
+        .map(|row| Route {
+            method: row.method.as_str(),
+            path: row.path,
+            about: row.about,
+            needs_key: row.key,
+        })
+        .collect();
+    let info = Info {
+        name: "Kiro-2API",
+        version: env!("CARGO_PKG_VERSION"),
+        routes,
+    };
+    // Strings and booleans always serialize.
+    json(
+        StatusCode::OK,
+        serde_json::to_vec(&info).unwrap_or_default().into(),
+    )
+}

@@ -1,0 +1,5 @@
+//! What is answered without a conversation.
+
+pub(crate) mod health;
+pub(crate) mod info;
+pub(crate) mod models;

@@ -1,0 +1,229 @@
+//! One exchange from admit to settle, read top to bottom.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, Response, header};
+
+use crate::body::{self, Body, DynError};
+use crate::error::{Error, ErrorKind};
+use crate::gateway::Shared;
+use crate::relay::{Relay, Reply, Silence};
+use crate::surface::{Accepted, Context, Mode, Surface};
+use crate::telemetry::{Ending, Record};
+use crate::tenant::Tenant;
+use crate::upstream::{self, ReplyStream};
+
+/// Serves one request on a surface.
+///
+/// # Errors
+///
+/// Whatever went wrong before the commit point; after it, errors are in the stream.
+///
+/// # Cancel safety
+///
+/// Dropping the future, or later the body of the response, closes the upstream connection. Nothing is
+/// spawned that could outlive it.
+pub(crate) async fn run<B>(
+    shared: &Arc<Shared>,
+    surface: &'static dyn Surface,
+    request: Request<B>,
+    id: &str,
+) -> Result<Response<Body>, Error>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<DynError>,
+{
+    let mut record = Record::begin(&shared.counters, id);
+    let served = serve(shared, surface, request, &mut record).await;
+    let (accepted, reply) = match served {
+        Ok(served) => served,
+        Err(error) => {
+            record.end(Ending::Failed, error.status());
+            return Err(error);
+        }
+    };
+    match accepted.mode {
+        Mode::Stream => Ok(stream(shared, accepted, reply, record)),
+        Mode::Complete => complete(shared, accepted, reply, record).await,
+    }
+}
+
+/// Admit, accept, lease and send: everything before the commit point.
+async fn serve<B>(
+    shared: &Arc<Shared>,
+    surface: &'static dyn Surface,
+    request: Request<B>,
+    record: &mut Record,
+) -> Result<(Accepted, Reply), Error>
+where
+    B: http_body::Body<Data = Bytes>,
+    B::Error: Into<DynError>,
+{
+    let (head, body) = request.into_parts();
+    let tenant = shared.tenants.admit(&head.headers)?;
+    let body = body::read(body, shared.max_body).await?;
+    let accepted = accept(shared, surface, body, &tenant).await?;
+    record.accepted(&accepted.conversation.model, accepted.mode == Mode::Stream);
+
+    let order = shared.order(&accepted, &tenant);
+    let opening = {
+        let shared = shared.clone();
+        Box::pin(async move { shared.upstream.open(&tenant, &order).await })
+    };
+    let reply = match accepted.mode {
+        Mode::Complete => Reply::Opening(opening),
+        Mode::Stream => open_patiently(shared, opening).await?,
+    };
+    Ok((accepted, reply))
+}
+
+/// Decodes the request. A model that is not in the list is looked for once more in a fresh one.
+async fn accept(
+    shared: &Shared,
+    surface: &'static dyn Surface,
+    body: Bytes,
+    tenant: &Tenant,
+) -> Result<Accepted, Error> {
+    let now = upstream::seconds_since_epoch();
+    let known = tenant.catalog.current();
+    match surface.accept(
+        body.clone(),
+        &Context {
+            models: &known,
+            now,
+        },
+    ) {
+        Err(error) if error.kind() == ErrorKind::ModelNotFound => {
+            let fresh = tenant
+                .catalog
+                .fresh(shared.upstream.list_models(tenant))
+                .await;
+            surface.accept(
+                body,
+                &Context {
+                    models: &fresh,
+                    now,
+                },
+            )
+        }
+        accepted => accepted,
+    }
+}
+
+/// Waits for the first event, so that a refusal is a proper HTTP error and a retry is invisible; but not
+/// for ever, because some clients hang up on silence. After the patience the head is sent and the
+/// attempts go on behind it.
+async fn open_patiently(
+    shared: &Shared,
+    mut opening: std::pin::Pin<Box<dyn Future<Output = Result<ReplyStream, Error>> + Send>>,
+) -> Result<Reply, Error> {
+    match tokio::time::timeout(shared.timeouts.patience, &mut opening).await {
+        Ok(opened) => Ok(Reply::Open(Box::new(opened?))),
+        Err(_) => Ok(Reply::Opening(opening)),
+    }
+}
+
+/// Commits and relays.
+fn stream(
+    shared: &Arc<Shared>,
+    accepted: Accepted,
+    reply: Reply,
+    record: Record,
+) -> Response<Body> {
+    let silence = Silence::new(shared.timeouts.keep_alive, shared.timeouts.gap);
+    let relay = Relay::new(
+        reply,
+        accepted.encoder,
+        silence,
+        shared.drain.subscribe(),
+        record,
+    );
+    let mut response = Response::new(relay.into_body());
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream; charset=utf-8"),
+    );
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // nginx and its relatives hold a stream back unless told not to.
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    name_ignored(headers, &accepted.ignored);
+    response
+}
+
+/// Collects the whole reply; an error in the middle is still a proper HTTP error.
+async fn complete(
+    shared: &Shared,
+    mut accepted: Accepted,
+    reply: Reply,
+    mut record: Record,
+) -> Result<Response<Body>, Error> {
+    let collected = tokio::time::timeout(
+        shared.timeouts.total,
+        collect(shared, &mut accepted, reply, &mut record),
+    );
+    let out = match collected.await.unwrap_or_else(|_| Err(too_slow(shared))) {
+        Ok(out) => out,
+        Err(error) => {
+            record.end(Ending::Failed, error.status());
+            return Err(error);
+        }
+    };
+    record.end(Ending::Complete, http::StatusCode::OK);
+    let mut response = Response::new(body::full(out.freeze()));
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    name_ignored(headers, &accepted.ignored);
+    Ok(response)
+}
+
+async fn collect(
+    shared: &Shared,
+    accepted: &mut Accepted,
+    reply: Reply,
+    record: &mut Record,
+) -> Result<BytesMut, Error> {
+    let mut out = BytesMut::new();
+    let mut reply = match reply {
+        Reply::Opening(opening) => opening.await?,
+        Reply::Open(reply) => *reply,
+    };
+    loop {
+        let next = std::future::poll_fn(|cx| reply.poll_event(cx));
+        let event = tokio::time::timeout(shared.timeouts.gap, next).await;
+        match event.unwrap_or_else(|_| Err(too_slow(shared)))? {
+            Some(event) => {
+                record.event();
+                accepted.encoder.event(event, &mut out);
+            }
+            None => {
+                accepted.encoder.finish(&mut out);
+                return Ok(out);
+            }
+        }
+    }
+}
+
+/// Says which fields had no effect, so that the silence can be discovered.
+fn name_ignored(headers: &mut HeaderMap, ignored: &[&'static str]) {
+    if ignored.is_empty() {
+        return;
+    }
+    // The names are ours and plain ASCII, so this cannot fail.
+    if let Ok(names) = HeaderValue::from_str(&ignored.join(", ")) {
+        headers.insert("x-gateway-ignored", names);
+    }
+}
+
+fn too_slow(shared: &Shared) -> Error {
+    let message = format!(
+        "The upstream did not finish its answer in time (limit: {} seconds in all, {} seconds of silence). Ask with `stream: true`, or for less.",
+        shared.timeouts.total.as_secs(),
+        shared.timeouts.gap.as_secs(),
+    );
+    Error::new(ErrorKind::Timeout, message)
+}

@@ -1,0 +1,285 @@
+//! The relay phase: reply events go downstream as they come in, until a definite end.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http_body_util::{BodyExt as _, StreamBody};
+use hyper::body::Frame;
+use kiro_protocol::reply::ReplyEvent;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+
+use crate::body::Body;
+use crate::error::{Error, ErrorKind};
+use crate::surface::ReplyEncoder;
+use crate::telemetry::{Ending, Record};
+use crate::upstream::ReplyStream;
+
+/// Events that are readable at once leave in one write, up to about this many bytes. Enough to amortise
+/// a write, small against the memory of a stream.
+const WRITE_SIZE: usize = 16 * 1024;
+
+/// A reply, or the attempts that lead to one.
+pub(crate) enum Reply {
+    /// The head went downstream before the first event, so that keep-alives can flow.
+    Opening(Pin<Box<dyn Future<Output = Result<ReplyStream, Error>> + Send>>),
+    /// Events are coming.
+    Open(Box<ReplyStream>),
+}
+
+/// One reply on its way downstream. Yields whole writes; ends after a definite end.
+pub(crate) struct Relay {
+    reply: Reply,
+    encoder: Box<dyn ReplyEncoder>,
+    silence: Silence,
+    /// Ready when the drain deadline has passed and open streams must end.
+    drained: Pin<Box<dyn Future<Output = ()> + Send>>,
+    record: Record,
+}
+
+enum Step {
+    Event(ReplyEvent),
+    End,
+    Failed(Error),
+    KeepAlive,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        reply: Reply,
+        encoder: Box<dyn ReplyEncoder>,
+        silence: Silence,
+        mut draining: watch::Receiver<bool>,
+        record: Record,
+    ) -> Self {
+        let drained = Box::pin(async move {
+            if draining.wait_for(|over| *over).await.is_err() {
+                // The gateway itself is gone, and with it the reason to end early.
+                std::future::pending().await
+            }
+        });
+        Self {
+            reply,
+            encoder,
+            silence,
+            drained,
+            record,
+        }
+    }
+
+    /// The reply as a response body.
+    ///
+    /// Nothing is spawned: when the downstream leaves, hyper drops the body, and with it the upstream
+    /// connection.
+    pub(crate) fn into_body(mut self) -> Body {
+        let writes = async_stream::stream! {
+            let mut out = BytesMut::with_capacity(WRITE_SIZE);
+            let mut more = true;
+            while more {
+                let step = std::future::poll_fn(|cx| self.poll_step(cx)).await;
+                more = self.write(step, &mut out);
+                while more && out.len() < WRITE_SIZE {
+                    let Some(step) = self.ready_step().await else { break };
+                    more = self.write(step, &mut out);
+                }
+                if !out.is_empty() {
+                    self.silence.wrote();
+                    yield Ok::<_, Infallible>(Frame::data(out.split().freeze()));
+                }
+            }
+        };
+        StreamBody::new(writes).boxed_unsync()
+    }
+
+    /// Writes one step; `false` after the last.
+    fn write(&mut self, step: Step, out: &mut BytesMut) -> bool {
+        match step {
+            Step::Event(event) => {
+                self.record.event();
+                self.encoder.event(event, out);
+                return true;
+            }
+            Step::KeepAlive => {
+                self.encoder.keep_alive(out);
+                return true;
+            }
+            Step::End => {
+                self.encoder.finish(out);
+                self.record.end(Ending::Complete, http::StatusCode::OK);
+            }
+            Step::Failed(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the stream ends with an error"
+                );
+                self.encoder.fail(&error, out);
+                self.record.end(Ending::Failed, error.status());
+            }
+        }
+        false
+    }
+
+    /// What can be written without waiting.
+    async fn ready_step(&mut self) -> Option<Step> {
+        std::future::poll_fn(|cx| match self.poll_reply(cx) {
+            Poll::Ready(step) => Poll::Ready(Some(step)),
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if let Poll::Ready(step) = self.poll_reply(cx) {
+            return Poll::Ready(step);
+        }
+        if self.drained.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Step::Failed(shutting_down()));
+        }
+        match ready!(self.silence.poll(cx)) {
+            Due::KeepAlive => Poll::Ready(Step::KeepAlive),
+            // While attempts are made, they have limits of their own.
+            Due::TimedOut if matches!(self.reply, Reply::Opening(_)) => {
+                Poll::Ready(Step::KeepAlive)
+            }
+            Due::TimedOut => Poll::Ready(Step::Failed(stalled(self.silence.gap))),
+        }
+    }
+
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        loop {
+            match &mut self.reply {
+                Reply::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                    Ok(stream) => {
+                        self.reply = Reply::Open(Box::new(stream));
+                        self.silence.heard();
+                    }
+                    Err(error) => return Poll::Ready(Step::Failed(error)),
+                },
+                Reply::Open(stream) => {
+                    let event = ready!(stream.poll_event(cx));
+                    self.silence.heard();
+                    return Poll::Ready(match event {
+                        Ok(Some(event)) => Step::Event(event),
+                        Ok(None) => Step::End,
+                        Err(error) => Step::Failed(error),
+                    });
+                }
+            }
+        }
+    }
+}
+
+/// How long both sides have been silent. One timer for a stream, moved only when it fires: noting that
+/// something was heard or written is a clock reading, not a timer operation.
+pub(crate) struct Silence {
+    keep_alive: Duration,
+    gap: Duration,
+    heard: Instant,
+    wrote: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// What silence has led to.
+#[derive(Debug, PartialEq, Eq)]
+enum Due {
+    KeepAlive,
+    TimedOut,
+}
+
+impl Silence {
+    /// `keep_alive`: longest silence towards the downstream; `gap`: longest silence of the upstream.
+    pub(crate) fn new(keep_alive: Duration, gap: Duration) -> Self {
+        let now = Instant::now();
+        let timer = Box::pin(tokio::time::sleep_until(now + keep_alive.min(gap)));
+        Self {
+            keep_alive,
+            gap,
+            heard: now,
+            wrote: now,
+            timer,
+        }
+    }
+
+    fn heard(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    fn wrote(&mut self) {
+        self.wrote = Instant::now();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            let now = Instant::now();
+            let due = if now >= self.heard + self.gap {
+                Some(Due::TimedOut)
+            } else if now >= self.wrote + self.keep_alive {
+                self.wrote = now;
+                Some(Due::KeepAlive)
+            } else {
+                None
+            };
+            let next = (self.heard + self.gap).min(self.wrote + self.keep_alive);
+            // A deadline in the past (`TimedOut` that was not acted upon) is looked at again later.
+            self.timer
+                .as_mut()
+                .reset(next.max(now + Duration::from_millis(10)));
+            if let Some(due) = due {
+                return Poll::Ready(due);
+            }
+        }
+    }
+}
+
+fn stalled(gap: Duration) -> Error {
+    let message = format!(
+        "The upstream sent nothing for {} seconds in the middle of its answer; the answer is incomplete. Try again.",
+        gap.as_secs()
+    );
+    Error::new(ErrorKind::Timeout, message)
+}
+
+fn shutting_down() -> Error {
+    Error::new(
+        ErrorKind::ShuttingDown,
+        "The gateway is shutting down; the answer is incomplete. Try again in a moment.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn due(silence: &mut Silence) -> (Due, u64) {
+        let start = Instant::now();
+        let due = std::future::poll_fn(|cx| silence.poll(cx)).await;
+        (due, start.elapsed().as_secs())
+    }
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keep_alives_flow_until_the_gap_is_too_long() {
+        let mut silence = Silence::new(seconds(15), seconds(40));
+        assert_eq!(due(&mut silence).await, (Due::KeepAlive, 15));
+        assert_eq!(due(&mut silence).await, (Due::KeepAlive, 15));
+        assert_eq!(due(&mut silence).await, (Due::TimedOut, 10));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_is_heard_or_written_starts_the_wait_again() {
+        let mut silence = Silence::new(seconds(15), seconds(40));
+        for _ in 0..10 {
+            tokio::time::advance(seconds(14)).await;
+            silence.heard();
+            silence.wrote();
+        }
+        assert_eq!(due(&mut silence).await, (Due::KeepAlive, 15));
+    }
+}

@@ -1,0 +1,232 @@
+//! The route table: method and path to what answers.
+
+use http::Method;
+
+use crate::surface::{Surface, chat};
+
+/// What answers a request.
+#[derive(Clone, Copy)]
+pub(crate) enum Route {
+    /// What this server is.
+    Info,
+    /// Whether it works.
+    Health,
+    /// The models, as a list.
+    Models,
+    /// One model.
+    Model,
+    /// An API dialect.
+    Surface(&'static dyn Surface),
+}
+
+/// One row of the table.
+pub(crate) struct Row {
+    pub(crate) method: Method,
+    /// `{id}` at the end stands for one or more segments.
+    pub(crate) path: &'static str,
+    pub(crate) route: Route,
+    /// Whether a key is needed.
+    pub(crate) key: bool,
+    pub(crate) about: &'static str,
+}
+
+/// Every route there is.
+pub(crate) static TABLE: [Row; 5] = [
+    Row {
+        method: Method::GET,
+        path: "/",
+        route: Route::Info,
+        key: false,
+        about: "what this server is",
+    },
+    Row {
+        method: Method::GET,
+        path: "/health",
+        route: Route::Health,
+        key: false,
+        about: "whether it works",
+    },
+    Row {
+        method: Method::GET,
+        path: "/v1/models",
+        route: Route::Models,
+        key: true,
+        about: "the models",
+    },
+    Row {
+        method: Method::GET,
+        path: "/v1/models/{id}",
+        route: Route::Model,
+        key: true,
+        about: "one model",
+    },
+    Row {
+        method: Method::POST,
+        path: "/v1/chat/completions",
+        route: Route::Surface(&chat::Chat),
+        key: true,
+        about: "OpenAI chat completions",
+    },
+];
+
+/// Why no route answers.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum NoRoute {
+    /// No such path; the nearest there is.
+    Path { nearest: &'static str },
+    /// The path exists with other methods.
+    Method { allow: String },
+}
+
+/// Finds the row for a request, and the `{id}` of its path, percent-decoded. `HEAD` is answered where
+/// `GET` is.
+pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Row, Option<String>), NoRoute> {
+    let path = tidy(path);
+    let matching: Vec<_> = TABLE
+        .iter()
+        .filter_map(|row| Some((row, matches(row.path, &path)?)))
+        .collect();
+    let wanted = if method == Method::HEAD {
+        &Method::GET
+    } else {
+        method
+    };
+    if let Some((row, id)) = matching.iter().find(|(row, _)| row.method == wanted) {
+        return Ok((row, id.clone()));
+    }
+    if matching.is_empty() {
+        return Err(NoRoute::Path {
+            nearest: nearest(&path),
+        });
+    }
+    let mut allow: Vec<&str> = matching
+        .iter()
+        .map(|(row, _)| row.method.as_str())
+        .collect();
+    if allow.contains(&"GET") {
+        allow.push("HEAD");
+    }
+    Err(NoRoute::Method {
+        allow: allow.join(", "),
+    })
+}
+
+/// Brings the ways people write a base URL to one: double and trailing slashes, `/v1` twice, `/v1`
+/// missing.
+fn tidy(path: &str) -> String {
+    let mut segments: Vec<&str> = path
+        .split('/')
+        .filter(|segment| !segment.is_empty())
+        .collect();
+    while segments.len() > 1 && segments[0] == "v1" && segments[1] == "v1" {
+        segments.remove(0);
+    }
+    if matches!(segments.first(), Some(&("models" | "chat"))) {
+        segments.insert(0, "v1");
+    }
+    format!("/{}", segments.join("/"))
+}
+
+fn matches(pattern: &str, path: &str) -> Option<Option<String>> {
+    match pattern.strip_suffix("{id}") {
+        None => (pattern == path).then_some(None),
+        Some(prefix) => {
+            let id = path.strip_prefix(prefix).filter(|id| !id.is_empty())?;
+            Some(Some(percent_decode(id)))
+        }
+    }
+}
+
+/// `%2F` → `/`. A percent sign that begins no escape stays.
+fn percent_decode(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escape = (*first == b'%').then(|| tail.get(..2)).flatten();
+        let value =
+            escape.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
+        bytes.push(value.unwrap_or(*first));
+        rest = if value.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+fn nearest(path: &str) -> &'static str {
+    let likeness = |row: &&Row| strsim::normalized_levenshtein(row.path, path);
+    let best = TABLE
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    best.map_or("/", |row| row.path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(method: Method, path: &str) -> Option<(&'static str, Option<String>)> {
+        find(&method, path).ok().map(|(row, id)| (row.path, id))
+    }
+
+    #[test]
+    fn every_way_to_write_the_base_url_reaches_the_route() {
+        for path in [
+            "/v1/chat/completions",
+            "/chat/completions",
+            "/v1/v1/chat/completions",
+            "//v1//chat/completions/",
+            "/v1/chat/completions/",
+        ] {
+            assert_eq!(
+                found(Method::POST, path),
+                Some(("/v1/chat/completions", None)),
+                "{path}"
+            );
+        }
+        assert_eq!(found(Method::GET, "/models/"), Some(("/v1/models", None)));
+        assert_eq!(found(Method::HEAD, "/"), Some(("/", None)));
+    }
+
+    #[test]
+    fn a_models_id_may_hold_slashes_escaped_or_not() {
+        for path in [
+            "/v1/models/kiro%2Fclaude-opus-4-5",
+            "/v1/models/kiro/claude-opus-4-5",
+        ] {
+            assert_eq!(
+                found(Method::GET, path),
+                Some(("/v1/models/{id}", Some("kiro/claude-opus-4-5".into())))
+            );
+        }
+        assert_eq!(percent_decode("50%-%zz%41"), "50%-%zzA");
+    }
+
+    #[test]
+    fn an_unknown_path_names_the_nearest_and_a_wrong_method_the_right_ones() {
+        let unknown = |path| find(&Method::POST, path).err();
+        assert_eq!(
+            unknown("/v1/chat/completion"),
+            Some(NoRoute::Path {
+                nearest: "/v1/chat/completions"
+            })
+        );
+        assert_eq!(
+            unknown("/v1/model"),
+            Some(NoRoute::Path {
+                nearest: "/v1/models"
+            })
+        );
+        assert_eq!(
+            unknown("/v1/models"),
+            Some(NoRoute::Method {
+                allow: "GET, HEAD".into()
+            })
+        );
+        let wrong = find(&Method::DELETE, "/v1/chat/completions").err();
+        assert_eq!(
+            wrong,
+            Some(NoRoute::Method {
+                allow: "POST".into()
+            })
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! Accepting connections, and draining them.
+
+use std::io;
+use std::time::Duration;
+
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::gateway::Gateway;
+
+/// How connections are served.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ServerOptions {
+    /// For the head of a request to arrive. Default: 10 s.
+    pub header_timeout: Duration,
+    /// For open streams to finish after the shutdown signal; then they are ended, each in its dialect's
+    /// way. Default: 30 s, the time that service managers commonly grant before they kill.
+    pub drain: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Time for the last words of streams that were ended at the drain deadline.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Pause after a failed accept, usually for want of file descriptors: without it the loop would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves a gateway until `shutdown` is ready, then drains: accepts no more, lets open exchanges finish
+/// until the deadline, and ends the rest.
+///
+/// # Errors
+///
+/// None after the start; the result leaves room for it.
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Gateway,
+    options: ServerOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let graceful = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => connection(stream, gateway.clone(), &options, &graceful),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            () = &mut shutdown => break,
+        }
+    }
+    drop(listener);
+    drain(gateway, graceful, options.drain).await;
+    Ok(())
+}
+
+fn connection(
+    stream: TcpStream,
+    gateway: Gateway,
+    options: &ServerOptions,
+    graceful: &GracefulShutdown,
+) {
+    // A token is a small write; without this it would wait for the acknowledgement of the one before.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.header_timeout);
+    builder.http2().timer(TokioTimer::new());
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), gateway)
+        .into_owned();
+    let watched = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = watched.await {
+            tracing::debug!(error = &*error, "a downstream connection ended early");
+        }
+    });
+}
+
+async fn drain(gateway: Gateway, graceful: GracefulShutdown, deadline: Duration) {
+    let open = graceful.count();
+    tracing::info!(open, ?deadline, "draining");
+    let mut finished = std::pin::pin!(graceful.shutdown());
+    if tokio::time::timeout(deadline, &mut finished).await.is_ok() {
+        return;
+    }
+    tracing::warn!("the drain deadline has passed; ending open streams");
+    gateway.end_streams();
+    if tokio::time::timeout(GOODBYE, finished).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
+}

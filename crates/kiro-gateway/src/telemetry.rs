@@ -1,0 +1,109 @@
+//! What is counted and logged about an exchange, named once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+/// Counters of the whole process.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Exchanges that are under way.
+    pub(crate) active: AtomicUsize,
+    /// Exchanges that have ended, however they ended.
+    pub(crate) ended: AtomicU64,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The reply was delivered to its end.
+    Complete,
+    /// An error went downstream instead of, or after a part of, the reply.
+    Failed,
+    /// The downstream left before the end.
+    Cancelled,
+}
+
+impl Ending {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// The story of one exchange. Logs one line when it is dropped; an exchange that nobody has ended by
+/// then was left by its downstream.
+#[derive(Debug)]
+pub(crate) struct Record {
+    counters: Arc<Counters>,
+    id: String,
+    model: String,
+    stream: bool,
+    started: Instant,
+    first_event: Option<Duration>,
+    events: u64,
+    status: StatusCode,
+    ending: Ending,
+}
+
+impl Record {
+    /// The exchange has begun.
+    pub(crate) fn begin(counters: &Arc<Counters>, id: &str) -> Self {
+        counters.active.fetch_add(1, Ordering::Relaxed);
+        Self {
+            counters: counters.clone(),
+            id: id.to_owned(),
+            model: String::new(),
+            stream: false,
+            started: Instant::now(),
+            first_event: None,
+            events: 0,
+            status: StatusCode::OK,
+            ending: Ending::Cancelled,
+        }
+    }
+
+    /// What was asked for is known.
+    pub(crate) fn accepted(&mut self, model: &str, stream: bool) {
+        model.clone_into(&mut self.model);
+        self.stream = stream;
+    }
+
+    /// Another event of the reply has arrived.
+    pub(crate) fn event(&mut self) {
+        self.events += 1;
+        if self.first_event.is_none() {
+            self.first_event = Some(self.started.elapsed());
+        }
+    }
+
+    /// The exchange has ended.
+    pub(crate) fn end(&mut self, ending: Ending, status: StatusCode) {
+        self.ending = ending;
+        self.status = status;
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.counters.active.fetch_sub(1, Ordering::Relaxed);
+        self.counters.ended.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(
+            request_id = %self.id,
+            model = %self.model,
+            stream = self.stream,
+            status = self.status.as_u16(),
+            ending = self.ending.as_str(),
+            events = self.events,
+            first_event_ms = self.first_event.map(|first| first.as_millis() as u64),
+            total_ms = self.started.elapsed().as_millis() as u64,
+            "exchange",
+        );
+    }
+}

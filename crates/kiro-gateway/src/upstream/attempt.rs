@@ -1,0 +1,109 @@
+//! One attempt: build, send, read the head, and wait for the first event that carries meaning.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use kiro_auth::Lease;
+use kiro_protocol::fault::Fault;
+use kiro_protocol::reply::{ReplyDecoder, ReplyEvent, ReplyOptions};
+use kiro_protocol::request::{self, WireProfile};
+
+use super::connection::{ResponseBody, SendError};
+use super::reply::{ReplyStream, Source};
+use super::retry::Failure;
+use super::{Order, Upstream};
+
+/// The part of an error body that is read: many times the longest one known.
+pub(super) const MAX_ERROR_BODY: usize = 64 * 1024;
+
+impl Upstream {
+    /// Sends the order once. `number` counts the attempts of the exchange from 1.
+    pub(super) async fn attempt(
+        &self,
+        order: &Order,
+        lease: &Lease,
+        profile: &'static WireProfile,
+        number: u32,
+    ) -> Result<ReplyStream, Failure> {
+        let token = lease.token();
+        let base = self.base(profile, token)?;
+        let mut target = self.target(profile, &base, token);
+        target.invocation_id = &order.invocation_id;
+        target.attempt = number;
+        target.max_attempts = self.options.max_retries + 1;
+        target.capabilities = order.capabilities;
+        let request = request::build(&order.prepared, &target).map_err(Failure::Unsendable)?;
+        let opening = async {
+            let body = self.send(request).await?;
+            let mut options = ReplyOptions::new(profile.generation);
+            options.tool_names = order.prepared.tool_names.clone();
+            options.thinking_tags = order.thinking_tags;
+            first_event(Source::new(body, ReplyDecoder::with_options(options))).await
+        };
+        tokio::time::timeout(order.first_event, opening)
+            .await
+            .unwrap_or(Err(Failure::Silent))
+    }
+
+    /// Sends a request and returns the body of a successful response; anything else is a failure.
+    pub(super) async fn send(
+        &self,
+        request: Request<bytes::Bytes>,
+    ) -> Result<ResponseBody, Failure> {
+        let response = match Arc::clone(&self.connections).send(request).await {
+            Ok(response) => response,
+            Err(error) => return Err(self.not_sent(error)),
+        };
+        self.note(true);
+        if response.status() == StatusCode::OK {
+            return Ok(response.into_body());
+        }
+        Err(Failure::Fault(refusal(response).await))
+    }
+
+    fn not_sent(&self, error: SendError) -> Failure {
+        match error {
+            SendError::Connect(error) => {
+                self.note(false);
+                tracing::warn!(error = &*error, "the upstream cannot be reached");
+                Failure::Unreachable
+            }
+            SendError::ConnectTimeout(limit) => {
+                self.note(false);
+                tracing::warn!(?limit, "connecting to the upstream took too long");
+                Failure::Unreachable
+            }
+            SendError::Broken(error) => {
+                tracing::warn!(
+                    error = &*error,
+                    "the upstream connection broke before an answer"
+                );
+                Failure::Broken
+            }
+        }
+    }
+}
+
+async fn refusal(response: Response<ResponseBody>) -> Fault {
+    let (head, mut body) = response.into_parts();
+    let body = body.read_up_to(MAX_ERROR_BODY).await;
+    Fault::from_response(head.status, &head.headers, &body)
+}
+
+/// Reads until the reply has content. `Start` alone commits to nothing: an exception may follow it, and
+/// that should become a proper HTTP error.
+async fn first_event(mut source: Source) -> Result<ReplyStream, Failure> {
+    let mut opening = VecDeque::new();
+    loop {
+        let event = std::future::poll_fn(|cx| source.poll_event(cx)).await?;
+        let Some(event) = event else {
+            return Ok(ReplyStream::new(source, opening));
+        };
+        let has_content = !matches!(event, ReplyEvent::Start);
+        opening.push_back(event);
+        if has_content {
+            return Ok(ReplyStream::new(source, opening));
+        }
+    }
+}

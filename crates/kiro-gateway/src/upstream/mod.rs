@@ -1,0 +1,224 @@
+//! The way to Kiro: attempts until the commit point, then a stream of reply events.
+
+mod attempt;
+mod connection;
+mod control;
+mod refusal;
+mod reply;
+mod retry;
+mod target;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http::Uri;
+use kiro_auth::{CredentialId, Lease, LeaseRequest};
+use kiro_protocol::request::{Capabilities, Prepared, WireProfile};
+
+pub(crate) use control::ModelInfo;
+pub(crate) use reply::ReplyStream;
+
+use crate::body::DynError;
+use crate::error::{Error, ErrorKind};
+use crate::gateway::Timeouts;
+use crate::tenant::Tenant;
+use connection::Connections;
+use retry::{Next, Tried};
+
+/// How the upstream is reached.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct UpstreamOptions {
+    /// One base URL that replaces all API hosts, for a simulator or a proxy of your own. `None` uses the
+    /// hosts of the wire profile.
+    pub endpoint: Option<Uri>,
+    /// The envelope that requests travel in. `None` takes what suits the login, see
+    /// [`WireProfile::first_for`].
+    pub wire_profile: Option<&'static WireProfile>,
+    /// Envelopes of single credentials.
+    pub wire_profiles: HashMap<CredentialId, &'static WireProfile>,
+    /// What we call ourselves. Default: `Kiro-2API/<version>`.
+    pub user_agent: String,
+    /// Attempts after the first, for failures that pass by themselves. Default: 3.
+    pub max_retries: u32,
+}
+
+impl Default for UpstreamOptions {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            wire_profile: None,
+            wire_profiles: HashMap::new(),
+            user_agent: concat!("Kiro-2API/", env!("CARGO_PKG_VERSION")).to_owned(),
+            max_retries: 3,
+        }
+    }
+}
+
+/// The upstream, shared by all exchanges.
+#[derive(Debug)]
+pub(crate) struct Upstream {
+    connections: Arc<Connections>,
+    options: UpstreamOptions,
+    /// Seconds since the epoch of the last answer, good or bad; 0 before the first.
+    last_answer: AtomicU64,
+    /// Attempts in a row that found nobody.
+    unreachable: AtomicU64,
+}
+
+/// What one exchange asks of the upstream.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// The conversation, repaired to Kiro's rules.
+    pub(crate) prepared: Prepared,
+    /// How long the first event may take.
+    pub(crate) first_event: Duration,
+    /// What the model takes besides the conversation.
+    pub(crate) capabilities: Capabilities,
+    /// Whether the model was asked to put its thoughts between tags.
+    pub(crate) thinking_tags: bool,
+    /// The same for all attempts of one exchange.
+    pub(crate) invocation_id: String,
+}
+
+/// How the upstream is doing, for the health page.
+#[derive(Debug, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Reach {
+    /// Nothing was sent yet.
+    Unknown,
+    /// The last attempt was answered.
+    Reachable,
+    /// The last attempts found nobody.
+    Unreachable,
+}
+
+impl Upstream {
+    pub(crate) fn new(
+        options: UpstreamOptions,
+        tls: rustls::ClientConfig,
+        timeouts: &Timeouts,
+    ) -> Self {
+        Self {
+            connections: Arc::new(Connections::new(tls, timeouts.connect)),
+            options,
+            last_answer: AtomicU64::new(0),
+            unreachable: AtomicU64::new(0),
+        }
+    }
+
+    /// Opens a reply: attempts until the first event that carries meaning, with everything that may
+    /// happen before the downstream has seen a byte.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection of the attempt under way; the lease is settled as
+    /// abandoned.
+    pub(crate) async fn open(&self, tenant: &Tenant, order: &Order) -> Result<ReplyStream, Error> {
+        let mut tried = Tried::default();
+        let mut avoid: Vec<CredentialId> = Vec::new();
+        let mut last: Option<Error> = None;
+        loop {
+            let wish = LeaseRequest {
+                avoid: &avoid,
+                ..LeaseRequest::default()
+            };
+            let lease = match tenant.pool.lease_with(wish).await {
+                Ok(lease) => lease,
+                Err(error) => {
+                    return Err(last.unwrap_or_else(|| refusal::no_credential(error, tenant)));
+                }
+            };
+            let credential = lease.credential_id();
+            let profile = self.profile_for(&lease, &mut tried);
+            tried.attempts += 1;
+            let failure = match self.attempt(order, &lease, profile, tried.attempts).await {
+                Ok(opened) => return Ok(opened.with_lease(lease)),
+                Err(failure) => failure,
+            };
+            let next = retry::next(&failure, tried, self.options.max_retries);
+            tracing::warn!(?failure, ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");
+            refusal::settle(lease, &failure);
+            last = Some(refusal::error(failure, tenant));
+            match next {
+                Next::Refresh => tried.refreshed = true,
+                Next::FallBack => tried.fell_back = true,
+                Next::Again(pause) => {
+                    tokio::time::sleep(retry::jittered(pause, random_byte())).await
+                }
+                Next::Elsewhere => avoid.push(credential),
+                Next::GiveUp => break,
+            }
+        }
+        // Every way out of the loop has left an error behind.
+        Err(last.unwrap_or_else(|| Error::new(ErrorKind::Internal, "No attempt was made.")))
+    }
+
+    /// The envelope for this attempt: the operator's choice or the login's, or its fallback.
+    fn profile_for(&self, lease: &Lease, tried: &mut Tried) -> &'static WireProfile {
+        let own = self
+            .options
+            .wire_profiles
+            .get(&lease.credential_id())
+            .copied();
+        let first = own
+            .or(self.options.wire_profile)
+            .unwrap_or_else(|| WireProfile::first_for(target::login_kind(lease.token().login())));
+        match first.fallback() {
+            Some(fallback) if tried.fell_back => fallback,
+            Some(_) => first,
+            // Nothing to fall back to is the same as having fallen back.
+            None => {
+                tried.fell_back = true;
+                first
+            }
+        }
+    }
+
+    /// How the upstream is doing.
+    pub(crate) fn reach(&self) -> Reach {
+        match (
+            self.unreachable.load(Ordering::Relaxed),
+            self.last_answer.load(Ordering::Relaxed),
+        ) {
+            (0, 0) => Reach::Unknown,
+            (0, _) => Reach::Reachable,
+            _ => Reach::Unreachable,
+        }
+    }
+
+    /// Seconds since the epoch of the last answer.
+    pub(crate) fn last_answer(&self) -> Option<u64> {
+        Some(self.last_answer.load(Ordering::Relaxed)).filter(|at| *at > 0)
+    }
+
+    fn note(&self, answered: bool) {
+        if answered {
+            self.unreachable.store(0, Ordering::Relaxed);
+            self.last_answer
+                .store(seconds_since_epoch(), Ordering::Relaxed);
+        } else {
+            self.unreachable.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn random_byte() -> u8 {
+    let mut byte = [0];
+    // Without randomness the pause is merely not spread.
+    let _ = getrandom::fill(&mut byte);
+    byte[0]
+}
+
+/// The wall clock, for what people read; nothing is decided by it.
+pub(crate) fn seconds_since_epoch() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a time stamp for people, not a decision"
+    )]
+    let now = SystemTime::now();
+    now.duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,260 @@
+//! What a failed attempt means: for the credential, and for the downstream.
+
+use std::time::{Duration, SystemTime};
+
+use kiro_auth::{AuthError, AuthErrorKind, Lease, Outcome, RestReason};
+use kiro_protocol::fault::{Fault, FaultKind};
+
+use super::retry::Failure;
+use crate::error::{Error, ErrorKind};
+use crate::tenant::Tenant;
+
+/// Tells the pool what the attempt taught about the credential.
+pub(super) fn settle(lease: Lease, failure: &Failure) {
+    let outcome = match failure {
+        Failure::Fault(fault) => outcome(fault),
+        _ => Outcome::Neutral,
+    };
+    lease.settle(outcome);
+}
+
+fn outcome(fault: &Fault) -> Outcome {
+    match fault.kind() {
+        FaultKind::Throttled | FaultKind::SpendingTooFast => Outcome::RateLimited {
+            retry_after: fault.retry_after(),
+        },
+        FaultKind::MonthlyQuota | FaultKind::OverageQuota | FaultKind::DailyQuota => {
+            Outcome::QuotaExhausted { until: None }
+        }
+        FaultKind::Suspended => Outcome::Suspended,
+        FaultKind::TokenRejected => Outcome::TokenRejected,
+        FaultKind::AccessDenied | FaultKind::FeatureNotSupported | FaultKind::Forbidden => {
+            Outcome::Denied
+        }
+        // Everything else is the request's fault, the model's or the weather's, not the account's.
+        _ => Outcome::Neutral,
+    }
+}
+
+/// What the downstream is told when no further attempt is made.
+pub(super) fn error(failure: Failure, tenant: &Tenant) -> Error {
+    match failure {
+        Failure::Fault(fault) => refused(fault, tenant.is_house()),
+        Failure::Unsendable(reason) => {
+            let message = format!("The conversation cannot be sent: {reason}.");
+            Error::invalid("messages", None, message)
+        }
+        Failure::Unreachable => Error::new(
+            ErrorKind::UpstreamUnreachable,
+            "The upstream could not be reached. Try again in a moment; if it stays so, the operator should check the network and `[upstream] endpoint`.",
+        ),
+        Failure::Broken => Error::new(
+            ErrorKind::UpstreamUnreachable,
+            "The connection to the upstream broke before the answer. Try again.",
+        ),
+        Failure::Silent => Error::new(
+            ErrorKind::Timeout,
+            "The upstream did not begin to answer in time. Try again, or with a faster model.",
+        ),
+        Failure::Malformed => Error::new(
+            ErrorKind::UpstreamProtocol,
+            "The upstream's answer was broken or empty. Try again.",
+        ),
+    }
+}
+
+/// What the downstream is told when the reply fails after its first event.
+pub(super) fn broken_off(failure: Failure) -> Error {
+    match failure {
+        Failure::Fault(fault) => refused(fault, true),
+        Failure::Malformed => Error::new(
+            ErrorKind::UpstreamProtocol,
+            "The upstream's answer broke off or was damaged; what was sent so far is incomplete. Try again.",
+        ),
+        _ => Error::new(
+            ErrorKind::UpstreamProtocol,
+            "The connection to the upstream broke in the middle of the answer; what was sent so far is incomplete. Try again.",
+        ),
+    }
+}
+
+/// A fault as an error. The upstream's own sentence goes downstream only where it speaks about the
+/// request; where it speaks about an account, it may hold the account's id.
+fn refused(fault: Fault, house: bool) -> Error {
+    let (kind, sentence) = meaning(fault.kind(), house);
+    let sentence = match sentence {
+        Some(sentence) => sentence.to_owned(),
+        None => format!("The upstream refused the request: {}", fault.message()),
+    };
+    let message = match fault.reason() {
+        // Users of the original search for this suffix.
+        Some(reason) => format!("{sentence} (reason: {reason})"),
+        None => sentence,
+    };
+    let after = fault.retry_after().or_else(|| default_pause(kind));
+    let error = Error::new(kind, message)
+        .with_retry_after(after)
+        .with_source(fault);
+    if kind == ErrorKind::ContextTooLong {
+        error.with_param("messages")
+    } else {
+        error
+    }
+}
+
+/// The kind of error, and the sentence for the downstream; none means the upstream's own. Source of the
+/// mapping: the table of refusals in `docs/kiro-protocol.md`.
+fn meaning(kind: FaultKind, house: bool) -> (ErrorKind, Option<&'static str>) {
+    use ErrorKind as E;
+    match kind {
+        FaultKind::ContextTooLong => (
+            E::ContextTooLong,
+            Some(
+                "The conversation is longer than the model's context window. Please reduce the length of the messages.",
+            ),
+        ),
+        FaultKind::UnknownModel => (
+            E::ModelNotFound,
+            Some(
+                "The model does not exist for this account, or its plan does not include it. GET /v1/models lists what there is.",
+            ),
+        ),
+        FaultKind::InvalidRequest
+        | FaultKind::ToolFormat
+        | FaultKind::ToolResultMismatch
+        | FaultKind::ThinkingSignature
+        | FaultKind::InvalidTool
+        | FaultKind::InvalidAttachment
+        | FaultKind::ConversationRejected => (E::InvalidRequest, None),
+        FaultKind::AttachmentTooLarge | FaultKind::TooLarge => (E::TooLarge, None),
+        FaultKind::TokenRejected if house => (
+            E::UpstreamAuth,
+            Some(
+                "The upstream does not accept the gateway's credential. The operator must sign in again.",
+            ),
+        ),
+        FaultKind::TokenRejected => (
+            E::Unauthorized,
+            Some(
+                "The upstream does not accept the credential that you sent after the colon. Sign in again and send the new refresh token.",
+            ),
+        ),
+        FaultKind::ProfileRequired
+        | FaultKind::WrongCredentialShape
+        | FaultKind::EncryptionKey
+        | FaultKind::NotFound => (
+            E::UpstreamAuth,
+            Some(
+                "The upstream does not accept the credential with this profile or wire profile. The operator should check PROFILE_ARN and `wire_profile`.",
+            ),
+        ),
+        FaultKind::MonthlyQuota | FaultKind::OverageQuota | FaultKind::DailyQuota => (
+            E::QuotaExhausted,
+            Some(
+                "The quota of the Kiro account is used up. It returns with its next period, or with another account.",
+            ),
+        ),
+        FaultKind::Throttled | FaultKind::SpendingTooFast => (
+            E::RateLimited,
+            Some("The upstream limits the rate of requests of this account. Wait and try again."),
+        ),
+        FaultKind::Suspended => (
+            E::Forbidden,
+            Some("The Kiro account is suspended. Its owner must contact the provider's support."),
+        ),
+        FaultKind::AccessDenied | FaultKind::FeatureNotSupported => (
+            E::Forbidden,
+            Some(
+                "The Kiro account may not make this call; its profile or its subscription does not allow it.",
+            ),
+        ),
+        FaultKind::Capacity => (
+            E::Overloaded,
+            Some(
+                "The model has no capacity at the moment. Try again shortly, or use another model.",
+            ),
+        ),
+        FaultKind::Timeout => (E::Timeout, Some("The upstream gave up waiting. Try again.")),
+        _ => (
+            E::UpstreamRefused,
+            Some("The upstream failed to serve the request. Try again."),
+        ),
+    }
+}
+
+/// SDKs back off by themselves; a number keeps all of them from coming back at once.
+fn default_pause(kind: ErrorKind) -> Option<Duration> {
+    match kind {
+        ErrorKind::RateLimited => Some(Duration::from_secs(8)),
+        ErrorKind::Overloaded => Some(Duration::from_secs(5)),
+        _ => None,
+    }
+}
+
+/// Why there is no lease.
+pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
+    let message = |text: &str| text.to_owned();
+    let (kind, text) = match error.kind() {
+        AuthErrorKind::SignedOut if tenant.is_house() => (
+            ErrorKind::UpstreamAuth,
+            message("The gateway's Kiro login has ended. The operator must sign in again."),
+        ),
+        AuthErrorKind::SignedOut => (
+            ErrorKind::Unauthorized,
+            message(
+                "The refresh token that you sent after the colon is not valid any more. Sign in again and send the new one.",
+            ),
+        ),
+        AuthErrorKind::NoneAvailable { why, .. } => resting(why),
+        AuthErrorKind::Transient => (
+            ErrorKind::UpstreamUnreachable,
+            message("The sign-in service could not be reached. Try again in a moment."),
+        ),
+        _ => (
+            ErrorKind::UpstreamAuth,
+            message(
+                "The gateway's credential cannot be used. The operator will find the reason in the log.",
+            ),
+        ),
+    };
+    let after = match error.kind() {
+        AuthErrorKind::NoneAvailable {
+            until: Some(until), ..
+        } => until_from_now(until),
+        _ => None,
+    };
+    Error::new(kind, text)
+        .with_retry_after(after)
+        .with_source(error)
+}
+
+fn resting(why: Option<RestReason>) -> (ErrorKind, String) {
+    let (kind, text) = match why {
+        Some(RestReason::RateLimited) => (
+            ErrorKind::RateLimited,
+            "The upstream limits the rate of requests of every account here. Wait and try again.",
+        ),
+        Some(RestReason::QuotaExhausted) => (
+            ErrorKind::QuotaExhausted,
+            "The quota of every Kiro account here is used up.",
+        ),
+        Some(RestReason::Suspended) => (
+            ErrorKind::Forbidden,
+            "The Kiro account is suspended. Its owner must contact the provider's support.",
+        ),
+        _ => (
+            ErrorKind::Overloaded,
+            "No Kiro account is available at the moment.",
+        ),
+    };
+    (kind, text.to_owned())
+}
+
+fn until_from_now(until: SystemTime) -> Option<Duration> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the pool's answer is in wall-clock time"
+    )]
+    let now = SystemTime::now();
+    until.duration_since(now).ok()
+}

@@ -1,0 +1,119 @@
+//! An open reply: segments from the connection become reply events.
+
+use std::task::{Context, Poll, ready};
+
+use kiro_auth::{Lease, Outcome};
+use kiro_protocol::reply::{ReplyDecoder, ReplyError, ReplyEvent};
+
+use super::connection::ResponseBody;
+use super::refusal;
+use super::retry::Failure;
+use crate::error::Error;
+
+/// A reply past its first event. Dropping it before its end closes the connection, which tells the
+/// upstream to stop.
+#[derive(Debug)]
+pub(crate) struct ReplyStream {
+    source: Source,
+    /// Events that were decoded while the reply was opened.
+    opening: std::collections::VecDeque<ReplyEvent>,
+    lease: Option<Lease>,
+}
+
+/// The connection's body and the decoder of what it carries.
+#[derive(Debug)]
+pub(super) struct Source {
+    body: ResponseBody,
+    decoder: ReplyDecoder,
+    at_end: bool,
+}
+
+impl Source {
+    pub(super) fn new(body: ResponseBody, decoder: ReplyDecoder) -> Self {
+        Self {
+            body,
+            decoder,
+            at_end: false,
+        }
+    }
+
+    /// The next event; `None` after the last one of a complete reply.
+    pub(super) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<ReplyEvent>, Failure>> {
+        loop {
+            if let Some(event) = self.decoder.next_event().map_err(failure)? {
+                return Poll::Ready(Ok(Some(event)));
+            }
+            if self.at_end {
+                return Poll::Ready(Ok(None));
+            }
+            match ready!(self.body.poll_segment(cx)) {
+                Ok(Some(segment)) => self.decoder.push(segment),
+                Ok(None) => {
+                    self.at_end = true;
+                    self.decoder.finish().map_err(failure)?;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the upstream connection broke in a reply");
+                    return Poll::Ready(Err(Failure::Broken));
+                }
+            }
+        }
+    }
+}
+
+impl ReplyStream {
+    pub(super) fn new(source: Source, opening: std::collections::VecDeque<ReplyEvent>) -> Self {
+        Self {
+            source,
+            opening,
+            lease: None,
+        }
+    }
+
+    pub(super) fn with_lease(mut self, lease: Lease) -> Self {
+        self.lease = Some(lease);
+        self
+    }
+
+    /// The next event; `None` after the last one of a complete reply, which settles the lease.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when a poll is not followed by another.
+    pub(crate) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<ReplyEvent>, Error>> {
+        if let Some(event) = self.opening.pop_front() {
+            return Poll::Ready(Ok(Some(event)));
+        }
+        match ready!(self.source.poll_event(cx)) {
+            Ok(Some(event)) => Poll::Ready(Ok(Some(event))),
+            Ok(None) => {
+                if let Some(lease) = self.lease.take() {
+                    lease.settle(Outcome::Success);
+                }
+                Poll::Ready(Ok(None))
+            }
+            Err(failure) => {
+                if let Some(lease) = self.lease.take() {
+                    refusal::settle(lease, &failure);
+                }
+                Poll::Ready(Err(refusal::broken_off(failure)))
+            }
+        }
+    }
+}
+
+fn failure(error: ReplyError) -> Failure {
+    match error {
+        ReplyError::Fault(fault) => Failure::Fault(fault),
+        other => {
+            tracing::warn!(error = %other, "the upstream's reply is broken");
+            Failure::Malformed
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Credentials on the request path: refresh, replay, tenants, fallback.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod support;
+
+use http::Method;
+use kiro_sim::{Matcher, Operation, Script, SimOptions};
+use serde_json::json;
+use support::{House, KEY, whole};
+
+#[tokio::test]
+async fn two_hundred_requests_without_a_token_make_one_refresh() {
+    let house = House::start().await;
+    house
+        .sim
+        .script(Matcher::any(), Script::new().text("ok").stop("END_TURN"));
+    let request = whole("hi");
+    let answers: Vec<_> = (0..200).map(|_| house.chat(&request)).collect();
+    for answer in futures_util::future::join_all(answers).await {
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(house.sim.requests_for(Operation::SocialRefresh).len(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_expired_behind_our_back_is_replaced_and_the_request_replayed_once() {
+    let house = House::start().await;
+    house
+        .sim
+        .script(Matcher::any(), Script::new().text("ok").stop("END_TURN"));
+    assert_eq!(house.chat(&whole("one")).await.status, 200);
+    house.sim.expire_access_tokens();
+    assert_eq!(house.chat(&whole("two")).await.status, 200);
+    assert_eq!(house.sim.requests_for(Operation::SocialRefresh).len(), 2);
+    assert_eq!(
+        house.sim.requests_for(Operation::Generate).len(),
+        3,
+        "one of them was refused"
+    );
+}
+
+#[tokio::test]
+async fn a_guest_is_served_with_the_credential_that_they_bring() {
+    let house = House::start().await;
+    house
+        .sim
+        .script(Matcher::any(), Script::new().text("ok").stop("END_TURN"));
+    let guest = house.sim.issue_social();
+    let key = format!("Bearer {KEY}:{}", guest.refresh_token.as_ref().unwrap());
+    for _ in 0..2 {
+        let mut request = house.request(
+            Method::POST,
+            "/v1/chat/completions",
+            whole("hi").to_string(),
+        );
+        request
+            .headers_mut()
+            .insert("authorization", key.parse().unwrap());
+        assert_eq!(house.ask(request).await.status, 200);
+    }
+    let served = house.sim.requests_for(Operation::Generate);
+    assert!(
+        served
+            .iter()
+            .all(|request| request.account == Some(guest.account))
+    );
+    assert_eq!(
+        house.sim.refreshes(guest.account),
+        1,
+        "the second request used the same access token"
+    );
+}
+
+#[tokio::test]
+async fn a_guests_dead_token_is_their_401() {
+    let house = House::start().await;
+    let dead = format!("aor{}:{}", "x".repeat(100), "y".repeat(60));
+    for token in [dead.as_str(), "short"] {
+        let mut request = house.request(
+            Method::POST,
+            "/v1/chat/completions",
+            whole("hi").to_string(),
+        );
+        request.headers_mut().insert(
+            "authorization",
+            format!("Bearer {KEY}:{token}").parse().unwrap(),
+        );
+        let answer = house.ask(request).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("x-should-retry")),
+            (401, Some("false"))
+        );
+        let message = answer.json()["error"]["message"].to_string();
+        assert!(
+            message.contains("refresh token") && !message.contains(token),
+            "{message}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_suspended_account_stops_at_once() {
+    let house = House::start().await;
+    house.chat(&whole("hi")).await;
+    let account = house.sim.requests_for(Operation::Generate)[0]
+        .account
+        .unwrap();
+    house.sim.suspend(account, true);
+    let refreshes = house.sim.refreshes(account);
+    for _ in 0..3 {
+        assert_eq!(house.chat(&whole("hi")).await.status, 403);
+    }
+    assert_eq!(
+        house.sim.requests_for(Operation::Generate).len(),
+        2,
+        "the first refusal was believed"
+    );
+    assert_eq!(house.sim.refreshes(account), refreshes);
+}
+
+#[tokio::test]
+async fn an_unknown_operation_falls_back_to_rest_once_and_without_the_client_noticing() {
+    let mut options = SimOptions::default();
+    options.krs_refused = true;
+    let house = House::with(options, |_| {}).await;
+    assert_eq!(house.chat(&whole("hi")).await.status, 200);
+    let generations: Vec<_> = house
+        .sim
+        .requests_for(Operation::Generate)
+        .iter()
+        .map(|request| request.generation.unwrap())
+        .collect();
+    assert_eq!(
+        generations,
+        [
+            kiro_protocol::Generation::Krs,
+            kiro_protocol::Generation::Rest
+        ]
+    );
+}
+
+#[tokio::test]
+async fn every_wire_profile_can_be_chosen() {
+    for profile in kiro_protocol::request::WireProfile::ALL {
+        let house = House::with(SimOptions::default(), |options| {
+            options.upstream.wire_profile = Some(profile)
+        })
+        .await;
+        let answer = house.chat(&whole("hi")).await;
+        assert_eq!(answer.status, 200, "{}: {}", profile.name, answer.json());
+        assert_eq!(house.sim.requests_for(Operation::Generate)[0].refusal, None);
+    }
+}
+
+#[tokio::test]
+async fn a_growing_conversation_keeps_its_id() {
+    let house = House::start().await;
+    let mut request =
+        json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "one"}]});
+    house.chat(&request).await;
+    let messages = request["messages"].as_array_mut().unwrap();
+    messages.push(json!({"role": "assistant", "content": "uno"}));
+    messages.push(json!({"role": "user", "content": "two"}));
+    house.chat(&request).await;
+    let sent = house.sim.requests_for(Operation::Generate);
+    let id = |n: usize| sent[n].json()["conversationState"]["conversationId"].clone();
+    assert!(id(0).is_string());
+    assert_eq!(id(0), id(1));
+}

@@ -1,0 +1,267 @@
+//! A simulator, a gateway before it, and a client that speaks raw HTTP.
+
+// Each test binary uses a part of it.
+#![allow(dead_code, unreachable_pub)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use kiro_auth::{
+    Credential, HttpRefresher, HttpRefresherOptions, MemoryStore, Pool, Refresher, Secret,
+    SystemClock, TokenSource,
+};
+use kiro_gateway::{Gateway, GatewayOptions, ServerOptions, serve};
+use kiro_sim::{SimOptions, Simulator};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The key of every gateway here.
+pub const KEY: &str = "sk-test-0123456789abcdef";
+
+/// How long anything may take that should happen at once.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// A simulator and a gateway before it.
+pub struct House {
+    pub sim: Simulator,
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    served: JoinHandle<std::io::Result<()>>,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// A whole response.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+impl House {
+    /// With everything at its default.
+    pub async fn start() -> Self {
+        Self::with(SimOptions::default(), |_| {}).await
+    }
+
+    /// With a simulator of your own and changed options.
+    pub async fn with(sim: SimOptions, change: impl FnOnce(&mut GatewayOptions)) -> Self {
+        Self::built(sim, client_tls(), ServerOptions::default(), change).await
+    }
+
+    /// With all parts of your own.
+    pub async fn built(
+        sim: SimOptions,
+        tls: rustls::ClientConfig,
+        server: ServerOptions,
+        change: impl FnOnce(&mut GatewayOptions),
+    ) -> Self {
+        let uses_tls = sim.tls.is_some();
+        let sim = Simulator::start(sim)
+            .await
+            .expect("an ephemeral port is free");
+        let token = sim
+            .issue_social()
+            .refresh_token
+            .expect("social accounts have one");
+        let credential =
+            Credential::from_refresh_token(token).expect("the simulator's tokens are whole");
+        let mut options = HttpRefresherOptions::default();
+        options.auth_endpoint = Some(sim.base_url().parse().expect("an address"));
+        let refresher: Arc<dyn Refresher> =
+            Arc::new(HttpRefresher::new(tls.clone(), options).expect("loopback is allowed"));
+        let make_pool = move |credential: Credential| {
+            let store = Arc::new(MemoryStore::new(credential));
+            Pool::new(vec![TokenSource::new(
+                store,
+                refresher.clone(),
+                Arc::new(SystemClock),
+            )])
+        };
+        let mut options = GatewayOptions::new(
+            Secret::from(KEY),
+            Some(make_pool(credential)),
+            Box::new(make_pool),
+            tls,
+        );
+        options.upstream.endpoint = Some(sim.base_url().parse().expect("an address"));
+        assert!(!uses_tls || sim.base_url().starts_with("https"));
+        change(&mut options);
+        let gateway = Gateway::new(options).expect("the options are safe");
+        Self::serve(sim, gateway, server).await
+    }
+
+    async fn serve(sim: Simulator, gateway: Gateway, options: ServerOptions) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("an ephemeral port is free");
+        let address = listener.local_addr().expect("it is bound");
+        let (stop, stopped) = oneshot::channel();
+        let served = tokio::spawn(serve(listener, gateway, options, async {
+            let _ = stopped.await;
+        }));
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self {
+            sim,
+            address,
+            stop: Some(stop),
+            served,
+            client,
+        }
+    }
+
+    /// Asks the server to stop.
+    pub fn stop(&mut self) {
+        self.stop
+            .take()
+            .expect("it is stopped once")
+            .send(())
+            .expect("it is running");
+    }
+
+    /// Waits until the server has stopped.
+    pub async fn stopped(self) {
+        tokio::time::timeout(SOON, self.served)
+            .await
+            .expect("it stops")
+            .expect("it does not panic")
+            .expect("it does not fail");
+    }
+
+    /// Sends a request and returns the response with its body still to come.
+    pub async fn send(&self, request: Request<Full<Bytes>>) -> http::Response<Incoming> {
+        tokio::time::timeout(SOON, self.client.request(request))
+            .await
+            .expect("an answer in time")
+            .expect("an answer")
+    }
+
+    /// A request with the key.
+    pub fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Request<Full<Bytes>> {
+        Request::builder()
+            .method(method)
+            .uri(format!("http://{}{path}", self.address))
+            .header("authorization", format!("Bearer {KEY}"))
+            .header("content-type", "application/json")
+            .body(Full::new(body.into()))
+            .expect("a valid request")
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(self.request(Method::GET, path, "")).await
+    }
+
+    /// Posts a chat request.
+    pub async fn chat(&self, body: &Value) -> Answer {
+        self.ask(self.request(Method::POST, "/v1/chat/completions", body.to_string()))
+            .await
+    }
+
+    pub async fn ask(&self, request: Request<Full<Bytes>>) -> Answer {
+        let (head, body) = self.send(request).await.into_parts();
+        let body = tokio::time::timeout(SOON, body.collect())
+            .await
+            .expect("a body in time")
+            .expect("a whole body");
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: body.to_bytes(),
+        }
+    }
+
+    /// Begins a streamed chat; the body is read by the caller.
+    pub async fn open_chat(&self, body: &Value) -> http::Response<Incoming> {
+        self.send(self.request(Method::POST, "/v1/chat/completions", body.to_string()))
+            .await
+    }
+}
+
+impl Answer {
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&self.body)))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .get(name)
+            .map(|value| value.to_str().expect("readable"))
+    }
+
+    /// The `data:` lines of an event stream.
+    pub fn data(&self) -> Vec<String> {
+        let text = String::from_utf8(self.body.to_vec()).expect("UTF-8");
+        assert!(text.ends_with("\n\n"), "the last event is whole: {text:?}");
+        let events = text.trim_end_matches("\n\n").split("\n\n");
+        events
+            .map(|event| {
+                event
+                    .strip_prefix("data: ")
+                    .unwrap_or_else(|| panic!("not a data line: {event:?}"))
+                    .to_owned()
+            })
+            .collect()
+    }
+
+    /// The chunks of a chat stream, after checking that it ends with `[DONE]`.
+    pub fn chunks(&self) -> Vec<Value> {
+        let mut data = self.data();
+        assert_eq!(data.pop().as_deref(), Some("[DONE]"));
+        data.iter()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect()
+    }
+
+    /// The joined text of a chat stream.
+    pub fn streamed_text(&self) -> String {
+        let chunks = self.chunks();
+        let texts = chunks
+            .iter()
+            .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str());
+        texts.collect()
+    }
+
+    /// The finish reasons of a chat stream; a good one has exactly one.
+    pub fn finish_reasons(&self) -> Vec<String> {
+        let chunks = self.chunks();
+        let reasons = chunks
+            .iter()
+            .filter_map(|chunk| chunk["choices"][0]["finish_reason"].as_str());
+        reasons.map(str::to_owned).collect()
+    }
+}
+
+/// A streamed request for a text.
+pub fn streamed(text: &str) -> Value {
+    json!({"model": "claude-sonnet-4-5", "stream": true, "messages": [{"role": "user", "content": text}]})
+}
+
+/// A request for a text in one piece.
+pub fn whole(text: &str) -> Value {
+    json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": text}]})
+}
+
+pub fn client_tls() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the default versions")
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+}
