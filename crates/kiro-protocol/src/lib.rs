@@ -7,6 +7,7 @@ pub mod fault;
 mod generation;
 pub mod reply;
 pub mod request;
+pub mod rpc;
 pub mod text;
 
 pub use generation::Generation;
