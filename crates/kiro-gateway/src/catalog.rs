@@ -7,8 +7,8 @@
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use crate::upstream::ModelInfo;
 use kiro_protocol::request::Capabilities;
+use kiro_protocol::rpc::ModelInfo;
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
@@ -162,10 +162,7 @@ impl Models {
             .iter()
             .find(|model| model.id == id)
             .and_then(|model| model.info.as_ref());
-        match info.and_then(|info| info.fields_schema.as_ref()) {
-            Some(schema) => Capabilities::from_schema(schema),
-            None => Capabilities::seed(id),
-        }
+        info.map_or_else(|| Capabilities::seed(id), ModelInfo::capabilities)
     }
 
     fn not_found(&self, name: &str) -> Error {
@@ -188,18 +185,15 @@ impl Models {
 
 impl Model {
     fn new(name: &str, id: &str, title: &str, created: u64, info: Option<&ModelInfo>) -> Self {
+        let limit = |of: fn(&ModelInfo) -> Option<u64>| u32::try_from(info.and_then(of)?).ok();
         Self {
             name: name.to_owned(),
             // The live spelling wins: the same model has been `claude-sonnet-4` and `claude-sonnet-4.0`.
             id: info.map_or(id, |info| &info.id).to_owned(),
             title: title.to_owned(),
             created,
-            context_window: info
-                .and_then(|info| info.max_input_tokens)
-                .unwrap_or(DEFAULT_WINDOW),
-            max_output_tokens: info
-                .and_then(|info| info.max_output_tokens)
-                .unwrap_or(DEFAULT_OUTPUT),
+            context_window: limit(|info| info.max_input_tokens).unwrap_or(DEFAULT_WINDOW),
+            max_output_tokens: limit(|info| info.max_output_tokens).unwrap_or(DEFAULT_OUTPUT),
             info: info.cloned(),
         }
     }
@@ -334,6 +328,16 @@ impl Catalog {
 mod tests {
     use super::*;
 
+    fn live(id: &str, window: u32) -> ModelInfo {
+        let json = format!(
+            r#"{{"models":[{{"modelId":"{id}","tokenLimits":{{"maxInputTokens":{window},"maxOutputTokens":9}}}}]}}"#
+        );
+        kiro_protocol::rpc::ModelList::parse(json.as_bytes())
+            .unwrap()
+            .models
+            .remove(0)
+    }
+
     #[test]
     fn every_spelling_of_a_name_means_the_same_model() {
         let models = Models::seed();
@@ -378,6 +382,57 @@ mod tests {
                 .unwrap_err()
                 .public_message()
                 .contains("Did you")
+        );
+    }
+
+    #[test]
+    fn the_live_catalogue_adds_models_limits_and_its_own_spelling() {
+        let models = Models::merged(&[
+            live("claude-opus-4.8", 1_000_000),
+            live("claude-sonnet-4.0", 7),
+        ]);
+        assert_eq!(
+            models.resolve("claude-opus-4-8").unwrap().context_window,
+            1_000_000
+        );
+        let sonnet = models.resolve("claude-sonnet-4").unwrap();
+        assert_eq!(
+            (sonnet.id.as_str(), sonnet.context_window),
+            ("claude-sonnet-4.0", 7)
+        );
+        assert_eq!(
+            models
+                .iter()
+                .filter(|model| model.name == "claude-sonnet-4.0")
+                .count(),
+            0
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failed_fetch_leaves_the_last_list_and_is_tried_again_later() {
+        let catalog = Catalog::new();
+        let fail = || async { Err(Error::new(ErrorKind::UpstreamUnreachable, "down")) };
+        catalog
+            .fresh(async { Ok(vec![live("claude-opus-4.8", 1)]) })
+            .await;
+        tokio::time::advance(LIVE_FOR).await;
+        assert!(
+            catalog
+                .fresh(fail())
+                .await
+                .resolve("claude-opus-4.8")
+                .is_ok()
+        );
+        let not_called = async { unreachable!("a fetch failed a moment ago") };
+        catalog.fresh(not_called).await;
+        tokio::time::advance(RETRY_AFTER).await;
+        assert!(
+            catalog
+                .fresh(async { Ok(vec![]) })
+                .await
+                .resolve("claude-opus-4.8")
+                .is_err()
         );
     }
 }

@@ -235,3 +235,40 @@ async fn the_public_pages_need_no_key_and_tell_no_secret() {
     let head = house.ask(house.request(Method::HEAD, "/health", "")).await;
     assert_eq!((head.status.as_u16(), head.body.len()), (200, 0));
 }
+
+#[tokio::test]
+async fn models_are_the_originals_list_and_the_live_ones() {
+    let house = House::start().await;
+    let list = house.get("/v1/models").await.json();
+    let ids: Vec<&str> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
+    for id in [
+        "claude-opus-4-5",
+        "claude-opus-4-5-20251101",
+        "claude-sonnet-4-5",
+        "claude-sonnet-4-5-20250929",
+        "claude-sonnet-4",
+        "claude-sonnet-4-20250514",
+        "claude-haiku-4-5",
+        "claude-haiku-4-5-20251001",
+        "claude-3-7-sonnet-20250219",
+        "claude-opus-4.8",
+    ] {
+        assert!(ids.contains(&id), "{id} in {ids:?}");
+    }
+    let model = house.get("/v1/models/claude-opus-4.8").await.json();
+    assert_eq!(model["context_length"], 1_000_000);
+    house.get("/v1/models").await;
+    assert_eq!(
+        house
+            .sim
+            .requests_for(kiro_sim::Operation::ListAvailableModels)
+            .len(),
+        1,
+        "the list is cached"
+    );
+}

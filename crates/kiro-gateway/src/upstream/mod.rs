@@ -17,7 +17,6 @@ use http::Uri;
 use kiro_auth::{CredentialId, Lease, LeaseRequest};
 use kiro_protocol::request::{Capabilities, Prepared, WireProfile};
 
-pub(crate) use control::ModelInfo;
 pub(crate) use reply::ReplyStream;
 
 use crate::body::DynError;

@@ -18,6 +18,20 @@ impl Upstream {
             .ok_or(Failure::Unreachable)
     }
 
+    /// Where the small calls are served for this token.
+    pub(super) fn management_base(
+        &self,
+        profile: &WireProfile,
+        token: &AccessToken,
+    ) -> Result<Uri, Failure> {
+        if let Some(endpoint) = &self.options.endpoint {
+            return Ok(endpoint.clone());
+        }
+        region(token)
+            .and_then(|region| profile.management_base(&region).ok())
+            .ok_or(Failure::Unreachable)
+    }
+
     /// A target with everything that depends on the token alone.
     pub(super) fn target<'a>(
         &'a self,
