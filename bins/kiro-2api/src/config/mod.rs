@@ -229,12 +229,11 @@ impl Config {
     /// [`ConfigError`], which names the key and the layer.
     pub(crate) fn load(source: &Source) -> Result<Self, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        if let Some(file) = &source.file {
-            if !file.is_file() {
-                return Err(ConfigError::NoFile(file.clone()));
-            }
-            figment = figment.merge(Toml::file_exact(file));
-        } else if let Some(file) = &source.default_file {
+        if let Some(file) = source.file.as_ref().filter(|file| !file.is_file()) {
+            return Err(ConfigError::NoFile(file.clone()));
+        }
+        let default_file = source.default_file.as_ref().filter(|file| file.is_file());
+        if let Some(file) = source.file.as_ref().or(default_file) {
             figment = figment.merge(Toml::file_exact(file));
         }
         if let Some(file) = source.dotenv.as_ref().filter(|file| file.is_file()) {

@@ -19,6 +19,9 @@ pub(crate) struct Arguments {
     /// Address and port to listen on [default: 127.0.0.1:8000, or the next free port]
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<SocketAddr>,
+    /// The key that clients must send [default: a new one]
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
 }
 
 /// Ports that are tried one after the other.
@@ -28,7 +31,8 @@ const QUESTION: &str = "What does a gateway do, in two sentences?";
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let sim = Simulator::start(SimOptions::default()).await?;
-    let key = format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
+    let new_key = || format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
+    let key = arguments.key.unwrap_or_else(new_key);
     let config = config(&sim, &key);
     logging::init(&config.log);
     let gateway = setup::gateway(&config)?;

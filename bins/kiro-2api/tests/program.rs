@@ -1,0 +1,371 @@
+//! The program as a person starts it: arguments in, text and an exit code out.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+
+use kiro_sim::{Matcher, Operation, Script, SimOptions, Simulator};
+use serde_json::{Value, json};
+
+const KEY: &str = "sk-program-0123456789";
+
+/// The program in an empty folder, with nothing of our environment that it would read.
+fn program(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kiro-2api"));
+    command.args(arguments).current_dir(folder).env_clear();
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+fn output(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let folder = tempfile::tempdir().unwrap();
+    program(folder.path(), arguments)
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap()
+}
+
+/// A running program, killed when the test ends.
+struct Running {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Self { child, lines }
+    }
+
+    /// Reads up to a line that holds `wanted`; gives everything read.
+    fn read_until(&mut self, wanted: &str) -> String {
+        let mut text = String::new();
+        while !text
+            .lines()
+            .last()
+            .is_some_and(|line| line.contains(wanted))
+        {
+            let read = self.lines.read_line(&mut text).unwrap();
+            assert!(read > 0, "the program ended before `{wanted}`: {text}");
+        }
+        text
+    }
+
+    /// Sends a signal and gives the exit code and the rest of the output.
+    fn signal(mut self, signal: &str) -> (Option<i32>, String) {
+        let id = self.child.id().to_string();
+        assert!(
+            Command::new("kill")
+                .args([signal, &id])
+                .status()
+                .unwrap()
+                .success()
+        );
+        let mut rest = String::new();
+        self.lines.read_to_string(&mut rest).unwrap();
+        (self.child.wait().unwrap().code(), rest)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Posts a chat request over a bare socket and gives the whole response as text.
+fn chat(address: SocketAddr, key: &str, body: &Value) -> String {
+    let mut response = String::new();
+    open_chat(address, key, body)
+        .read_to_string(&mut response)
+        .unwrap();
+    response
+}
+
+/// Posts a chat request; the response is read by the caller.
+fn open_chat(address: SocketAddr, key: &str, body: &Value) -> BufReader<TcpStream> {
+    let body = body.to_string();
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(
+        stream,
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .unwrap();
+    BufReader::new(stream)
+}
+
+fn question() -> Value {
+    json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": "Hello?"}]})
+}
+
+/// The address in a line such as `Base URL for clients: http://127.0.0.1:1234/v1`.
+fn address_in(text: &str) -> SocketAddr {
+    let url = text.split("http://").last().unwrap();
+    url.split('/').next().unwrap().trim().parse().unwrap()
+}
+
+async fn simulator() -> Simulator {
+    Simulator::start(SimOptions::default()).await.unwrap()
+}
+
+/// `serve` in `folder` with a simulator as its world.
+fn serve(folder: &Path, sim: &Simulator, environment: &[(&str, &str)]) -> (Running, SocketAddr) {
+    let mut command = program(folder, &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("PROXY_API_KEY", KEY);
+    command.env("KIRO_2API_UPSTREAM__ENDPOINT", sim.base_url());
+    command.env("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", sim.base_url());
+    command.envs(environment.iter().copied());
+    let mut running = Running::start(command);
+    let text = running.read_until("Base URL");
+    (running, address_in(&text))
+}
+
+#[test]
+fn help_and_version_need_no_configuration() {
+    for argument in ["--help", "--version", "help"] {
+        let output = output(&[argument], &[]);
+        assert!(output.status.success());
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("kiro-2api") || argument == "help"
+        );
+    }
+}
+
+#[test]
+fn serve_refuses_to_start_without_a_good_key_and_says_why() {
+    for (environment, words) in [
+        (&[][..], "PROXY_API_KEY is not set"),
+        (
+            &[("PROXY_API_KEY", "short")],
+            "5 characters; it needs at least 16",
+        ),
+        (&[("PROXY_API_KEY", "0123456789:0123456789")], "colon"),
+    ] {
+        let output = output(&["serve", "--listen", "127.0.0.1:0"], environment);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(error.contains(words), "{error}");
+        assert!(
+            !error.contains("0123456789:"),
+            "the key is not shown: {error}"
+        );
+    }
+}
+
+#[test]
+fn tokens_are_never_sent_in_the_clear() {
+    for name in [
+        "KIRO_2API_UPSTREAM__ENDPOINT",
+        "KIRO_2API_UPSTREAM__AUTH_ENDPOINT",
+    ] {
+        let output = output(
+            &["serve"],
+            &[("PROXY_API_KEY", KEY), (name, "http://example.com")],
+        );
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(error.contains("loopback"), "{name}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_demo_answers_its_question_and_ends_well_on_ctrl_c() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Running::start(program(folder.path(), &["demo", "--listen", "127.0.0.1:0"]));
+    let text = demo.read_until("Press Ctrl-C");
+    let word = |label: &str| {
+        let line = text.lines().find(|line| line.starts_with(label)).unwrap();
+        line.split_whitespace().last().unwrap().to_owned()
+    };
+    let (base, key) = (word("Base URL"), word("API key"));
+    assert!(
+        text.contains("first token after") && text.contains("tokens in"),
+        "{text}"
+    );
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.starts_with("curl "))
+        .collect();
+    assert_eq!(lines.len(), 3);
+    assert!(
+        lines
+            .iter()
+            .all(|line| line.contains(&base) && line.contains(&key))
+    );
+    let response = chat(address_in(&base), &key, &question());
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    let (code, rest) = demo.signal("-INT");
+    assert_eq!(code, Some(0), "{rest}");
+    assert!(rest.contains("Draining"), "{rest}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tenant_only_mode_is_announced_and_serves_those_who_bring_a_token() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let mut command = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("PROXY_API_KEY", KEY);
+    command.env("KIRO_2API_UPSTREAM__ENDPOINT", sim.base_url());
+    command.env("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", sim.base_url());
+    let mut running = Running::start(command);
+    let text = running.read_until("Base URL");
+    assert!(text.contains("Tenant-only mode"), "{text}");
+    let address = address_in(&text);
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 401"));
+    let token = sim.issue_social().refresh_token.unwrap();
+    assert!(chat(address, &format!("{KEY}:{token}"), &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(running.signal("-TERM").0, Some(0));
+}
+
+/// Kiro's credential file of a login, with a member that nobody here knows.
+fn credential_file(folder: &Path, credential: &kiro_sim::IssuedCredential) -> String {
+    let file = folder.join("kiro-auth-token.json");
+    let content = json!({
+        "refreshToken": credential.refresh_token,
+        "profileArn": credential.profile_arn,
+        "authMethod": "social",
+        "provider": "Github",
+        "somethingNew": {"kept": true},
+    });
+    std::fs::write(&file, content.to_string()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotated_token_is_in_the_file_and_found_after_kill_9() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let credential = sim.issue_social();
+    let file = credential_file(folder.path(), &credential);
+    let environment = [("KIRO_CREDS_FILE", file.as_str())];
+    let (first, address) = serve(folder.path(), &sim, &environment);
+    let response = chat(address, KEY, &question());
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    assert_eq!(first.signal("-KILL").0, None);
+
+    let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_ne!(
+        saved["refreshToken"],
+        json!(credential.refresh_token),
+        "the old one is dead"
+    );
+    assert_eq!(saved["somethingNew"], json!({"kept": true}));
+    let leftovers = std::fs::read_dir(folder.path()).unwrap().count();
+    assert!(leftovers <= 2, "the file and at most its lock");
+
+    sim.expire_access_tokens();
+    let (second, address) = serve(folder.path(), &sim, &environment);
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(sim.refreshes(credential.account), 2);
+    assert_eq!(second.signal("-TERM").0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_killed_in_mid_stream_is_an_error_event_and_no_end() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let token = sim.issue_social().refresh_token.unwrap();
+    sim.script(Matcher::any(), Script::new().text("The first half ").hang());
+    let (running, address) = serve(folder.path(), &sim, &[("REFRESH_TOKEN", &token)]);
+    let mut request = question();
+    request["stream"] = json!(true);
+    let mut stream = open_chat(address, KEY, &request);
+    let mut response = String::new();
+    while !response.contains("The first half ") {
+        assert!(stream.read_line(&mut response).unwrap() > 0, "{response}");
+    }
+    drop(sim);
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.contains("\"error\":{"), "{response}");
+    assert!(
+        !response.contains("\"finish_reason\":\"stop\""),
+        "{response}"
+    );
+    assert_eq!(running.signal("-TERM").0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_simulator_alone_prints_a_login_that_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sim = Running::start(program(folder.path(), &["sim", "--listen", "127.0.0.1:0"]));
+    let text = sim.read_until("/__sim/requests");
+    let value = |name: &str| {
+        let after = text.split(&format!("{name}=")).nth(1).unwrap();
+        after
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .trim_matches('\'')
+            .to_owned()
+    };
+    let mut command = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("PROXY_API_KEY", KEY);
+    for name in [
+        "KIRO_2API_UPSTREAM__ENDPOINT",
+        "KIRO_2API_UPSTREAM__AUTH_ENDPOINT",
+        "REFRESH_TOKEN",
+    ] {
+        command.env(name, value(name));
+    }
+    let mut gateway = Running::start(command);
+    let address = address_in(&gateway.read_until("Base URL"));
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(sim.signal("-INT").0, Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_logged_at_the_most_talkative_level() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let credential = sim.issue_social();
+    let token = credential.refresh_token.clone().unwrap();
+    let mut command = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    command
+        .env("PROXY_API_KEY", KEY)
+        .env("REFRESH_TOKEN", &token)
+        .env("LOG_LEVEL", "trace");
+    command.env("KIRO_2API_UPSTREAM__ENDPOINT", sim.base_url());
+    command.env("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", sim.base_url());
+    let log = folder.path().join("log");
+    let mut child = command
+        .stderr(std::fs::File::create(&log).unwrap())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let mut running = Running { child, lines };
+    let address = address_in(&running.read_until("Base URL"));
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    sim.expire_access_tokens();
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    let guest = sim.issue_social().refresh_token.unwrap();
+    assert!(chat(address, &format!("{KEY}:{guest}"), &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(running.signal("-TERM").0, Some(0));
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        log.contains("exchange") && log.contains("TRACE"),
+        "the log is not empty"
+    );
+    let mut bearers = vec![KEY.to_owned(), token, guest];
+    for request in sim.requests_for(Operation::Generate) {
+        bearers.push(
+            request
+                .header("authorization")
+                .unwrap()
+                .trim_start_matches("Bearer ")
+                .to_owned(),
+        );
+    }
+    for secret in bearers {
+        assert!(
+            !log.contains(&secret),
+            "a secret of {} characters is in the log",
+            secret.len()
+        );
+    }
+}
