@@ -109,7 +109,9 @@ async fn old_token_is_served_while_the_service_is_down_and_the_token_lives() {
 
     scene.service.recovers();
     scene.clock.advance(MINUTE);
+    assert!(scene.source.last_error().is_some());
     assert_eq!(scene.token().await, Ok("access-1".into()));
+    assert!(scene.source.last_error().is_none());
 }
 
 #[tokio::test]
@@ -422,6 +424,32 @@ async fn first_token_may_be_rejected_and_is_replaced_at_once() {
     let first = scene.source.token().await.unwrap();
     scene.source.reject(first.generation());
     assert_eq!(scene.token().await, Ok("access-2".into()));
+}
+
+#[tokio::test]
+async fn accepted_token_makes_good_for_an_earlier_rejection() {
+    let scene = Scene::with_token_for(60);
+    for round in 1..5 {
+        let rejected = scene.source.token().await.unwrap();
+        scene.source.reject(rejected.generation());
+        let accepted = scene.source.token().await.unwrap();
+        assert_eq!(
+            accepted.secret().expose(),
+            format!("access-{}", 2 * round - 1)
+        );
+        scene.source.confirm(accepted.generation());
+        scene.clock.advance(2 * HOUR);
+    }
+}
+
+#[tokio::test]
+async fn rejected_token_stays_rejected_when_only_its_refresh_token_changes() {
+    let scene = Scene::with_token_for(60);
+    let token = scene.source.token().await.unwrap();
+    scene.source.reject(token.generation());
+    scene.service.accepts_only("refresh-of-the-ide");
+    scene.somebody_else_writes("access-0", "refresh-of-the-ide");
+    assert_eq!(scene.token().await, Ok("access-1".into()));
 }
 
 #[tokio::test]

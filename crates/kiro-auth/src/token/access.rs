@@ -17,8 +17,6 @@ pub struct AccessToken(Arc<Inner>);
 struct Inner {
     secret: Secret,
     generation: u64,
-    /// Obtained by our own refresh, not found in the store.
-    issued_to_us: bool,
     margins: Margins,
     credential: Credential,
 }
@@ -35,7 +33,6 @@ impl AccessToken {
         Self(Arc::new(Inner {
             secret,
             generation,
-            issued_to_us: lifetime.is_some(),
             margins: Margins::of(lifetime, jitter),
             credential,
         }))
@@ -106,16 +103,11 @@ impl AccessToken {
         !self.login().expires() || time_left(self.expires_at(), now) > self.0.margins.last_resort
     }
 
-    pub(super) fn issued_to_us(&self) -> bool {
-        self.0.issued_to_us
-    }
-
     /// The same token, with news about its credential.
     pub(super) fn with_facts_of(&self, credential: Credential) -> Self {
         Self(Arc::new(Inner {
             secret: self.0.secret.clone(),
             generation: self.0.generation,
-            issued_to_us: self.0.issued_to_us,
             margins: self.0.margins,
             credential,
         }))

@@ -83,10 +83,14 @@ async fn look(shared: &Shared) -> Result<Vec<Credential>, AuthError> {
     if !state.is_news(&loaded) {
         return Ok(mine.into_iter().collect());
     }
+    state.seen = Some(Tokens::of(&loaded));
+    if mine.as_ref().map(Tokens::of) == state.seen {
+        // It is what we saved ourselves.
+        return Ok(mine.into_iter().collect());
+    }
     if mine.is_some() {
         tracing::info!("the credential has changed in its store");
     }
-    state.seen = Some(Tokens::of(&loaded));
     adopt(shared, &mut state, loaded.clone());
     // What we held may still work when what was found does not, as after a restored backup.
     Ok([Some(loaded), mine].into_iter().flatten().collect())
@@ -158,6 +162,7 @@ async fn keep(shared: &Arc<Shared>, next: Credential, refreshed: Refreshed) -> A
     );
     state.held = Some(token.clone());
     state.credential = Some(next);
+    // None of them will be met again, or else the service has erred; and the list must not grow for ever.
     state.dead.clear();
     drop(state);
     tracing::info!(generation, expires_in = ?refreshed.expires_in, "refreshed");
@@ -181,9 +186,7 @@ async fn save(shared: &Shared, credential: &Credential) -> Result<(), AuthError>
         tracing::info!("the credential has changed in its store; not saving over it");
         return Ok(());
     }
-    shared.store.save(credential).await?;
-    shared.lock().saved = Some(Tokens::of(credential));
-    Ok(())
+    shared.store.save(credential).await
 }
 
 /// Saves the credential of this generation as soon as the store takes it. Gives up when there is a newer

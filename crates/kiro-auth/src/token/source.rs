@@ -63,11 +63,9 @@ pub(super) struct State {
     pub(super) credential: Option<Credential>,
     /// Its access token, ready to be handed out.
     pub(super) held: Option<AccessToken>,
-    /// The tokens that the store held when it last had news for us.
+    /// The tokens that the store held when we last looked. Only a change of them is news: what it holds
+    /// may be older than what we hold, if it did not take our last save or is read-only.
     pub(super) seen: Option<Tokens>,
-    /// The tokens that we last gave to the store. A read-only store does not take them, so it may hold
-    /// these or the ones before; anything else was written by somebody else and is news.
-    pub(super) saved: Option<Tokens>,
     /// Refresh tokens that were refused. Not asked with again.
     pub(super) dead: Vec<Secret>,
     /// The generation that the upstream has refused.
@@ -110,8 +108,8 @@ const REVIVAL_INTERVAL: Duration = Duration::from_secs(5);
 /// The longest pause between attempts of a refresh that fails for a transient reason.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How long a refresh is not forced again after the upstream has refused two tokens in a row, the second
-/// of them just issued to us: the fault is not the token's, and rotating it in a loop would only do harm.
+/// How long a refresh is not forced again after the upstream has refused two tokens in a row: the fault
+/// is not theirs then, and rotating them in a loop would only do harm.
 const FORCED_REFRESH_PAUSE: Duration = Duration::from_secs(30);
 
 impl TokenSource {
@@ -198,11 +196,10 @@ impl TokenSource {
         }
         tracing::info!(credential = %self.id(), generation, "access token was rejected by the upstream");
         state.rejected = Some(generation);
-        let had_its_chance = held.issued_to_us() && state.proven != Some(generation);
         state.rejected_in_a_row = state.rejected_in_a_row.saturating_add(1);
-        if had_its_chance && state.rejected_in_a_row > 1 {
+        if state.rejected_in_a_row > 1 && state.proven != Some(generation) {
             state.setback = Some(Setback {
-                error: AuthError::transient("the upstream refuses a token that was just issued"),
+                error: AuthError::transient("the upstream refuses one access token after another"),
                 failures: 0,
                 until: now + FORCED_REFRESH_PAUSE,
             });
@@ -344,10 +341,9 @@ impl State {
             .filter(|held| self.rejected != Some(held.generation()))
     }
 
-    /// Whether somebody else has written to the store what it holds.
+    /// Whether the store holds something else than when we last looked.
     pub(super) fn is_news(&self, loaded: &Credential) -> bool {
-        let tokens = Some(Tokens::of(loaded));
-        self.seen != tokens && self.saved != tokens
+        self.seen != Some(Tokens::of(loaded))
     }
 
     /// What a credential looks like with the operator's word over it.
