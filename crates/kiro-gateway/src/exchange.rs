@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 
 use crate::body::{self, Body, DynError};
 use crate::error::{Error, ErrorKind};
-use crate::gateway::Shared;
 use crate::relay::{Relay, Reply, Silence};
+use crate::shared::Shared;
 use crate::surface::{Accepted, Context, Mode, Surface};
 use crate::telemetry::{Ending, Record};
 use crate::tenant::Tenant;

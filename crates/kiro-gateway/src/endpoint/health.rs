@@ -12,7 +12,8 @@ use http::{Response, StatusCode};
 use kiro_auth::CredentialStatus;
 
 use crate::body::Body;
-use crate::gateway::{Shared, json};
+use crate::response::json;
+use crate::shared::Shared;
 use crate::upstream::Reach;
 
 #[derive(serde::Serialize)]

@@ -7,7 +7,7 @@
 use http::{Response, StatusCode};
 
 use crate::body::Body;
-use crate::gateway::json;
+use crate::response::json;
 use crate::routes;
 
 #[derive(serde::Serialize)]

@@ -7,7 +7,8 @@ use openai_types::{Model as ModelObject, ModelList};
 use crate::body::Body;
 use crate::catalog::Model;
 use crate::error::Error;
-use crate::gateway::{Shared, json};
+use crate::response::json;
+use crate::shared::Shared;
 
 /// All models, from a catalogue that is at most an hour old.
 pub(crate) async fn list(shared: &Shared, headers: &HeaderMap) -> Result<Response<Body>, Error> {

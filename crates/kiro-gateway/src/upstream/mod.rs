@@ -21,7 +21,7 @@ pub(crate) use reply::ReplyStream;
 
 use crate::body::DynError;
 use crate::error::{Error, ErrorKind};
-use crate::gateway::Timeouts;
+use crate::options::Timeouts;
 use crate::tenant::Tenant;
 use connection::Connections;
 use retry::{Next, Tried};

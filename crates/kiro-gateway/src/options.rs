@@ -1,0 +1,192 @@
+//! What a gateway is made of, and what is refused before it starts.
+
+use std::time::Duration;
+
+use kiro_auth::{Pool, Secret};
+
+use crate::tenant::MakePool;
+use crate::upstream::UpstreamOptions;
+
+/// What a gateway is made of. Start from [`GatewayOptions::new`].
+#[non_exhaustive]
+pub struct GatewayOptions {
+    /// The key that everyone must send. At least [`MIN_KEY_LENGTH`] characters and without a colon.
+    pub key: Secret,
+    /// The credentials that serve those who send the key alone. `None`: everyone brings their own.
+    pub pool: Option<Pool>,
+    /// Makes the pool of a caller who brings a credential, `KEY:REFRESH_TOKEN`.
+    pub make_pool: MakePool,
+    /// TLS towards the upstream.
+    pub tls: rustls::ClientConfig,
+    /// How the upstream is reached.
+    pub upstream: UpstreamOptions,
+    /// How long to wait for what.
+    pub timeouts: Timeouts,
+    /// Largest request body in bytes. Default: 64 MiB, because screenshots travel as base64.
+    pub max_body: usize,
+}
+
+/// Fewest characters of a key. Shorter ones can be guessed.
+pub const MIN_KEY_LENGTH: usize = 16;
+
+/// How long to wait for what.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For a connection to the upstream, TLS included. Default: 10 s.
+    pub connect: Duration,
+    /// From sending a request to the first event of the reply. Default: 120 s; large models think.
+    pub first_event: Duration,
+    /// Between two events. Default: 300 s; gaps of 100 s are normal while a model thinks.
+    pub gap: Duration,
+    /// For a whole answer that is not streamed. Default: 900 s.
+    pub total: Duration,
+    /// Multiplies `first_event` for slow models. Default: 3.
+    pub slow_model_multiplier: f64,
+    /// After this long without a first event the response head is sent all the same, so that
+    /// keep-alives can flow; errors are in the stream from then on. Default: 20 s, less than the 60 s
+    /// after which common load balancers give up.
+    pub patience: Duration,
+    /// Longest silence towards the downstream in a stream. Default: 15 s.
+    pub keep_alive: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            first_event: Duration::from_secs(120),
+            gap: Duration::from_secs(300),
+            total: Duration::from_secs(900),
+            slow_model_multiplier: 3.0,
+            patience: Duration::from_secs(20),
+            keep_alive: Duration::from_secs(15),
+        }
+    }
+}
+
+impl std::fmt::Debug for GatewayOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GatewayOptions")
+            .field("pool", &self.pool)
+            .field("upstream", &self.upstream)
+            .field("timeouts", &self.timeouts)
+            .field("max_body", &self.max_body)
+            .finish_non_exhaustive()
+    }
+}
+
+impl GatewayOptions {
+    /// The defaults, with the parts that have none.
+    pub fn new(
+        key: Secret,
+        pool: Option<Pool>,
+        make_pool: MakePool,
+        tls: rustls::ClientConfig,
+    ) -> Self {
+        Self {
+            key,
+            pool,
+            make_pool,
+            tls,
+            upstream: UpstreamOptions::default(),
+            timeouts: Timeouts::default(),
+            max_body: 64 << 20,
+        }
+    }
+}
+
+/// Why a gateway cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// The key could be guessed.
+    #[error("the key has {length} characters; it needs at least {MIN_KEY_LENGTH}")]
+    KeyTooShort {
+        /// How many it has.
+        length: usize,
+    },
+    /// The colon divides the key from a tenant's credential.
+    #[error("the key holds a colon, which divides it from a tenant's refresh token")]
+    KeyWithColon,
+    /// The endpoint override would send tokens in the clear.
+    #[error("the upstream endpoint `{endpoint}` is neither https nor on the loopback interface")]
+    InsecureEndpoint {
+        /// The address as given.
+        endpoint: String,
+    },
+}
+
+impl GatewayOptions {
+    /// Refuses what would be unsafe.
+    pub(crate) fn check(&self) -> Result<(), SetupError> {
+        check_key(&self.key)?;
+        match &self.upstream.endpoint {
+            Some(endpoint) => check_endpoint(endpoint),
+            None => Ok(()),
+        }
+    }
+}
+
+fn check_key(key: &Secret) -> Result<(), SetupError> {
+    let length = key.expose().chars().count();
+    if length < MIN_KEY_LENGTH {
+        return Err(SetupError::KeyTooShort { length });
+    }
+    if key.expose().contains(':') {
+        return Err(SetupError::KeyWithColon);
+    }
+    Ok(())
+}
+
+fn check_endpoint(endpoint: &http::Uri) -> Result<(), SetupError> {
+    let host = endpoint.host().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    match endpoint.scheme_str() {
+        Some("https") => Ok(()),
+        Some("http") if loopback => Ok(()),
+        _ => Err(SetupError::InsecureEndpoint {
+            endpoint: endpoint.to_string(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_could_be_guessed_or_divided_is_refused() {
+        assert_eq!(
+            check_key(&Secret::from("short")),
+            Err(SetupError::KeyTooShort { length: 5 })
+        );
+        assert_eq!(
+            check_key(&Secret::from("0123456789:abcdef")),
+            Err(SetupError::KeyWithColon)
+        );
+        assert_eq!(check_key(&Secret::from("0123456789abcdef")), Ok(()));
+    }
+
+    #[test]
+    fn tokens_travel_in_the_clear_on_the_loopback_interface_only() {
+        for (endpoint, allowed) in [
+            ("https://example.com", true),
+            ("http://127.0.0.1:9000", true),
+            ("http://[::1]:9000", true),
+            ("http://localhost:9000", true),
+            ("http://example.com", false),
+            ("http://127.0.0.1.example.com", false),
+            ("http://10.0.0.1", false),
+        ] {
+            assert_eq!(
+                check_endpoint(&endpoint.parse().unwrap()).is_ok(),
+                allowed,
+                "{endpoint}"
+            );
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What all exchanges share.
+
+use std::sync::Arc;
+
+use kiro_protocol::conversation::Effort;
+use kiro_protocol::request::{PrepareOptions, Thinking, prepare};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::options::Timeouts;
+use crate::surface::Accepted;
+use crate::telemetry::Counters;
+use crate::tenant::{Tenant, Tenants};
+use crate::upstream::{Order, Upstream};
+
+/// The parts of a gateway.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) tenants: Tenants,
+    pub(crate) upstream: Upstream,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) max_body: usize,
+    pub(crate) counters: Arc<Counters>,
+    /// `true` once open streams must end.
+    pub(crate) drain: watch::Sender<bool>,
+    pub(crate) started: Instant,
+}
+
+impl Shared {
+    /// What is asked of the upstream for an accepted request.
+    pub(crate) fn order(&self, accepted: &Accepted, tenant: &Tenant) -> Order {
+        let prepared = prepare(
+            &accepted.conversation,
+            &PrepareOptions::new(tenant.salt.as_bytes()),
+        );
+        for diagnostic in &prepared.diagnostics {
+            tracing::debug!(?diagnostic, "the conversation was repaired");
+        }
+        let id = &accepted.conversation.model;
+        let capabilities = tenant.catalog.current().capabilities(id);
+        let effort = accepted.conversation.sampling.effort;
+        let multiplier = if is_slow(id) {
+            self.timeouts.slow_model_multiplier
+        } else {
+            1.0
+        };
+        Order {
+            prepared,
+            first_event: self.timeouts.first_event.mul_f64(multiplier),
+            thinking_tags: capabilities.thinking == Thinking::Tags
+                && effort.is_some_and(|effort| effort != Effort::None),
+            capabilities,
+            invocation_id: uuid::Uuid::new_v4().to_string(),
+        }
+    }
+}
+
+/// Models that think for long before they speak.
+fn is_slow(model: &str) -> bool {
+    model.contains("opus")
+}
