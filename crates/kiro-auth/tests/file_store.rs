@@ -244,6 +244,18 @@ async fn file_is_replaced_and_never_rewritten_in_place() {
     assert_ne!(fs::metadata(&cache.path).unwrap().ino(), before);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn save_without_news_does_not_touch_the_file() {
+    use std::os::unix::fs::MetadataExt;
+
+    let cache = Cache::with(SOCIAL);
+    let saved = cache.rotate().await.unwrap();
+    let before = fs::metadata(&cache.path).unwrap().ino();
+    cache.store().save(&saved).await.unwrap();
+    assert_eq!(fs::metadata(&cache.path).unwrap().ino(), before);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_only_ever_see_whole_files() {
     let cache = Cache::with(SOCIAL);

@@ -239,6 +239,25 @@ async fn rejected_token_is_refreshed_once_for_everybody() {
 }
 
 #[tokio::test]
+async fn success_and_refusals_by_quota_vouch_for_the_token() {
+    let scene = Scene::with_token_for(60);
+    let pool = Pool::new(vec![scene.source.clone()]);
+    let retry_after = Some(SECOND);
+    let until = None;
+    for vouching in [
+        Outcome::Success,
+        Outcome::RateLimited { retry_after },
+        Outcome::QuotaExhausted { until },
+    ] {
+        leased(&pool).await.settle(vouching);
+        scene.clock.advance(HOUR);
+        leased(&pool).await.settle(Outcome::TokenRejected);
+        let replaced = pool.lease().await;
+        assert!(replaced.is_ok(), "{vouching:?} did not vouch: {replaced:?}");
+    }
+}
+
+#[tokio::test]
 async fn caller_that_leaves_while_its_token_is_refreshed_gives_its_place_back() {
     let scene = Scene::with_token_for(0);
     let service = Arc::new(SignInService::that_hesitates("refresh-0"));
