@@ -126,6 +126,8 @@ fn record(shared: Arc<Shared>, line: Arc<Line>, connection: u64, head: Parts, bo
     };
     let number = shared.change(|inner| {
         inner.state.requests += 1;
+        let is_generate = matches!(operation, Operation::Generate | Operation::SendMessage);
+        inner.state.generate_calls += u64::from(is_generate);
         inner.log.push(recorded)
     });
     Call {

@@ -22,6 +22,8 @@ use crate::sign_in::{Flows, SignInFault};
 pub struct SimState {
     /// Requests received, sign-in and refusals included, control plane excluded.
     pub requests: u64,
+    /// Requests for inference among them.
+    pub generate_calls: u64,
     /// Requests that the simulator itself refused.
     pub refusals: u64,
     /// Connections.

@@ -95,11 +95,12 @@ async fn scripts_are_set_and_taken_back() {
         {"match": {"text_contains": "tool", "times": 1}, "script": [
             {"text": "I look."}, {"tool": {"name": "ls", "input": {"path": "."}}}, {"usage": 5.0},
         ]},
+        {"match": {"generation": "rest", "account": 7}, "script": ["cut"]},
         {"script": [{"text_slowly": {"pieces": ["a", "b"], "pause_ms": 1}}, {"silence_ms": 1}, "no_stop"]},
     ]);
     assert_eq!(
         tell(&sim, "scripts", script).await,
-        (200, json!({"added": 2}))
+        (200, json!({"added": 3}))
     );
     let mut client = Client::connect(&sim).await;
     let first = client.call(krs(&credential, &ask("a tool"))).await;
@@ -130,6 +131,7 @@ async fn a_script_that_is_wrong_is_refused_with_the_reason() {
     for script in [
         json!([{"script": ["explode"]}]),
         json!({"script": [], "mtach": {}}),
+        json!({"script": [], "match": {"generation": "fourth"}}),
     ] {
         let (status, answer) = tell(&sim, "scripts", script).await;
         assert_eq!(status, 400);

@@ -119,6 +119,19 @@ async fn a_reset_is_a_reset() {
 }
 
 #[tokio::test]
+async fn a_reply_can_end_at_a_byte() {
+    let whole = reply_to(Script::new().text("one").text("two"))
+        .await
+        .bytes();
+    for n in [0, 1, 133, 200] {
+        let cut = reply_to(Script::new().text("one").text("two").cut_at(n)).await;
+        assert_eq!((cut.bytes(), cut.is_whole), (whole[..n].to_vec(), false));
+        let script = Script::new().text("one").text("two").reset_at(n);
+        assert!(!reply_to(script).await.is_whole);
+    }
+}
+
+#[tokio::test]
 async fn a_frame_can_be_cut_with_the_connection_or_with_the_body() {
     let cut = reply_to(Script::new().text("one").cut_inside_frame()).await;
     assert_eq!((cut.sound_frames(), cut.is_whole), ((2, true), false));

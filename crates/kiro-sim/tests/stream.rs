@@ -9,6 +9,7 @@ mod support;
 
 use std::time::Duration;
 
+use kiro_protocol::Generation;
 use kiro_sim::{Matcher, Script, Segmentation};
 use serde_json::json;
 use support::{Client, ask, krs, of_model, rest, simulator, start, target};
@@ -370,4 +371,30 @@ async fn scripts_are_taken_in_the_order_of_adding_and_as_often_as_they_may() {
         said.push(client.call(krs(&credential, &body)).await.text());
     }
     assert_eq!(said, ["once", "rest", "third", "haiku", "short"]);
+}
+
+#[tokio::test]
+async fn a_script_can_be_meant_for_one_account_or_one_generation() {
+    let sim = simulator().await;
+    let (one, two) = (sim.issue_social(), sim.issue_social());
+    sim.script(
+        Matcher::any().account(one.account),
+        Script::new().text("one"),
+    );
+    sim.script(
+        Matcher::any().generation(Generation::Rest),
+        Script::new().text("rest"),
+    );
+    sim.script(Matcher::any(), Script::new().text("else"));
+    let mut client = Client::connect(&sim).await;
+    let mut said = Vec::new();
+    for request in [
+        rest(&one, "/generateAssistantResponse", &ask("Hi")),
+        rest(&two, "/generateAssistantResponse", &ask("Hi")),
+        krs(&two, &ask("Hi")),
+    ] {
+        said.push(client.call(request).await.text());
+    }
+    assert_eq!(said, ["one", "rest", "else"]);
+    assert_eq!(sim.state().generate_calls, 3);
 }

@@ -174,7 +174,9 @@ fn choose(
 ) -> Plan {
     // The body has been parsed as JSON, which is UTF-8.
     let text = std::str::from_utf8(&call.body).unwrap_or_default();
-    let turn = CurrentTurn::of(body, text);
+    let mut turn = CurrentTurn::of(body, text);
+    turn.account = Some(caller.account);
+    turn.generation = Some(generation);
     let conversation = body
         .pointer("/conversationState/conversationId")
         .and_then(Value::as_str);
@@ -204,7 +206,10 @@ async fn perform(
     plan: Plan,
     mut guard: StreamGuard,
 ) -> Outcome {
-    sleep(plan.delay).await;
+    // A sleep of nothing would still wait for the next tick of the timer, a millisecond away.
+    if !plan.delay.is_zero() {
+        sleep(plan.delay).await;
+    }
     match plan.answer {
         Answer::Hang => std::future::pending().await,
         Answer::Close => {

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use kiro_protocol::Generation;
+use serde::{Deserialize, Deserializer, de};
 
 use super::CurrentTurn;
+use crate::AccountId;
 
 /// Which Generate calls get a script: those that meet every condition.
 ///
@@ -17,7 +19,8 @@ use super::CurrentTurn;
 /// ```
 ///
 /// As JSON, every member optional: `{"text_contains": "Rust", "body_contains": "…",
-/// "model": "claude-sonnet-4.5", "agent_mode": "vibe", "has_tool_results": true, "nth": 2, "times": 1}`.
+/// "model": "claude-sonnet-4.5", "agent_mode": "vibe", "has_tool_results": true, "account": 1, "generation": "krs",
+/// "nth": 2, "times": 1}`. The generations are `rest`, `cli` and `krs`.
 #[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[must_use]
@@ -27,6 +30,9 @@ pub struct Matcher {
     model: Option<String>,
     agent_mode: Option<String>,
     has_tool_results: Option<bool>,
+    account: Option<AccountId>,
+    #[serde(default, deserialize_with = "generation")]
+    generation: Option<Generation>,
     #[serde(skip)]
     predicate: Option<Predicate>,
     nth: Option<u64>,
@@ -82,6 +88,18 @@ impl Matcher {
         self
     }
 
+    /// The token that came with the call is this account's.
+    pub fn account(mut self, account: AccountId) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// The call is spelled as in this generation of the wire.
+    pub fn generation(mut self, generation: Generation) -> Self {
+        self.generation = Some(generation);
+        self
+    }
+
     /// The current turn meets a condition of the test's own.
     pub fn when(
         mut self,
@@ -119,6 +137,12 @@ impl Matcher {
                 .has_tool_results
                 .is_none_or(|wanted| wanted != turn.results.is_empty())
             && self
+                .account
+                .is_none_or(|wanted| turn.account == Some(wanted))
+            && self
+                .generation
+                .is_none_or(|wanted| turn.generation == Some(wanted))
+            && self
                 .predicate
                 .as_ref()
                 .is_none_or(|predicate| predicate(turn))
@@ -138,9 +162,20 @@ impl fmt::Debug for Matcher {
             .field("model", &self.model)
             .field("agent_mode", &self.agent_mode)
             .field("has_tool_results", &self.has_tool_results)
+            .field("account", &self.account)
+            .field("generation", &self.generation)
             .field("has_predicate", &self.predicate.is_some())
             .field("nth", &self.nth)
             .field("times", &self.times)
             .finish()
+    }
+}
+
+fn generation<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Generation>, D::Error> {
+    match &*String::deserialize(from)? {
+        "rest" => Ok(Some(Generation::Rest)),
+        "cli" => Ok(Some(Generation::Cli)),
+        "krs" => Ok(Some(Generation::Krs)),
+        other => Err(de::Error::unknown_variant(other, &["rest", "cli", "krs"])),
     }
 }

@@ -239,6 +239,17 @@ impl Script {
         self.step(Step::Reset)
     }
 
+    /// Closes the TCP connection after exactly this many bytes of the body, wherever this step stands. A reply
+    /// that is not longer ends as it would.
+    pub fn cut_at(self, bytes: usize) -> Self {
+        self.step(Step::CutAt(bytes))
+    }
+
+    /// Resets the TCP connection after exactly this many bytes of the body, as [`cut_at`](Self::cut_at).
+    pub fn reset_at(self, bytes: usize) -> Self {
+        self.step(Step::ResetAt(bytes))
+    }
+
     /// A text frame whose message CRC is wrong.
     pub fn bad_message_crc(self) -> Self {
         self.step(Step::BadMessageCrc)

@@ -131,6 +131,10 @@ pub enum Step {
     EndInsideFrame,
     /// Resets the connection.
     Reset,
+    /// Closes the connection after this many bytes of the body.
+    CutAt(usize),
+    /// Resets the connection after this many bytes of the body.
+    ResetAt(usize),
     /// A frame with a wrong message CRC.
     BadMessageCrc,
     /// A frame with a wrong prelude CRC.

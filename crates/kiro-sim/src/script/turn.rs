@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kiro_protocol::Generation;
 use serde_json::Value;
 
-use crate::picture;
+use crate::{AccountId, picture};
 
 /// The current message of a request, with what matters for choosing an answer.
 #[derive(Debug, Clone)]
@@ -28,6 +29,10 @@ pub struct CurrentTurn<'a> {
     pub history_len: usize,
     /// The whole body as received.
     pub body: &'a str,
+    /// Whose token came with it.
+    pub account: Option<AccountId>,
+    /// The spelling of the request.
+    pub generation: Option<Generation>,
 }
 
 /// A tool on offer.
@@ -65,7 +70,8 @@ pub struct Picture {
 }
 
 impl<'a> CurrentTurn<'a> {
-    /// Reads a body that has passed [`validate`](crate::validate::validate); what is missing is empty.
+    /// Reads a body that has passed [`validate`](crate::validate::validate); what is missing is empty. Account and
+    /// generation are no part of the body, and left open.
     pub fn of(json: &'a Value, body: &'a str) -> Self {
         let state = json.get("conversationState");
         let message = state.and_then(|state| state.pointer("/currentMessage/userInputMessage"));
@@ -89,6 +95,8 @@ impl<'a> CurrentTurn<'a> {
             fields: json.get("additionalModelRequestFields"),
             history_len: items(state.and_then(|state| state.get("history"))).count(),
             body,
+            account: None,
+            generation: None,
         }
     }
 }

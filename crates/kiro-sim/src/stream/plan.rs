@@ -106,10 +106,14 @@ pub(crate) fn plan(script: &Script, context: ReplyContext<'_>) -> Plan {
         writer.close();
     }
     let credits = writer.price();
+    let actions = match writer.ends_at.take() {
+        Some((bytes, end)) => ended_at(writer.actions, bytes, end),
+        None => writer.actions,
+    };
     Plan {
         delay,
         answer: Answer::Stream {
-            actions: writer.actions,
+            actions,
             segments: writer.segments,
         },
         signed: writer.signed,
@@ -172,6 +176,8 @@ struct Writer<'a> {
     context: ReplyContext<'a>,
     actions: Vec<Action>,
     segments: Option<usize>,
+    /// Where the connection ends, in bytes of the body, and how.
+    ends_at: Option<(usize, Action)>,
     signed: Vec<(String, String)>,
     /// Thoughts that have no signature yet.
     thoughts: String,
@@ -192,6 +198,7 @@ impl<'a> Writer<'a> {
             context,
             actions: Vec::new(),
             segments: None,
+            ends_at: None,
             signed: Vec::new(),
             thoughts: String::new(),
             written: 0,
@@ -263,10 +270,12 @@ impl<'a> Writer<'a> {
             Step::NoStop => self.has_stop = true,
             Step::NoTail => self.has_tail = false,
             Step::Event { kind, payload } => self.event(kind, payload),
-            Step::Silence(silence) => self.actions.push(Action::Wait(*silence)),
+            Step::Silence(silence) => self.wait(*silence),
             Step::RawBytes(bytes) => self.send(Bytes::copy_from_slice(bytes)),
             Step::Flood(flood) => self.flood(flood),
             Step::Segments(bytes) => self.segments = Some(*bytes),
+            Step::CutAt(bytes) => self.ends_at = Some((*bytes, Action::Cut)),
+            Step::ResetAt(bytes) => self.ends_at = Some((*bytes, Action::Reset)),
             _ => return self.damage(step),
         }
         Next::More
@@ -312,6 +321,13 @@ impl<'a> Writer<'a> {
         self.actions.push(Action::Send(bytes));
     }
 
+    /// Even a sleep of nothing lasts until the next tick of the timer.
+    fn wait(&mut self, pause: Duration) {
+        if !pause.is_zero() {
+            self.actions.push(Action::Wait(pause));
+        }
+    }
+
     fn event(&mut self, kind: &str, payload: &Value) {
         self.send(frame::event(kind, payload.to_string().as_bytes()));
     }
@@ -324,9 +340,7 @@ impl<'a> Writer<'a> {
     fn text_slowly(&mut self, pieces: &[String], pause: Duration) {
         for piece in pieces {
             self.text(piece);
-            if !pause.is_zero() {
-                self.actions.push(Action::Wait(pause));
-            }
+            self.wait(pause);
         }
     }
 
@@ -421,6 +435,39 @@ impl<'a> Writer<'a> {
     }
 }
 
+/// Lets a reply end after exactly so many bytes. One that is shorter ends as it would.
+fn ended_at(actions: Vec<Action>, bytes: usize, end: Action) -> Vec<Action> {
+    let mut out = Vec::new();
+    let mut left = bytes;
+    for action in actions {
+        let (each, times) = match &action {
+            Action::Send(bytes) => (bytes.clone(), 1),
+            Action::Repeat { bytes, times, .. } => (bytes.clone(), *times),
+            _ => (Bytes::new(), 0),
+        };
+        let length = each.len() * times;
+        if length <= left {
+            left -= length;
+            out.push(action);
+            continue;
+        }
+        let (whole, rest) = (left / each.len(), left % each.len());
+        if let Action::Repeat { pause, .. } = action {
+            out.push(Action::Repeat {
+                bytes: each.clone(),
+                times: whole,
+                pause,
+            });
+        }
+        if rest > 0 {
+            out.push(Action::Send(each.slice(..rest)));
+        }
+        out.push(end);
+        break;
+    }
+    out
+}
+
 /// A signature that nobody but the simulator gives for this text.
 fn sign(text: &str) -> String {
     let mut hash = Sha256::new();
@@ -483,6 +530,37 @@ mod tests {
             panic!("another plan");
         };
         assert_eq!((bytes.len(), rest.len()), (10 * event, 5 * event));
+    }
+
+    #[test]
+    fn a_reply_can_end_at_any_byte() {
+        let script = Script::new()
+            .text("one")
+            .flood(7, 3, 2)
+            .tool("go", json!({"a": 1}));
+        let bytes = |actions: &[Action]| {
+            let mut out = Vec::new();
+            for action in actions {
+                match action {
+                    Action::Send(bytes) => out.extend_from_slice(bytes),
+                    Action::Repeat { bytes, times, .. } => {
+                        (0..*times).for_each(|_| out.extend_from_slice(bytes));
+                    }
+                    other => assert_eq!(other, &Action::Cut),
+                }
+            }
+            out
+        };
+        let whole = bytes(&actions(&script));
+        for n in 0..whole.len() {
+            let cut = actions(&script.clone().cut_at(n));
+            assert_eq!(cut.last(), Some(&Action::Cut), "{n}");
+            assert_eq!(bytes(&cut), whole[..n], "{n}");
+        }
+        assert_eq!(
+            actions(&script.clone().cut_at(whole.len())),
+            actions(&script)
+        );
     }
 
     #[test]
