@@ -62,8 +62,6 @@ fn texts<'a>(blocks: impl Iterator<Item = &'a Block>) -> Vec<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(384))]
-
     #[test]
     fn every_request_obeys_the_rules_in_every_spelling(conversation in any_conversation()) {
         let before = conversation.clone();

@@ -40,7 +40,7 @@ use super::ids;
 use super::prepare::Prepared;
 use super::profile::AgentModePlace;
 use crate::conversation::{
-    Block, Image, Reasoning, ResultPart, Role, ToolResult, ToolSpec, ToolUse, Turn,
+    Block, Conversation, Image, Reasoning, ResultPart, Role, ToolResult, ToolSpec, ToolUse, Turn,
 };
 use crate::text::JsonText;
 
@@ -90,7 +90,7 @@ pub(super) fn body(prepared: &Prepared, target: &Target<'_>) -> Bytes {
         target,
         model: JsonText::new(&conversation.model),
         origin: JsonText::new(&target.profile.origin),
-        tags: target.capabilities.tags(&conversation.sampling),
+        tags: tags(conversation, target),
         fields: target.capabilities.request_fields(&conversation.sampling),
         continuation: ids::continuation(conversation),
     };
@@ -100,6 +100,13 @@ pub(super) fn body(prepared: &Prepared, target: &Target<'_>) -> Bytes {
     body.write(&mut bytes);
     debug_assert_eq!(bytes.len(), length.0);
     bytes.into()
+}
+
+/// The tags that make the model think, unless the client has put its own into the system prompt.
+fn tags(conversation: &Conversation, target: &Target<'_>) -> Option<&'static str> {
+    let are_given = |text: &JsonText| text.escaped().contains("<thinking_mode>");
+    let tags = target.capabilities.tags(&conversation.sampling)?;
+    (!conversation.system.iter().any(are_given)).then_some(tags)
 }
 
 /// What both passes need, computed once.
