@@ -121,6 +121,9 @@ struct RefreshToken {
     dies_at: Option<Instant>,
 }
 
+/// Access tokens above which expired ones are dropped.
+const MANY_TOKENS: usize = 10_000;
+
 /// Every account, token and client registration.
 pub(crate) struct Accounts {
     random: Random,
@@ -349,6 +352,7 @@ impl Accounts {
                 )
             }
         };
+        self.forget_expired(now);
         self.access.insert(
             token.clone(),
             AccessToken {
@@ -357,6 +361,15 @@ impl Accounts {
             },
         );
         token
+    }
+
+    /// Drops expired access tokens once there are many: an unknown token and an expired one get the same answer.
+    fn forget_expired(&mut self, now: Instant) {
+        if self.access.len() >= MANY_TOKENS {
+            let live =
+                |held: &AccessToken| held.expires_at.is_none_or(|expires_at| now < expires_at);
+            self.access.retain(|_, held| live(held));
+        }
     }
 
     fn new_refresh_token(&mut self, account: AccountId, client_id: Option<String>) -> String {

@@ -5,6 +5,7 @@ mod answer;
 pub mod catalog;
 mod form;
 mod kind;
+mod millis;
 mod operation;
 mod options;
 mod picture;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::account::AccountId;
+use crate::millis;
 
 /// What a token endpoint does wrong, once, on the next request to any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,19 +29,6 @@ pub enum SignInFault {
     Delayed(Duration),
     /// The request is carried out, rotation and all, and the connection is closed without an answer.
     AnswerLost,
-}
-
-mod millis {
-    use super::*;
-    use serde::{Deserializer, Serializer};
-
-    pub(super) fn serialize<S: Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-        (value.as_millis() as u64).serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
-        u64::deserialize(from).map(Duration::from_millis)
-    }
 }
 
 /// Codes that wait to be exchanged.

@@ -13,6 +13,7 @@ use crate::random::Random;
 use crate::record::{Ended, Log};
 use crate::script::{CurrentTurn, Matcher, Script};
 use crate::sign_in::{Flows, SignInFault};
+use crate::stream::sign;
 
 /// What a running simulator has counted so far.
 ///
@@ -79,14 +80,14 @@ pub(crate) struct Inner {
     pub(crate) state: SimState,
     pub(crate) random: Random,
     scripts: Vec<Scripted>,
-    /// Signatures given, and the text of each.
-    signatures: HashMap<String, String>,
+    /// Thoughts and the signatures that scripts gave them, oldest first.
+    signatures: VecDeque<(String, String)>,
     /// Open replies per model.
     per_model: HashMap<String, usize>,
 }
 
-/// Signatures that are remembered. Enough for any test; the bound keeps a long-running simulator small.
-const MAX_SIGNATURES: usize = 10_000;
+/// Signatures of scripts that are remembered. Enough for any test; the bound keeps a long run small.
+const MAX_SIGNATURES: usize = 1_000;
 
 impl Shared {
     pub(crate) fn new(options: SimOptions) -> Self {
@@ -99,7 +100,7 @@ impl Shared {
             // Ids of replies must not shift when one more credential is issued.
             random: Random::new(options.seed ^ 0x5157_4f50_4552_0001),
             scripts: Vec::new(),
-            signatures: HashMap::new(),
+            signatures: VecDeque::new(),
             per_model: HashMap::new(),
         };
         Self {
@@ -167,18 +168,15 @@ impl Inner {
     }
 
     pub(crate) fn remember_signatures(&mut self, signed: Vec<(String, String)>) {
-        for (text, signature) in signed {
-            if self.signatures.len() < MAX_SIGNATURES {
-                self.signatures.insert(signature, text);
-            }
-        }
+        self.signatures.extend(signed);
+        let surplus = self.signatures.len().saturating_sub(MAX_SIGNATURES);
+        self.signatures.drain(..surplus);
     }
 
     /// Whether this text was given with this signature.
     pub(crate) fn has_signed(&self, text: &str, signature: &str) -> bool {
-        self.signatures
-            .get(signature)
-            .is_some_and(|given| given == text)
+        let given = |(thoughts, own): &(String, String)| thoughts == text && own == signature;
+        signature == sign(text) || self.signatures.iter().any(given)
     }
 
     pub(crate) fn open_streams_of(&self, model: &str) -> usize {

@@ -354,6 +354,22 @@ async fn reasoning_comes_back_unmodified_or_not_at_all() {
     }
 }
 
+#[tokio::test]
+async fn a_signature_of_the_scripts_own_comes_back_with_its_thoughts() {
+    let sim = simulator().await;
+    let credential = sim.issue_social();
+    sim.script(
+        Matcher::once(),
+        Script::new().thinking("A").reasoning("B", "c2ln"),
+    );
+    let mut client = Client::connect(&sim).await;
+    let back = |text| krs(&credential, &after_reasoning(text, &json!("c2ln")));
+    assert_eq!(client.call(back("AB")).await.status, 400);
+    client.call(krs(&credential, &ask("Think"))).await;
+    assert_eq!(client.call(back("AB")).await.status, 200);
+    assert_eq!(client.call(back("A")).await.status, 400);
+}
+
 #[tokio::test(start_paused = true)]
 async fn calls_per_minute_are_limited_by_account() {
     let sim = start(|options| options.calls_per_minute = Some(2)).await;

@@ -70,12 +70,12 @@ fn mentioned<'a>(turn: &CurrentTurn<'a>, directives: &Directives) -> Vec<Declare
         return by_name;
     }
     let about_weather = |tool: &&DeclaredTool<'_>| tool.name.to_lowercase().contains("weather");
-    let chosen = match () {
-        () if text.contains("weather") => {
-            turn.tools.iter().find(about_weather).or(turn.tools.first())
-        }
-        () if text.contains("tool") => turn.tools.first(),
-        () => None,
+    let chosen = if text.contains("weather") {
+        turn.tools.iter().find(about_weather).or(turn.tools.first())
+    } else if text.contains("tool") {
+        turn.tools.first()
+    } else {
+        None
     };
     chosen.into_iter().copied().collect()
 }

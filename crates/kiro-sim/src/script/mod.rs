@@ -3,7 +3,6 @@
 //! A [`Script`] is a list of [`Step`]s that a reply is made of; a [`Matcher`] says which requests get it.
 
 mod matcher;
-mod millis;
 mod step;
 mod turn;
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
-use super::millis;
+use crate::millis;
 
 /// One thing that a reply does. [`Script`](super::Script) has a method for each, with the explanation.
 ///

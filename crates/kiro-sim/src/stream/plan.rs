@@ -33,7 +33,7 @@ pub(crate) struct Plan {
     /// Pause before the response head.
     pub(crate) delay: Duration,
     pub(crate) answer: Answer,
-    /// Reasoning and signatures that the reply gives, for checking them when they come back.
+    /// Thoughts with signatures of the script's own, for checking them when they come back.
     pub(crate) signed: Vec<(String, String)>,
     /// The price of the reply.
     pub(crate) credits: f64,
@@ -355,9 +355,10 @@ impl<'a> Writer<'a> {
     fn reasoning(&mut self, text: &str, signature: Option<&str>) {
         self.think(text);
         let thoughts = std::mem::take(&mut self.thoughts);
-        let signature = signature.map_or_else(|| sign(&thoughts), str::to_owned);
+        let own = signature.map(str::to_owned);
+        let signature = own.clone().unwrap_or_else(|| sign(&thoughts));
         self.event("reasoningContentEvent", &json!({"signature": signature}));
-        self.signed.push((thoughts, signature));
+        self.signed.extend(own.map(|own| (thoughts, own)));
     }
 
     fn tool(&mut self, name: &str, pieces: &[&str], id: Option<&str>, stop: bool) {
@@ -468,8 +469,8 @@ fn ended_at(actions: Vec<Action>, bytes: usize, end: Action) -> Vec<Action> {
     out
 }
 
-/// A signature that nobody but the simulator gives for this text.
-fn sign(text: &str) -> String {
+/// The simulator's signature of a text. It can be checked without remembering it.
+pub(crate) fn sign(text: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(b"kiro-sim reasoning ");
     hash.update(text.as_bytes());

@@ -1,6 +1,7 @@
 //! Every rule is broken at least once; `cases/` holds sound bodies and what is changed in them.
 
 use kiro_protocol::Generation;
+use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -242,4 +243,70 @@ fn signed_reasoning_is_found_in_the_history() {
     let found: Vec<_> = signed_reasoning(&body).collect();
     let text = "Try small primes. 13 times 17 is 221.";
     assert_eq!(found, [(text, "RVhBTVBMRS1TSUdOQVRVUkUtTk9ULVJFQUw=")]);
+}
+
+/// Any JSON of a moderate size.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        Just(json!("iVBORw0KGgo=")),
+        Just(json!("tooluse_Qm3vT0n6S0y7l1k2p4r8wA")),
+    ];
+    leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec(("[a-zA-Z$]{1,12}", inner), 0..4)
+                .prop_map(|members| members.into_iter().collect()),
+        ]
+    })
+}
+
+/// The pointers of every place in a JSON value.
+fn places(value: &Value, at: &str, out: &mut Vec<String>) {
+    out.push(at.to_owned());
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                places(member, &format!("{at}/{name}"), out);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                places(item, &format!("{at}/{index}"), out);
+            }
+        }
+        _ => {}
+    }
+}
+
+proptest! {
+    /// Whatever stands wherever: the rules find it or not, counting and answering go on, nothing panics, and
+    /// what the strict rules accept the lenient ones accept too.
+    #[test]
+    fn no_body_panics(
+        name in prop::sample::select(vec!["simple", "tools", "image", "thinking"]),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4),
+    ) {
+        let mut body = base(name);
+        for (index, value) in changes {
+            let mut at = Vec::new();
+            places(&body, "", &mut at);
+            *body.pointer_mut(&at[index.index(at.len())]).unwrap() = value;
+        }
+        let strict = validate(&body, &Rules::strict(Generation::Krs));
+        let lenient = validate(&body, &Rules::lenient(Generation::Krs));
+        prop_assert!(strict.is_err() || lenient.is_ok());
+
+        crate::tokens::count(&body);
+        signed_reasoning(&body).count();
+        let text = body.to_string();
+        let turn = crate::script::CurrentTurn::of(&body, &text);
+        let catalog = crate::Catalog::default();
+        let answer = || crate::answer::script(&turn, &catalog.models()[0], std::time::Duration::ZERO);
+        prop_assert_eq!(answer(), answer());
+    }
 }
