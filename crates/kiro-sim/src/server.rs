@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -14,6 +15,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::service;
 use crate::state::Shared;
 use crate::stream::{Line, Transport, Wire};
+
+/// Pause after a failed accept.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the handle tells the connections. Every value wins over the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +40,10 @@ pub(crate) async fn serve(
     while *orders.borrow_and_update() != Order::Stop {
         tokio::select! {
             accepted = listener.accept() => {
-                // A failed accept concerns that one connection, or passes when descriptors are free again.
+                // A failed accept concerns that one connection, or passes when descriptors are free again;
+                // until then, asking without a pause would only burn the processor.
                 let Ok((stream, _)) = accepted else {
-                    tokio::task::yield_now().await;
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
                 n += 1;
