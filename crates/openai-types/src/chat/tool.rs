@@ -100,11 +100,10 @@ pub struct NamedTool {
     pub name: String,
 }
 
-/// Some of the tools.
+/// Some of the tools. It comes wrapped: `{"type": "allowed_tools", "allowed_tools": …}`.
 ///
 /// ```json
-/// {"type": "allowed_tools",
-///  "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "a"}}]}}
+/// {"mode": "auto", "tools": [{"type": "function", "function": {"name": "get_weather"}}]}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
