@@ -6,7 +6,7 @@
 
 mod support;
 
-use openai_types::chat::{ChatCompletion, ChatCompletionChunk};
+use openai_types::chat::{ChatCompletion, ChatCompletionChunk, ChatRequest};
 use openai_types::{ErrorBody, Model, ModelList};
 use support::{round_trip, schema};
 
@@ -52,5 +52,19 @@ fn what_the_schema_requires_is_written() {
             schema::errors(schema_name, &support::value(json)).is_some(),
             "the schema must be able to refuse {json}"
         );
+    }
+}
+
+#[test]
+fn every_member_of_a_request_is_known() {
+    // A member that nobody reads is ignored, whatever it holds. One that is read has a type.
+    let members = schema::members("CreateChatCompletionRequest");
+    assert!(members.len() >= 37, "{members:?}");
+    for member in members {
+        let refused = ["5.5", "[5.5]", "\"word\""].iter().any(|value| {
+            let body = format!(r#"{{"{member}":{value}}}"#);
+            serde_json::from_str::<ChatRequest<'_>>(&body).is_err()
+        });
+        assert!(refused, "{member} is not read");
     }
 }

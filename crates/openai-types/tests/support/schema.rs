@@ -1,17 +1,23 @@
 //! The official schema as a judge.
 
+// Each test binary uses a part of it.
+#![allow(dead_code)]
+
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
 use std::sync::{LazyLock, Mutex};
 
 use jsonschema::{Draft, Validator};
 use serde_json::Value;
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/spec/openai-chat.openapi.json");
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-});
+/// Said in a way that holds for the neighbouring crates too, which share this file.
+const DESCRIPTION: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/../openai-types/tests/spec/openai-chat.openapi.json"
+);
+
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(&fs::read_to_string(DESCRIPTION).unwrap()).unwrap());
 
 /// Building one takes tens of milliseconds, so each is built once.
 static VALIDATORS: LazyLock<Mutex<HashMap<String, Validator>>> = LazyLock::new(Mutex::default);
@@ -32,6 +38,30 @@ pub(crate) fn errors(schema: &str, value: &Value) -> Option<String> {
         .map(|error| format!("{error} at {}", error.instance_path()))
         .collect();
     (!errors.is_empty()).then(|| errors.join("\n"))
+}
+
+/// The names of all members that an object may have by a schema.
+pub(crate) fn members(schema: &str) -> Vec<String> {
+    let schema = &DOCUMENT["components"]["schemas"][schema];
+    assert!(schema.is_object());
+    let mut members = Vec::new();
+    collect_members(schema, &mut members);
+    members
+}
+
+fn collect_members(schema: &Value, members: &mut Vec<String>) {
+    let properties = schema["properties"].as_object();
+    members.extend(
+        properties
+            .into_iter()
+            .flat_map(|properties| properties.keys().cloned()),
+    );
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        match part["$ref"].as_str() {
+            Some(reference) => members.extend(self::members(reference.rsplit('/').next().unwrap())),
+            None => collect_members(part, members),
+        }
+    }
 }
 
 pub(crate) fn assert_valid(schema: &str, value: &Value, what: &str) {

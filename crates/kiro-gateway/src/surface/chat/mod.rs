@@ -13,5 +13,7 @@ mod complete;
 mod decode;
 mod error;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use decode::Chat;

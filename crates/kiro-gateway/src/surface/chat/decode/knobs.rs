@@ -204,3 +204,58 @@ fn check_response_format(request: &ChatRequest<'_>) -> Result<(), Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn effort_of(json: &str) -> Option<Effort> {
+        effort(&serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn effort_is_understood_in_all_three_ways() {
+        for (json, expected) in [
+            ("{}", None),
+            (r#"{"reasoning_effort":"none"}"#, Some(Effort::None)),
+            (r#"{"reasoning_effort":"minimal"}"#, Some(Effort::None)),
+            (r#"{"reasoning_effort":"low"}"#, Some(Effort::Low)),
+            (r#"{"reasoning_effort":"medium"}"#, Some(Effort::Medium)),
+            (r#"{"reasoning_effort":"high"}"#, Some(Effort::High)),
+            (r#"{"reasoning_effort":"xhigh"}"#, Some(Effort::ExtraHigh)),
+            (r#"{"reasoning_effort":"max"}"#, Some(Effort::Max)),
+            (r#"{"reasoning_effort":"hm"}"#, Some(Effort::Medium)),
+            (r#"{"reasoning":{}}"#, None),
+            (r#"{"reasoning":{"effort":"low"}}"#, Some(Effort::Low)),
+            (r#"{"reasoning":{"enabled":true}}"#, Some(Effort::Medium)),
+            (
+                r#"{"reasoning":{"enabled":false,"effort":"high"}}"#,
+                Some(Effort::None),
+            ),
+            (r#"{"reasoning":{"max_tokens":0}}"#, Some(Effort::None)),
+            (r#"{"reasoning":{"max_tokens":4096}}"#, Some(Effort::Medium)),
+            (r#"{"thinking":{"type":"adaptive"}}"#, None),
+            (r#"{"thinking":{"type":"enabled"}}"#, Some(Effort::Medium)),
+            (
+                r#"{"thinking":{"type":"enabled","budget_tokens":31999}}"#,
+                Some(Effort::High),
+            ),
+            (
+                r#"{"thinking":{"type":"enabled","budget_tokens":60000}}"#,
+                Some(Effort::ExtraHigh),
+            ),
+            (
+                r#"{"reasoning_effort":"low","thinking":{"type":"disabled"}}"#,
+                Some(Effort::Low),
+            ),
+        ] {
+            assert_eq!(effort_of(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn a_limit_larger_than_any_number_is_the_models_own() {
+        let request = serde_json::from_str(r#"{"max_tokens":9223372036854775807}"#).unwrap();
+        assert_eq!(sampling(&request, 64_000).max_tokens, Some(64_000));
+    }
+}

@@ -71,13 +71,21 @@ impl Reader<'_> {
                 let id = message.tool_call_id.clone();
                 let id = id.ok_or_else(|| place.member("tool_call_id").missing())?;
                 if !self.calls.contains(&id) {
-                    return Err(orphan(place));
+                    return Err(orphan(
+                        place,
+                        "Messages with role 'tool' must answer a preceding message with 'tool_calls'.",
+                    ));
                 }
                 self.result(message, id, results_are_open, place)
             }
             chat::Role::Function => {
                 let id = self.take_function(message.name.as_deref());
-                let id = id.ok_or_else(|| orphan(place))?;
+                let id = id.ok_or_else(|| {
+                    orphan(
+                        place,
+                        "Messages with role 'function' must answer a preceding message with 'function_call'.",
+                    )
+                })?;
                 self.result(message, id, results_are_open, place)
             }
         }
@@ -110,7 +118,10 @@ impl Reader<'_> {
         for piece in &mut pieces {
             match piece {
                 Piece::ToolResult(result) if !self.calls.contains(&result.id) => {
-                    return Err(orphan(place));
+                    return Err(orphan(
+                        place,
+                        "A 'tool_result' must answer a preceding 'tool_use'.",
+                    ));
                 }
                 Piece::ToolUse(_) => *piece = Piece::Text(marker("tool_use")),
                 _ => {}
@@ -143,8 +154,8 @@ impl Reader<'_> {
             let text = self.parts.source.text(refusal, &place.member("refusal"))?;
             blocks.extend((!text.is_blank()).then_some(Block::Text(text)));
         }
-        for call in message.tool_calls.iter().flatten() {
-            let tool_use = self.tool_call(call, place.member("tool_calls"))?;
+        for (index, call) in message.tool_calls.iter().flatten().enumerate() {
+            let tool_use = self.tool_call(call, place.call(index))?;
             self.call(tool_use, &mut blocks);
         }
         if let Some(call) = &message.function_call {
@@ -153,7 +164,7 @@ impl Reader<'_> {
             let tool_use = ToolUse {
                 id,
                 name: call.name.clone(),
-                input: self.arguments(call, place.member("function_call.arguments"))?,
+                input: self.arguments(call, place.member("function_call").member("arguments"))?,
             };
             self.call(tool_use, &mut blocks);
         }
@@ -163,13 +174,17 @@ impl Reader<'_> {
 
     fn tool_call(&self, call: &ToolCall<'_>, place: Place) -> Result<ToolUse, Error> {
         let (name, input) = match (&call.function, &call.custom) {
-            (Some(function), _) => (&function.name, self.arguments(function, place)?),
+            (Some(function), _) => {
+                let place = place.member("function").member("arguments");
+                (&function.name, self.arguments(function, place)?)
+            }
             (None, Some(custom)) => {
+                let place = place.member("custom").member("input");
                 let input = self.parts.source.text(&custom.input, &place)?;
                 let input = format!(r#"{{"input":"{}"}}"#, input.escaped());
                 (&custom.name, JsonObject::parse_or_wrap(input))
             }
-            (None, None) => return Err(place.member("tool_calls.function").missing()),
+            (None, None) => return Err(place.member("function").missing()),
         };
         Ok(ToolUse {
             id: call.id.clone(),
@@ -264,10 +279,7 @@ fn not_text(piece: &Piece, place: Place) -> Error {
 }
 
 /// The refusal of a result that answers nothing. The dot before the bracket is the API's.
-fn orphan(place: Place) -> Error {
-    Error::invalid(
-        format!("messages.[{}].role", place.message),
-        None,
-        "Messages with role 'tool' must answer a preceding message with 'tool_calls'.",
-    )
+fn orphan(place: Place, message: &str) -> Error {
+    let param = format!("messages.[{}].role", place.message);
+    Error::invalid(param, None, message)
 }

@@ -96,7 +96,7 @@ impl Parts<'_> {
             match (&source.data, &source.url) {
                 (Some(data), _) => image::from_base64(self.source.plain(data, &place)?, &place)?,
                 (None, Some(url)) => image::from_url(self.source.plain(url, &place)?, &place)?,
-                (None, None) => return Err(place.member("source.data").missing()),
+                (None, None) => return Err(place.member("data").missing()),
             }
         };
         self.pictures.images += 1;
@@ -114,7 +114,7 @@ impl Parts<'_> {
         let Some(data) = &file.file_data else {
             return Err(match file.file_id {
                 Some(_) => unsupported("there is no store of files to take an id from"),
-                None => place.member("file.file_data").missing(),
+                None => place.member("file_data").missing(),
             });
         };
         let data = self.source.plain(data, &place)?;

@@ -71,57 +71,67 @@ impl Source<'_> {
     }
 }
 
-/// A place in `messages`, such as `messages[0].content[1].image_url`.
+/// A place in `messages`, such as `messages[0].content[1].image_url`. It costs nothing until it is
+/// written out.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) message: usize,
-    pub(super) part: Option<usize>,
-    pub(super) inner: Option<usize>,
-    pub(super) member: &'static str,
+    /// The deepest place is a member of a part of a part's content.
+    steps: [Option<Step>; 4],
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Part(usize),
+    Call(usize),
+    Member(&'static str),
 }
 
 impl Place {
     pub(super) fn message(message: usize) -> Self {
         Self {
             message,
-            part: None,
-            inner: None,
-            member: "",
+            steps: [None; 4],
         }
     }
 
-    /// The part with this index, or the part in it if this is a part.
-    pub(super) fn part(mut self, index: usize) -> Self {
-        match self.part {
-            None => self.part = Some(index),
-            Some(_) => self.inner = Some(index),
-        }
-        self
+    /// A part of the content of what stands here.
+    pub(super) fn part(self, index: usize) -> Self {
+        self.then(Step::Part(index))
     }
 
-    /// A member of this.
-    pub(super) fn member(mut self, member: &'static str) -> Self {
-        self.member = member;
-        self
+    /// A tool call of the message.
+    pub(super) fn call(self, index: usize) -> Self {
+        self.then(Step::Call(index))
+    }
+
+    /// A member of what stands here.
+    pub(super) fn member(self, member: &'static str) -> Self {
+        self.then(Step::Member(member))
     }
 
     /// The refusal of what does not stand here.
     pub(super) fn missing(self) -> Error {
         missing(&self.to_string())
     }
+
+    fn then(mut self, step: Step) -> Self {
+        if let Some(free) = self.steps.iter_mut().find(|free| free.is_none()) {
+            *free = Some(step);
+        }
+        self
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "messages[{}]", self.message)?;
-        if let Some(part) = self.part {
-            write!(f, ".content[{part}]")?;
-        }
-        if let Some(inner) = self.inner {
-            write!(f, ".content[{inner}]")?;
-        }
-        if !self.member.is_empty() {
-            write!(f, ".{}", self.member)?;
+        for step in self.steps.iter().flatten() {
+            match step {
+                Step::Part(index) => write!(f, ".content[{index}]")?,
+                Step::Call(index) => write!(f, ".tool_calls[{index}]")?,
+                Step::Member(member) => write!(f, ".{member}")?,
+            }
         }
         Ok(())
     }

@@ -1,0 +1,231 @@
+//! Whoever puts a stream together has the document.
+
+use bytes::BytesMut;
+use kiro_protocol::reply::{ReplyEvent, StopReason, Usage};
+use kiro_protocol::text::JsonText;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+
+use super::schema_check;
+use crate::surface::chat::answer::{Answer, CallStyle};
+use crate::surface::chat::complete::CompleteEncoder;
+use crate::surface::chat::stream::StreamEncoder;
+use crate::surface::{Mode, ReplyEncoder};
+use crate::usage::{Meter, PromptSize};
+
+/// Adds a delta to a message as the SDKs do (source: openai-python, `lib/streaming/_deltas.py`): strings
+/// are appended, objects merged, items of an array merged by their `index`.
+fn add(message: &mut Map<String, Value>, delta: &Map<String, Value>) {
+    for (name, new) in delta {
+        match (message.get_mut(name), new) {
+            (Some(Value::String(text)), Value::String(more)) => text.push_str(more),
+            (Some(Value::Object(object)), Value::Object(more)) => add(object, more),
+            (Some(Value::Array(items)), Value::Array(more)) => {
+                for item in more {
+                    let item = item.as_object().unwrap();
+                    let index = item["index"].as_u64().unwrap() as usize;
+                    assert!(index <= items.len(), "an index must not leave a gap");
+                    match items.get_mut(index) {
+                        Some(old) => {
+                            let mut item = item.clone();
+                            item.remove("index");
+                            add(old.as_object_mut().unwrap(), &item);
+                        }
+                        None => items.push(item.clone().into()),
+                    }
+                }
+            }
+            (None, new) => {
+                message.insert(name.clone(), new.clone());
+            }
+            (Some(old), new) => panic!("cannot add {new} to {old}"),
+        }
+    }
+}
+
+/// Puts a stream together: the message, the reason, the usage.
+fn accumulate(stream: &str) -> (Map<String, Value>, Value, Value) {
+    let mut message = Map::new();
+    let (mut reason, mut usage) = (Value::Null, Value::Null);
+    for event in stream.split_terminator("\n\n") {
+        let data = event.strip_prefix("data: ").unwrap();
+        if data == "[DONE]" {
+            break;
+        }
+        let chunk: Value = serde_json::from_str(data).unwrap();
+        for choice in chunk["choices"].as_array().unwrap() {
+            assert!(reason.is_null(), "nothing follows the finish reason");
+            add(&mut message, choice["delta"].as_object().unwrap());
+            reason = choice["finish_reason"].clone();
+        }
+        usage = chunk["usage"].clone();
+    }
+    (message, reason, usage)
+}
+
+/// Brings both into one form: members without meaning are left out, and so is a call that broke off,
+/// which a stream has told before it could know.
+fn normalize(mut message: Map<String, Value>, cut: bool) -> Map<String, Value> {
+    message.remove("refusal");
+    message.remove("annotations");
+    if cut {
+        let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+        calls.expect("the stream told the call").pop();
+    }
+    message.retain(|_, value| !(value.is_null() || *value == json!("") || *value == json!([])));
+    let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+    for call in calls.into_iter().flatten() {
+        call.as_object_mut().unwrap().remove("index");
+    }
+    message
+}
+
+fn encode(mut encoder: impl ReplyEncoder, events: &[ReplyEvent]) -> String {
+    let mut out = BytesMut::new();
+    for event in events {
+        encoder.event(event.clone(), &mut out);
+    }
+    encoder.finish(&mut out);
+    String::from_utf8(out.to_vec()).unwrap()
+}
+
+fn answer(style: CallStyle, show_reasoning: bool) -> Answer {
+    Answer {
+        id: "chatcmpl-\"1\"".into(),
+        created: 1,
+        model: "a \"model\"\u{2028}".into(),
+        include_usage: true,
+        show_reasoning,
+        calls: style,
+        meter: Meter::new(PromptSize::default(), 200_000),
+    }
+}
+
+fn text() -> impl Strategy<Value = JsonText> {
+    "[a-z\"\\\\\n\u{2028}é😀]{0,6}".prop_map(|plain: String| JsonText::new(&plain))
+}
+
+/// One block of the reply's grammar.
+fn block() -> impl Strategy<Value = Vec<ReplyEvent>> {
+    let texts = proptest::collection::vec(text().prop_map(ReplyEvent::Text), 1..4);
+    let thoughts = proptest::collection::vec(text().prop_map(ReplyEvent::Reasoning), 1..4)
+        .prop_map(|mut events| {
+            events.push(ReplyEvent::Signature("c2ln".into()));
+            events
+        });
+    prop_oneof![texts, thoughts, tool_use(true)]
+}
+
+fn tool_use(complete: bool) -> impl Strategy<Value = Vec<ReplyEvent>> {
+    // A name with an `x` is a custom tool's.
+    let ends = match complete {
+        true => ReplyEvent::ToolUseEnd,
+        false => ReplyEvent::ToolUseCut,
+    };
+    (text(), "[a-cx\"]{1,3}", 0..4usize).prop_map(move |(input, name, n_pieces)| {
+        let id = format!("toolu_{name}");
+        let mut events = vec![ReplyEvent::ToolUseStart { id, name }];
+        if n_pieces > 0 {
+            let arguments = format!(r#"{{"input":"{}"}}"#, input.escaped());
+            let arguments: Vec<char> = arguments.chars().collect();
+            let pieces = arguments.chunks(arguments.len().div_ceil(n_pieces));
+            events.extend(pieces.map(|piece| {
+                ReplyEvent::ToolInput(JsonText::new(&piece.iter().collect::<String>()))
+            }));
+        }
+        events.push(ends.clone());
+        events
+    })
+}
+
+/// Any reply that the grammar allows, and whether it was cut.
+fn reply() -> impl Strategy<Value = (Vec<ReplyEvent>, bool)> {
+    let stop = proptest::sample::select(vec![
+        StopReason::EndTurn,
+        StopReason::ToolUse,
+        StopReason::MaxTokens,
+        StopReason::ContentFiltered,
+        StopReason::StopSequence,
+    ]);
+    let blocks = proptest::collection::vec(block(), 0..6);
+    let cut = proptest::option::of(tool_use(false));
+    let percentage = proptest::option::of(0.0..120.0);
+    (blocks, cut, percentage, stop).prop_map(|(blocks, cut, percentage, stop)| {
+        let mut events = vec![ReplyEvent::Start];
+        events.extend(blocks.into_iter().flatten());
+        let is_cut = cut.is_some();
+        events.extend(cut.into_iter().flatten());
+        if percentage.is_some() {
+            let mut usage = Usage::default();
+            usage.context_percentage = percentage;
+            events.push(ReplyEvent::Usage(usage));
+        }
+        events.push(ReplyEvent::Stop(if is_cut {
+            StopReason::MaxTokens
+        } else {
+            stop
+        }));
+        (events, is_cut)
+    })
+}
+
+fn custom_names(events: &[ReplyEvent]) -> CallStyle {
+    let names = events.iter().filter_map(|event| match event {
+        ReplyEvent::ToolUseStart { name, .. } => Some(name.clone()),
+        _ => None,
+    });
+    CallStyle {
+        custom: names.filter(|name| name.contains('x')).collect(),
+        ..CallStyle::default()
+    }
+}
+
+proptest! {
+    #[test]
+    fn an_accumulated_stream_equals_the_document(
+        (events, is_cut) in reply(),
+        show_reasoning in any::<bool>(),
+        one_only in any::<bool>(),
+        legacy in any::<bool>(),
+    ) {
+        let style = CallStyle {
+            legacy,
+            one_only: one_only || legacy,
+            custom: if legacy { Default::default() } else { custom_names(&events).custom },
+        };
+        let stream = encode(StreamEncoder::new(answer(style.clone(), show_reasoning)), &events);
+        let document = encode(CompleteEncoder::new(answer(style.clone(), show_reasoning)), &events);
+        schema_check::response(Mode::Stream, &stream);
+        schema_check::response(Mode::Complete, &document);
+
+        let (streamed, reason, usage) = accumulate(&stream);
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let choice = &document["choices"][0];
+        let mut whole = choice["message"].as_object().unwrap().clone();
+        prop_assert_eq!(&reason, &choice["finish_reason"]);
+        prop_assert_eq!(usage, document["usage"].clone());
+
+        // In the older form a cut call is the only one, and the document has none.
+        let tells_cut = is_cut && reason == "length";
+        if legacy && tells_cut {
+            whole.insert("function_call".into(), streamed["function_call"].clone());
+        }
+        prop_assert_eq!(normalize(streamed, tells_cut && !legacy), normalize(whole, false));
+    }
+
+    #[test]
+    fn every_finish_reason_that_calls_for_tools_comes_with_complete_calls((events, _) in reply()) {
+        let document = encode(CompleteEncoder::new(answer(custom_names(&events), true)), &events);
+        let document: Value = serde_json::from_str(&document).unwrap();
+        let choice = &document["choices"][0];
+        let calls = choice["message"]["tool_calls"].as_array();
+        if choice["finish_reason"] == "tool_calls" {
+            prop_assert!(calls.is_some_and(|calls| !calls.is_empty()));
+        }
+        for call in calls.into_iter().flatten() {
+            if let Some(arguments) = call["function"]["arguments"].as_str() {
+                prop_assert!(serde_json::from_str::<Map<String, Value>>(arguments).is_ok());
+            }
+        }
+    }
+}
