@@ -25,8 +25,7 @@ use kiro_protocol::conversation::{
     ToolSpec, ToolUse, Turn,
 };
 use kiro_protocol::request::{
-    Capabilities, LoginKind, PrepareOptions, Region, Target, WireProfile, build, prepare,
-    profile_arn_rule,
+    Capabilities, PrepareOptions, Region, Target, WireProfile, build, prepare,
 };
 use kiro_sim::validate::{Rules, validate};
 use serde_json::{Map, Value, json};
@@ -64,23 +63,27 @@ fn difference(input: &Path) -> Option<String> {
     }
 }
 
+/// The profile that all social logins share.
+const SHARED_ARN: &str = "arn:aws:codewhisperer:us-east-1:699475941385:profile/EHGA3GRVQMUK";
+
 /// The one function that touches the API.
 fn outcome(case: &Value) -> Value {
     let text = |key: &str, default| case[key].as_str().unwrap_or(default).to_owned();
     let profile = WireProfile::by_name(&text("profile", "krs")).expect("a known profile");
-    let login = match &*text("login", "social") {
-        "social" => LoginKind::Social,
-        "api-key" => LoginKind::ApiKey,
-        "external" => LoginKind::ExternalIdp,
+    // Whose profile goes where is kiro-auth's to know.
+    let own = case["arn"].as_str();
+    let (arn, token_type) = match &*text("login", "social") {
+        "social" => (own.or(Some(SHARED_ARN)), None),
+        "api-key" => (None, Some("API_KEY")),
+        "external" => (own, Some("EXTERNAL_IDP")),
         other => panic!("{other}?"),
     };
     let base = profile.base(&Region::US_EAST_1).unwrap();
-    let arn = profile_arn_rule(login, profile.host_kind);
     let conversation = conversation(case);
     let prepared = prepare(&conversation, &PrepareOptions::new(b"tenant"));
     let mut target = Target::new(profile, &base, "TOKEN");
-    target.profile_arn = arn.apply(case["arn"].as_str());
-    target.token_type = login.token_type();
+    target.profile_arn = arn;
+    target.token_type = token_type;
     target.user_agent = "Kiro-2API/0.1.0";
     target.invocation_id = "b5c0a4d2-6d4c-4f0b-9c39-0a1b2c3d4e5f";
     target.max_attempts = 3;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use http::{Request, Uri};
 use kiro_protocol::conversation::{Effort, JsonObject};
-use kiro_protocol::request::{CLI, IDE_REST, KRS_IDE, TokenType, WireProfile};
+use kiro_protocol::request::{CLI, IDE_REST, KRS_IDE, WireProfile};
 use kiro_protocol::rpc::{
     Call, HostedTools, InputType, ModelList, ProfileList, RpcError, ToolOutput, UsageLimits,
     UsageQuestion, WebSearch, call_tool, list_models, list_profiles, list_tools, usage_limits,
@@ -149,7 +149,7 @@ fn hosted_tools_are_called_in_every_spelling() {
 fn the_headers_say_who_calls_and_hide_the_token() {
     let base = Uri::from_static("https://host:8443/prefix/");
     let mut call = Call::new(&KRS_IDE, &base, "secret");
-    call.token_type = Some(TokenType::ExternalIdp);
+    call.token_type = Some("EXTERNAL_IDP");
     call.user_agent = "Kiro-2API/1";
     let request = list_models(&call, None).unwrap();
     assert_eq!(request.uri(), "https://host:8443/prefix/");

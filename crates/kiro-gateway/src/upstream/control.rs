@@ -72,7 +72,7 @@ impl Upstream {
     ) -> Result<ModelList, Failure> {
         let base = self.management_base(profile, token)?;
         let mut call = Call::new(profile, &base, token.secret().expose());
-        call.token_type = target::login_kind(token.login()).token_type();
+        call.token_type = token.token_type();
         call.profile_arn = token.profile_arn_for(target::api_host(profile.management_host_kind));
         call.user_agent = &self.options.user_agent;
         let request = rpc::list_models(&call, next).map_err(Failure::Unsendable)?;

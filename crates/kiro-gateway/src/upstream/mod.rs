@@ -33,8 +33,8 @@ pub struct UpstreamOptions {
     /// One base URL that replaces all API hosts, for a simulator or a proxy of your own. `None` uses the
     /// hosts of the wire profile.
     pub endpoint: Option<Uri>,
-    /// The envelope that requests travel in. `None` takes what suits the login, see
-    /// [`WireProfile::first_for`].
+    /// The envelope that requests travel in. `None` takes what suits the login: the CLI's for
+    /// API keys, [`KRS_IDE`](kiro_protocol::request::KRS_IDE) for the rest.
     pub wire_profile: Option<&'static WireProfile>,
     /// Envelopes of single credentials.
     pub wire_profiles: HashMap<CredentialId, &'static WireProfile>,
@@ -164,7 +164,7 @@ impl Upstream {
             .copied();
         let first = own
             .or(self.options.wire_profile)
-            .unwrap_or_else(|| WireProfile::first_for(target::login_kind(lease.token().login())));
+            .unwrap_or_else(|| target::first_profile(lease.token().login()));
         match first.fallback() {
             Some(fallback) if tried.fell_back => fallback,
             Some(_) => first,

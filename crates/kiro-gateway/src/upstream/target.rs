@@ -2,7 +2,7 @@
 
 use http::Uri;
 use kiro_auth::{AccessToken, ApiHost, Login};
-use kiro_protocol::request::{HostKind, LoginKind, Region, Target, TokenType, WireProfile};
+use kiro_protocol::request::{CLI, HostKind, KRS_IDE, Region, Target, WireProfile};
 
 use super::Upstream;
 use super::retry::Failure;
@@ -40,7 +40,7 @@ impl Upstream {
         token: &'a AccessToken,
     ) -> Target<'a> {
         let mut target = Target::new(profile, base, token.secret().expose());
-        target.token_type = token_type(token.login());
+        target.token_type = token.token_type();
         target.profile_arn = token.profile_arn_for(api_host(profile.host_kind));
         target.user_agent = &self.options.user_agent;
         target
@@ -62,16 +62,11 @@ pub(super) fn api_host(kind: HostKind) -> ApiHost {
     }
 }
 
-pub(super) fn login_kind(login: Login) -> LoginKind {
+/// The envelope to begin with for a login: one gateway reports that the runtime host refuses API keys in
+/// the IDE's spelling, and two that it takes them in the CLI's (October 2026).
+pub(super) fn first_profile(login: Login) -> &'static WireProfile {
     match login {
-        Login::BuilderId => LoginKind::BuilderId,
-        Login::IdentityCenter => LoginKind::IdentityCenter,
-        Login::ExternalIdp => LoginKind::ExternalIdp,
-        Login::ApiKey => LoginKind::ApiKey,
-        _ => LoginKind::Social,
+        Login::ApiKey => &CLI,
+        _ => &KRS_IDE,
     }
-}
-
-fn token_type(login: Login) -> Option<TokenType> {
-    login_kind(login).token_type()
 }

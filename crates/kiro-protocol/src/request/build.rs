@@ -6,7 +6,6 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue, InvalidHeaderValue};
 use http::{HeaderMap, Method, Request, Uri};
 
-use super::login::TokenType;
 use super::prepare::Prepared;
 use super::profile::{AgentModePlace, WireProfile};
 use super::thinking::Capabilities;
@@ -32,11 +31,10 @@ pub struct Target<'a> {
     pub base: &'a Uri,
     /// The bearer token, or the API key.
     pub access_token: &'a str,
-    /// What kind of token that is, when the service must be told; see
-    /// [`LoginKind::token_type`](super::LoginKind::token_type).
-    pub token_type: Option<TokenType>,
-    /// The profile to name, as [`profile_arn_rule`](super::profile_arn_rule) decides. An empty one is
-    /// left out.
+    /// What kind of token that is, when the service must be told: `EXTERNAL_IDP` or `API_KEY`. Without the
+    /// header these two are refused with 403 (source: the official CLI; several reports, October 2026).
+    pub token_type: Option<&'a str>,
+    /// The profile to name. What a host wants to hear depends on the login. An empty one is left out.
     pub profile_arn: Option<&'a str>,
     /// `user-agent`: the caller's own name and version.
     pub user_agent: &'a str,
@@ -207,7 +205,7 @@ fn headers(target: &Target<'_>) -> Result<HeaderMap, BuildError> {
         set(OPT_OUT, if target.opt_out { "true" } else { "false" })?;
     }
     if let Some(kind) = target.token_type {
-        set(TOKEN_TYPE, kind.as_str())?;
+        set(TOKEN_TYPE, kind)?;
     }
     if !target.invocation_id.is_empty() {
         set(SDK_INVOCATION, target.invocation_id)?;

@@ -12,7 +12,7 @@
 //! ```
 //! use kiro_protocol::conversation::{Block, Conversation, Role, Turn};
 //! use kiro_protocol::request::{
-//!     KRS_IDE, LoginKind, PrepareOptions, Region, RegionHints, Target, build, prepare, profile_arn_rule,
+//!     KRS_IDE, PrepareOptions, Region, Target, build, prepare,
 //! };
 //!
 //! let mut conversation = Conversation::new("claude-sonnet-4.5");
@@ -21,10 +21,9 @@
 //! let prepared = prepare(&conversation, &PrepareOptions::new(b"the tenant"));
 //! assert!(prepared.diagnostics.is_empty());
 //!
-//! let region = Region::resolve(&RegionHints::default());
-//! let base = KRS_IDE.base(&region)?;
+//! let base = KRS_IDE.base(&Region::US_EAST_1)?;
 //! let mut target = Target::new(&KRS_IDE, &base, "the access token");
-//! target.profile_arn = profile_arn_rule(LoginKind::Social, KRS_IDE.host_kind).apply(None);
+//! target.profile_arn = Some("arn:aws:codewhisperer:us-east-1:111122223333:profile/EXAMPLE");
 //! target.user_agent = "Kiro-2API/0.1.0";
 //! let request = build(&prepared, &target)?;
 //! assert_eq!(request.uri(), "https://runtime.us-east-1.kiro.dev/");
@@ -58,7 +57,6 @@
 mod build;
 mod diagnostic;
 mod ids;
-mod login;
 mod names;
 mod prepare;
 mod profile;
@@ -70,15 +68,12 @@ mod wire;
 
 pub use build::{BuildError, Target, build};
 pub use diagnostic::{CutReference, Diagnostic, LostImage, LostThoughts};
-pub use login::{
-    BUILDER_ID_PROFILE_ARN, HostKind, LoginKind, ProfileArnRule, SOCIAL_PROFILE_ARN, TokenType,
-    profile_arn_rule,
-};
 pub use names::ToolNames;
 pub use prepare::{ImageLimits, PrepareOptions, Prepared, ReasoningHistory, prepare};
 pub use profile::{
-    AgentModePlace, CLI, CLI_LEGACY, IDE_REST, KRS_CLI, KRS_IDE, Placeholders, WireProfile,
+    AgentModePlace, CLI, CLI_LEGACY, HostKind, IDE_REST, KRS_CLI, KRS_IDE, Placeholders,
+    WireProfile,
 };
-pub use region::{Region, RegionError, RegionHints};
+pub use region::{Region, RegionError};
 pub use schema::SchemaCache;
 pub use thinking::{Capabilities, Efforts, Thinking};

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use http::Uri;
 use http::uri::InvalidUri;
 
-use super::login::{HostKind, LoginKind};
 use super::region::Region;
 use crate::Generation;
 
@@ -34,7 +33,7 @@ pub struct WireProfile {
     pub generation: Generation,
     /// Scheme and authority for inference; `{region}` stands for the region.
     pub host: Cow<'static, str>,
-    /// What kind of host that is, for [`profile_arn_rule`](super::profile_arn_rule).
+    /// What kind of host that is, which decides what profile ARN it wants to hear.
     pub host_kind: HostKind,
     /// Scheme and authority for the small calls; `{region}` stands for the region.
     pub management_host: Cow<'static, str>,
@@ -63,6 +62,18 @@ pub struct WireProfile {
     /// The profile to try once when this one meets a connect error, 404, 405 or an unknown operation
     /// before anything was sent downstream.
     pub fallback: Option<Cow<'static, str>>,
+}
+
+/// The planes and ages of hosts that judge a profile ARN differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HostKind {
+    /// `runtime.{region}.kiro.dev`
+    Runtime,
+    /// `q.{region}.amazonaws.com` and `codewhisperer.us-east-1.amazonaws.com`
+    Legacy,
+    /// `management.{region}.kiro.dev`
+    Management,
 }
 
 /// Where the agent mode travels.
@@ -139,7 +150,7 @@ pub static KRS_IDE: WireProfile = WireProfile {
     origin: text("AI_EDITOR"),
     agent_mode: AgentModePlace::Body,
     root_conversation_id: true,
-    attribution: Some(text("kiro-ide")),
+    attribution: Some(text("unrecognized")),
     attempt_header: true,
     opt_out_header: false,
     placeholders: MODERN,
@@ -251,17 +262,6 @@ impl WireProfile {
         Self::ALL.into_iter().find(|profile| profile.name == name)
     }
 
-    /// The profile to begin with for a login: [`CLI`] for API keys, [`KRS_IDE`] for the rest.
-    ///
-    /// Source: one gateway reports that the runtime host refuses API keys in the IDE's spelling; two
-    /// that it takes them in the CLI's (October 2026).
-    pub fn first_for(login: LoginKind) -> &'static Self {
-        match login {
-            LoginKind::ApiKey => &CLI,
-            _ => &KRS_IDE,
-        }
-    }
-
     /// The known profile to fall back to, if any.
     pub fn fallback(&self) -> Option<&'static Self> {
         Self::by_name(self.fallback.as_deref()?)
@@ -296,6 +296,15 @@ const fn text(text: &'static str) -> Cow<'static, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_profile_that_falls_back_changes_the_host() {
+        for profile in WireProfile::ALL {
+            if let Some(fallback) = profile.fallback() {
+                assert_ne!(profile.host_kind, fallback.host_kind);
+            }
+        }
+    }
 
     #[test]
     fn names_are_unique_and_fallbacks_exist() {
@@ -343,11 +352,5 @@ mod tests {
                 management
             );
         }
-    }
-
-    #[test]
-    fn api_keys_begin_with_the_cli() {
-        assert_eq!(WireProfile::first_for(LoginKind::ApiKey), &CLI);
-        assert_eq!(WireProfile::first_for(LoginKind::Social), &KRS_IDE);
     }
 }

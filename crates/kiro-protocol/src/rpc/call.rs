@@ -8,7 +8,7 @@ use http::{HeaderMap, Method, Request, Uri};
 use serde_json::{Map, Value};
 
 use crate::Generation;
-use crate::request::{BuildError, HostKind, TokenType, WireProfile};
+use crate::request::{BuildError, HostKind, WireProfile};
 
 /// Where a small call goes, and as whom.
 ///
@@ -34,9 +34,8 @@ pub struct Call<'a> {
     /// The bearer token, or the API key.
     pub access_token: &'a str,
     /// What kind of token that is, when the service must be told.
-    pub token_type: Option<TokenType>,
-    /// The profile to name, as [`profile_arn_rule`](crate::request::profile_arn_rule) decides. An empty
-    /// one is left out.
+    pub token_type: Option<&'a str>,
+    /// The profile to name. What a host wants to hear depends on the login. An empty one is left out.
     pub profile_arn: Option<&'a str>,
     /// `user-agent`: the caller's own name and version.
     pub user_agent: &'a str,
@@ -174,7 +173,7 @@ fn headers(
         set(header::USER_AGENT, call.user_agent)?;
     }
     if let Some(kind) = call.token_type {
-        set(TOKEN_TYPE, kind.as_str())?;
+        set(TOKEN_TYPE, kind)?;
     }
     set(
         header::AUTHORIZATION,
