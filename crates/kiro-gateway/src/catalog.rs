@@ -8,7 +8,7 @@ use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use kiro_protocol::request::Capabilities;
-use kiro_protocol::rpc::ModelInfo;
+use kiro_protocol::rpc::{InputType, ModelInfo};
 use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
@@ -155,14 +155,22 @@ impl Models {
             .ok_or_else(|| self.not_found(name))
     }
 
+    /// Whether the model with Kiro's id takes pictures. One that the live catalogue does not describe is
+    /// believed to: every Claude model does.
+    pub(crate) fn takes_images(&self, id: &str) -> bool {
+        self.info(id)
+            .is_none_or(|info| info.input_types.contains(&InputType::Image))
+    }
+
     /// What the model with Kiro's id takes besides the conversation.
     pub(crate) fn capabilities(&self, id: &str) -> Capabilities {
-        let info = self
-            .0
-            .iter()
-            .find(|model| model.id == id)
-            .and_then(|model| model.info.as_ref());
-        info.map_or_else(|| Capabilities::seed(id), ModelInfo::capabilities)
+        self.info(id)
+            .map_or_else(|| Capabilities::seed(id), ModelInfo::capabilities)
+    }
+
+    fn info(&self, id: &str) -> Option<&ModelInfo> {
+        let model = self.0.iter().find(|model| model.id == id)?;
+        model.info.as_ref()
     }
 
     fn not_found(&self, name: &str) -> Error {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
+use kiro_protocol::request::SchemaCache;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -42,6 +43,7 @@ impl Gateway {
             timeouts: options.timeouts,
             max_body: options.max_body,
             counters: Arc::default(),
+            schemas: SchemaCache::new(),
             drain: watch::Sender::new(false),
             started: Instant::now(),
         };

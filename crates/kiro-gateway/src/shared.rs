@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kiro_protocol::conversation::Effort;
-use kiro_protocol::request::{PrepareOptions, Thinking, prepare};
+use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -21,6 +21,8 @@ pub(crate) struct Shared {
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,
     pub(crate) counters: Arc<Counters>,
+    /// Agents declare the same tools in every request.
+    pub(crate) schemas: SchemaCache,
     /// `true` once open streams must end.
     pub(crate) drain: watch::Sender<bool>,
     pub(crate) started: Instant,
@@ -29,15 +31,18 @@ pub(crate) struct Shared {
 impl Shared {
     /// What is asked of the upstream for an accepted request.
     pub(crate) fn order(&self, accepted: &Accepted, tenant: &Tenant) -> Order {
-        let prepared = prepare(
-            &accepted.conversation,
-            &PrepareOptions::new(tenant.salt.as_bytes()),
-        );
-        for diagnostic in &prepared.diagnostics {
-            tracing::debug!(?diagnostic, "the conversation was repaired");
-        }
         let id = &accepted.conversation.model;
-        let capabilities = tenant.catalog.current().capabilities(id);
+        let models = tenant.catalog.current();
+        let mut options = PrepareOptions::new(tenant.salt.as_bytes());
+        options.schemas = Some(&self.schemas);
+        if !models.takes_images(id) {
+            options.images.count = 0;
+        }
+        let prepared = prepare(&accepted.conversation, &options);
+        for diagnostic in &prepared.diagnostics {
+            tracing::debug!(%diagnostic, "the conversation was repaired");
+        }
+        let capabilities = models.capabilities(id);
         let effort = accepted.conversation.sampling.effort;
         let multiplier = if is_slow(id) {
             self.timeouts.slow_model_multiplier
