@@ -168,6 +168,12 @@ impl Models {
             .map_or_else(|| Capabilities::seed(id), ModelInfo::capabilities)
     }
 
+    /// Tokens that fit into the context of the model with Kiro's id.
+    pub(crate) fn context_window(&self, id: &str) -> u32 {
+        let model = self.0.iter().find(|model| model.id == id);
+        model.map_or(DEFAULT_WINDOW, |model| model.context_window)
+    }
+
     fn info(&self, id: &str) -> Option<&ModelInfo> {
         let model = self.0.iter().find(|model| model.id == id)?;
         model.info.as_ref()

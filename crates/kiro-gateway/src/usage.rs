@@ -35,6 +35,14 @@ pub(crate) struct PromptSize {
     pub(crate) images: u64,
 }
 
+impl PromptSize {
+    /// An estimate of its tokens; never zero.
+    pub(crate) fn tokens(self) -> u64 {
+        let images = self.images.saturating_mul(TOKENS_PER_IMAGE);
+        tokens(self.bytes).saturating_add(images).max(1)
+    }
+}
+
 /// What a reply consumed, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Consumed {
@@ -133,9 +141,7 @@ impl Meter {
             let prompt = total.saturating_sub(output).max(1);
             return (prompt, output, Source::ContextPercentage);
         }
-        let images = self.prompt.images.saturating_mul(TOKENS_PER_IMAGE);
-        let prompt = tokens(self.prompt.bytes).saturating_add(images).max(1);
-        (prompt, output, Source::Estimate)
+        (self.prompt.tokens(), output, Source::Estimate)
     }
 
     /// Tokens that the service says are in the context window.

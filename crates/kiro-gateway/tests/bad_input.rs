@@ -200,6 +200,10 @@ async fn a_refusal_of_the_upstream_keeps_its_status_in_openais_words() {
         let answer = house.chat(&support::streamed("hi")).await;
         let (got, message, _, got_code) = error(&answer);
         assert_eq!((got, got_code.as_deref()), (status, code), "{message}");
+        if code == Some("context_length_exceeded") {
+            let sentence = "This model's maximum context length is 200000 tokens. However, your messages resulted in 200001 tokens. Please reduce the length of the messages.";
+            assert_eq!(message, sentence);
+        }
         if code == Some("rate_limit_exceeded") {
             assert_eq!(answer.header("retry-after"), Some("9"));
             assert!(message.ends_with("(reason: USER_REQUEST_RATE_EXCEEDED)"), "{message}");

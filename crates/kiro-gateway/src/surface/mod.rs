@@ -7,6 +7,7 @@ use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
 use crate::error::Error;
+use crate::usage::PromptSize;
 
 /// One API dialect.
 ///
@@ -33,6 +34,8 @@ pub(crate) struct Context<'a> {
 pub(crate) struct Accepted {
     /// What is sent upstream.
     pub(crate) conversation: Conversation,
+    /// How large the prompt is, as far as a look at the request can tell.
+    pub(crate) prompt: PromptSize,
     /// How the answer goes back.
     pub(crate) mode: Mode,
     /// Turns the reply into the dialect's words and remembers what that needs.

@@ -43,7 +43,7 @@ impl Upstream {
                 matches!(&failure, Failure::Fault(fault) if fault.refresh_may_help());
             refusal::settle(lease, &failure);
             if attempt > 0 || !token_was_old {
-                return Err(refusal::error(failure, tenant));
+                return Err(refusal::error(failure, tenant, None));
             }
         }
         Ok(Vec::new())

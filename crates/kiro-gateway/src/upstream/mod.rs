@@ -78,6 +78,10 @@ pub(crate) struct Order {
     pub(crate) capabilities: Capabilities,
     /// Whether the model was asked to put its thoughts between tags.
     pub(crate) thinking_tags: bool,
+    /// An estimate of the prompt's tokens, for what is said when it is too long.
+    pub(crate) prompt_tokens: u64,
+    /// Tokens that fit into the model's context.
+    pub(crate) context_window: u32,
     /// The same for all attempts of one exchange.
     pub(crate) invocation_id: String,
 }
@@ -140,7 +144,7 @@ impl Upstream {
             let next = retry::next(&failure, tried, self.options.max_retries);
             tracing::warn!(?failure, ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");
             refusal::settle(lease, &failure);
-            last = Some(refusal::error(failure, tenant));
+            last = Some(refusal::error(failure, tenant, Some(order)));
             match next {
                 Next::Refresh => tried.refreshed = true,
                 Next::FallBack => tried.fell_back = true,

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use kiro_auth::{AuthError, AuthErrorKind, Lease, Outcome, RestReason};
 use kiro_protocol::fault::{Fault, FaultKind};
 
+use super::Order;
 use super::retry::Failure;
 use crate::error::{Error, ErrorKind};
 use crate::tenant::Tenant;
@@ -36,10 +37,14 @@ fn outcome(fault: &Fault) -> Outcome {
     }
 }
 
-/// What the downstream is told when no further attempt is made.
-pub(super) fn error(failure: Failure, tenant: &Tenant) -> Error {
+/// What the downstream is told when no further attempt is made. `order` is what was asked, if it was a
+/// conversation.
+pub(super) fn error(failure: Failure, tenant: &Tenant, order: Option<&Order>) -> Error {
     match failure {
-        Failure::Fault(fault) => refused(fault, tenant.is_house()),
+        Failure::Fault(fault) => match order {
+            Some(order) if fault.kind() == FaultKind::ContextTooLong => too_long(fault, order),
+            _ => refused(fault, tenant.is_house()),
+        },
         Failure::Unsendable(reason) => {
             let message = format!("The conversation cannot be sent: {reason}.");
             Error::invalid("messages", None, message)
@@ -76,6 +81,20 @@ pub(super) fn broken_off(failure: Failure) -> Error {
             "The connection to the upstream broke in the middle of the answer; what was sent so far is incomplete. Try again.",
         ),
     }
+}
+
+/// Agents compact a conversation when they read this sentence: several match its words, some its code
+/// (measured and read in their sources, November 2026). The upstream tells no sizes, so the second number
+/// is our estimate, and at least one more than the first.
+fn too_long(fault: Fault, order: &Order) -> Error {
+    let window = u64::from(order.context_window);
+    let tokens = order.prompt_tokens.max(window + 1);
+    let message = format!(
+        "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens. Please reduce the length of the messages."
+    );
+    Error::new(ErrorKind::ContextTooLong, message)
+        .with_param("messages")
+        .with_source(fault)
 }
 
 /// A fault as an error. The upstream's own sentence goes downstream only where it speaks about the

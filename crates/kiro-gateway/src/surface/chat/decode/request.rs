@@ -72,6 +72,7 @@ impl Surface for Chat {
         };
         Ok(Accepted {
             conversation,
+            prompt,
             mode,
             encoder,
             ignored,
