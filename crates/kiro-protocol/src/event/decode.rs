@@ -22,107 +22,118 @@ impl KiroEvent {
     /// [`EventError`] when a header is missing, the message type is none of the three, or the payload of
     /// a known event does not have its shape.
     pub fn decode(frame: &Frame) -> Result<Self, EventError> {
-        match header(frame, ":message-type")? {
-            "event" => decode_event(header(frame, ":event-type")?, frame.payload()),
-            "exception" => {
-                let name = header(frame, ":exception-type")?;
-                let fault = Fault::from_exception(name, frame.payload_bytes());
+        let headers = Headers::read(frame);
+        match headers.message_type.ok_or(missing(":message-type"))? {
+            b"event" => {
+                let event_type = headers.event_type.ok_or(missing(":event-type"))?;
+                decode_event(event_type, frame)
+            }
+            b"exception" => {
+                let name = headers.exception_type.ok_or(missing(":exception-type"))?;
+                let name = String::from_utf8_lossy(name);
+                let fault = Fault::from_exception(&name, frame.payload_bytes());
                 Ok(Self::Fault(Box::new(fault)))
             }
-            "error" => {
+            b"error" => {
                 let code = frame.string_header(":error-code").unwrap_or_default();
                 let message = frame.string_header(":error-message").unwrap_or_default();
                 Ok(Self::Fault(Box::new(Fault::from_error(code, message))))
             }
             other => Err(EventError::UnknownMessageType {
-                message_type: other.chars().take(64).collect(),
+                message_type: String::from_utf8_lossy(other).chars().take(64).collect(),
             }),
         }
     }
 }
 
-fn header<'a>(frame: &'a Frame, name: &'static str) -> Result<&'a str, EventError> {
-    frame
-        .string_header(name)
-        .ok_or(EventError::MissingHeader { name })
+/// The headers that say what a frame is, found in one walk.
+#[derive(Default)]
+struct Headers<'a> {
+    message_type: Option<&'a [u8]>,
+    event_type: Option<&'a [u8]>,
+    exception_type: Option<&'a [u8]>,
 }
 
-fn decode_event(event_type: &str, payload: Bytes) -> Result<KiroEvent, EventError> {
+impl<'a> Headers<'a> {
+    /// The first of each name counts.
+    fn read(frame: &'a Frame) -> Self {
+        let mut headers = Self::default();
+        for (name, value) in frame.string_bytes() {
+            let place = match name {
+                b":message-type" => &mut headers.message_type,
+                b":event-type" => &mut headers.event_type,
+                b":exception-type" => &mut headers.exception_type,
+                _ => continue,
+            };
+            place.get_or_insert(value);
+        }
+        headers
+    }
+}
+
+fn missing(name: &'static str) -> EventError {
+    EventError::MissingHeader { name }
+}
+
+fn decode_event(event_type: &[u8], frame: &Frame) -> Result<KiroEvent, EventError> {
+    // Text is nine events out of ten, so its two usual shapes are sliced out of the frame without a parse.
+    if event_type == b"assistantResponseEvent"
+        && let Some(event) = scan_assistant_response(frame)
+    {
+        return Ok(KiroEvent::AssistantResponse(event));
+    }
+    let payload = frame.payload();
     let event = match event_type {
-        "assistantResponseEvent" => KiroEvent::AssistantResponse(assistant_response(&payload)?),
-        "toolUseEvent" => KiroEvent::ToolUse(tool_use(&payload)?),
-        "reasoningContentEvent" => KiroEvent::ReasoningContent(reasoning_content(&payload)?),
-        "initial-response" => KiroEvent::InitialResponse(parse("initial-response", &payload)?),
-        "metadataEvent" => KiroEvent::Metadata(parse("metadataEvent", &payload)?),
-        "contextUsageEvent" => KiroEvent::ContextUsage(parse("contextUsageEvent", &payload)?),
-        "meteringEvent" => KiroEvent::Metering(parse("meteringEvent", &payload)?),
-        "messageMetadataEvent" => {
+        b"assistantResponseEvent" => KiroEvent::AssistantResponse(assistant_response(&payload)?),
+        b"toolUseEvent" => KiroEvent::ToolUse(tool_use(&payload)?),
+        b"reasoningContentEvent" => KiroEvent::ReasoningContent(reasoning_content(&payload)?),
+        b"initial-response" => KiroEvent::InitialResponse(parse("initial-response", &payload)?),
+        b"metadataEvent" => KiroEvent::Metadata(Box::new(parse("metadataEvent", &payload)?)),
+        b"contextUsageEvent" => KiroEvent::ContextUsage(parse("contextUsageEvent", &payload)?),
+        b"meteringEvent" => KiroEvent::Metering(parse("meteringEvent", &payload)?),
+        b"messageMetadataEvent" => {
             KiroEvent::MessageMetadata(parse("messageMetadataEvent", &payload)?)
         }
-        "codeReferenceEvent" => KiroEvent::CodeReference(parse("codeReferenceEvent", &payload)?),
-        "citationEvent" => KiroEvent::Citation(parse("citationEvent", &payload)?),
-        "documentCitationEvent" => KiroEvent::Citation(parse("documentCitationEvent", &payload)?),
-        "invalidStateEvent" => KiroEvent::InvalidState(parse("invalidStateEvent", &payload)?),
-        "intentsEvent" => KiroEvent::Intents(parse("intentsEvent", &payload)?),
-        "interactionComponentsEvent" => {
+        b"codeReferenceEvent" => KiroEvent::CodeReference(parse("codeReferenceEvent", &payload)?),
+        b"citationEvent" => KiroEvent::Citation(parse("citationEvent", &payload)?),
+        b"documentCitationEvent" => KiroEvent::Citation(parse("documentCitationEvent", &payload)?),
+        b"invalidStateEvent" => KiroEvent::InvalidState(parse("invalidStateEvent", &payload)?),
+        b"intentsEvent" => KiroEvent::Intents(parse("intentsEvent", &payload)?),
+        b"interactionComponentsEvent" => {
             KiroEvent::InteractionComponents(parse("interactionComponentsEvent", &payload)?)
         }
-        "dryRunSucceedEvent" => KiroEvent::DryRunSucceeded,
-        "codeEvent" => KiroEvent::Code(code(&payload)?),
-        "toolResultEvent" => KiroEvent::ToolResult(tool_result(&payload)?),
-        "supplementaryWebLinksEvent" => KiroEvent::SupplementaryWebLinks(web_links(&payload)?),
-        "followupPromptEvent" => KiroEvent::FollowupPrompt(followup_prompt(&payload)?),
+        b"dryRunSucceedEvent" => KiroEvent::DryRunSucceeded,
+        b"codeEvent" => KiroEvent::Code(code(&payload)?),
+        b"toolResultEvent" => KiroEvent::ToolResult(tool_result(&payload)?),
+        b"supplementaryWebLinksEvent" => KiroEvent::SupplementaryWebLinks(web_links(&payload)?),
+        b"followupPromptEvent" => KiroEvent::FollowupPrompt(followup_prompt(&payload)?),
         unknown => KiroEvent::Unknown {
-            event_type: ByteString::from(unknown),
+            event_type: ByteString::from(&*String::from_utf8_lossy(unknown)),
             payload,
         },
     };
     Ok(event)
 }
 
-/// Text is nine events out of ten, so its two usual shapes are sliced out of the payload without a parse.
-fn assistant_response(payload: &Bytes) -> Result<AssistantResponse, EventError> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wire<'a> {
-        #[serde(borrow)]
-        content: Option<&'a RawValue>,
-        #[serde(borrow, default)]
-        model_id: Option<&'a RawValue>,
-    }
-
-    if let Some(event) = scan_assistant_response(payload) {
-        return Ok(event);
-    }
-    const EVENT: &str = "assistantResponseEvent";
-    let wire: Wire<'_> = parse(EVENT, payload)?;
-    Ok(AssistantResponse {
-        content: optional(EVENT, payload, wire.content, text_piece)?.unwrap_or_default(),
-        model_id: optional(EVENT, payload, wire.model_id, json_text)?,
-    })
-}
-
 /// Reads `{"content":"…"}` and `{"content":"…","modelId":"…"}` exactly as the service writes them; `None`
 /// for everything else, which is then parsed.
-fn scan_assistant_response(payload: &Bytes) -> Option<AssistantResponse> {
+fn scan_assistant_response(frame: &Frame) -> Option<AssistantResponse> {
     const CONTENT: &[u8] = br#"{"content":""#;
     const MODEL: &[u8] = br#"","modelId":""#;
+    let payload = frame.payload_bytes();
     let rest = payload.strip_prefix(CONTENT)?;
     let content_end = CONTENT.len() + string_length(rest)?;
+    let mut end = content_end;
     let mut model_id = None;
-    let end = match payload[content_end..].strip_prefix(MODEL) {
-        None => content_end,
-        Some(rest) => {
-            let start = content_end + MODEL.len();
-            let end = start + memchr::memchr2(b'"', b'\\', rest)?;
-            model_id = Some(JsonText::from_escaped(payload.slice(start..end)).ok()?);
-            end
-        }
-    };
+    if let Some(rest) = payload[content_end..].strip_prefix(MODEL) {
+        let start = content_end + MODEL.len();
+        end = start + memchr::memchr2(b'"', b'\\', rest)?;
+        model_id = Some(JsonText::from_escaped(frame.payload_slice(start..end)).ok()?);
+    }
     if &payload[end..] != br#""}"# {
         return None;
     }
-    let content = TextPiece::from_escaped(payload.slice(CONTENT.len()..content_end)).ok()?;
+    let content = TextPiece::from_escaped(frame.payload_slice(CONTENT.len()..content_end)).ok()?;
     Some(AssistantResponse { content, model_id })
 }
 
@@ -136,6 +147,24 @@ fn string_length(text: &[u8]) -> Option<usize> {
         }
         at += 2;
     }
+}
+
+fn assistant_response(payload: &Bytes) -> Result<AssistantResponse, EventError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        content: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        model_id: Option<&'a RawValue>,
+    }
+
+    const EVENT: &str = "assistantResponseEvent";
+    let wire: Wire<'_> = parse(EVENT, payload)?;
+    Ok(AssistantResponse {
+        content: optional(EVENT, payload, wire.content, text_piece)?.unwrap_or_default(),
+        model_id: optional(EVENT, payload, wire.model_id, json_text)?,
+    })
 }
 
 fn reasoning_content(payload: &Bytes) -> Result<ReasoningContent, EventError> {

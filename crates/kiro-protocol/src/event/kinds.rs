@@ -31,7 +31,7 @@ pub enum KiroEvent {
     /// `toolResultEvent`: the result of a tool that ran in the service. Modelled, not seen.
     ToolResult(ToolResult),
     /// `metadataEvent`: why the message ended. Modelled, captured.
-    Metadata(Metadata),
+    Metadata(Box<Metadata>),
     /// `contextUsageEvent`: how full the context window is. Modelled, captured.
     ContextUsage(ContextUsage),
     /// `meteringEvent`: what the request cost. Modelled, captured.

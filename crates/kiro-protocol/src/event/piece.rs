@@ -33,6 +33,9 @@ impl TextPiece {
     ///
     /// As [`JsonText::from_escaped`], except that halves of pairs are welcome.
     pub fn from_escaped(escaped: Bytes) -> Result<Self, TextError> {
+        if memchr::memchr(b'\\', &escaped).is_none() {
+            return JsonText::from_escaped(escaped).map(Self::from);
+        }
         match JsonText::from_escaped(escaped.clone()) {
             Ok(text) => Ok(Self::from(text)),
             Err(error) => Self::with_halves(escaped).ok_or(error),

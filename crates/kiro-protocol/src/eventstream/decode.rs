@@ -91,6 +91,11 @@ pub struct FrameDecoder {
     partial: BytesMut,
     /// The verified prelude of the frame at the front, whose bytes are still unread.
     prelude: Option<Prelude>,
+    /// A header block that has been checked. Kiro writes the same headers for every event of a kind, so
+    /// most blocks are equal to the one before and need no second look.
+    checked_headers: Vec<u8>,
+    /// Has seen nothing. Copied for each frame, because making one asks for the processor's abilities.
+    hasher: Hasher,
     /// Bytes of the stream before the frame at the front.
     offset: u64,
     failed: Option<FrameError>,
@@ -109,6 +114,8 @@ impl FrameDecoder {
             segment: Bytes::new(),
             partial: BytesMut::new(),
             prelude: None,
+            checked_headers: Vec::new(),
+            hasher: Hasher::new(),
             offset: 0,
             failed: None,
         }
@@ -179,7 +186,8 @@ impl FrameDecoder {
         let prelude = match self.prelude.take() {
             Some(prelude) => prelude,
             None if self.fill(PRELUDE_BYTES) => {
-                Prelude::read(self.front(), &self.limits, self.offset)?
+                let hasher = self.hasher.clone();
+                Prelude::read(self.front(), hasher, &self.limits, self.offset)?
             }
             None => return Ok(None),
         };
@@ -189,9 +197,21 @@ impl FrameDecoder {
             return Ok(None);
         }
         let message = self.take(length);
-        let frame = prelude.verify(message, &self.limits, self.offset)?;
+        let headers_end = PRELUDE_BYTES + prelude.headers_length;
+        prelude.verify(&message, self.offset)?;
+        self.check_headers(&message[PRELUDE_BYTES..headers_end])?;
         self.offset += length as u64;
-        Ok(Some(frame))
+        Ok(Some(Frame::new(message, headers_end)))
+    }
+
+    /// Reads every header once, so that whoever walks over them later cannot fail.
+    fn check_headers(&mut self, block: &[u8]) -> Result<(), FrameError> {
+        if block != self.checked_headers {
+            check_headers(block, &self.limits, self.offset)?;
+            self.checked_headers.clear();
+            self.checked_headers.extend_from_slice(block);
+        }
+        Ok(())
     }
 
     /// Makes the first `length` unread bytes lie in one piece. Says whether they have arrived; if not,
@@ -244,8 +264,12 @@ struct Prelude {
 impl Prelude {
     /// Verifies the prelude that `bytes` begin with: first its checksum, then the lengths against each
     /// other and against the limits.
-    fn read(bytes: &[u8], limits: &Limits, offset: u64) -> Result<Self, FrameError> {
-        let mut hasher = Hasher::new();
+    fn read(
+        bytes: &[u8],
+        mut hasher: Hasher,
+        limits: &Limits,
+        offset: u64,
+    ) -> Result<Self, FrameError> {
         hasher.update(&bytes[..LENGTHS_BYTES]);
         let expected = hasher.clone().finalize();
         let actual = read_u32(bytes, LENGTHS_BYTES);
@@ -295,13 +319,13 @@ impl Prelude {
         })
     }
 
-    /// Verifies the message checksum and the headers of the whole `message`.
-    fn verify(self, message: Bytes, limits: &Limits, offset: u64) -> Result<Frame, FrameError> {
+    /// Verifies the checksum of the whole `message`.
+    fn verify(self, message: &[u8], offset: u64) -> Result<(), FrameError> {
         let mut hasher = self.hasher;
         let checksum_at = self.message_length - CHECKSUM_BYTES;
         hasher.update(&message[LENGTHS_BYTES..checksum_at]);
         let expected = hasher.finalize();
-        let actual = read_u32(&message, checksum_at);
+        let actual = read_u32(message, checksum_at);
         if actual != expected {
             return Err(FrameError::MessageChecksum {
                 offset,
@@ -309,13 +333,10 @@ impl Prelude {
                 actual,
             });
         }
-        let headers_end = PRELUDE_BYTES + self.headers_length;
-        check_headers(&message[PRELUDE_BYTES..headers_end], limits, offset)?;
-        Ok(Frame::new(message, headers_end))
+        Ok(())
     }
 }
 
-/// Reads every header once, so that whoever walks over them later cannot fail.
 fn check_headers(block: &[u8], limits: &Limits, offset: u64) -> Result<(), FrameError> {
     let mut rest = block;
     let mut count = 0;

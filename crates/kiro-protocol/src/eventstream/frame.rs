@@ -1,6 +1,7 @@
 //! A frame and its headers.
 
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -58,6 +59,12 @@ impl Frame {
         &self.message[self.headers_end..self.message.len() - CHECKSUM_BYTES]
     }
 
+    /// A part of the payload, as a slice of the buffer. The range lies in the payload.
+    pub(crate) fn payload_slice(&self, part: Range<usize>) -> Bytes {
+        let start = self.headers_end;
+        self.message.slice(start + part.start..start + part.end)
+    }
+
     /// Length of the whole frame in bytes.
     pub fn message_bytes(&self) -> usize {
         self.message.len()
@@ -67,17 +74,29 @@ impl Frame {
         &self.message[PRELUDE_BYTES..self.headers_end]
     }
 
-    /// Compares names as bytes, so that only the header asked for is checked for UTF-8.
+    /// Compares names as bytes, so that only the header asked for is read as text.
     fn find(&self, name: &str) -> Option<RawValue<'_>> {
+        let mut headers = self.raw_headers();
+        let found = headers.find(|header| header.name == name.as_bytes());
+        found.map(|header| header.value)
+    }
+
+    /// The headers whose value is a string, as bytes of checked UTF-8.
+    pub(crate) fn string_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.raw_headers().filter_map(|header| match header.value {
+            RawValue::Text(text) => Some((header.name, text)),
+            RawValue::Checked(_) => None,
+        })
+    }
+
+    fn raw_headers(&self) -> impl Iterator<Item = RawHeader<'_>> {
         let mut rest = self.header_block();
-        while !rest.is_empty() {
+        std::iter::from_fn(move || {
+            // The decoder has checked every header, so an error is only the end of the block.
             let (header, after) = RawHeader::read(rest).ok()?;
-            if header.name == name.as_bytes() {
-                return Some(header.value);
-            }
             rest = after;
-        }
-        None
+            Some(header)
+        })
     }
 }
 
