@@ -3,7 +3,14 @@ import { test } from "node:test";
 
 import OpenAI from "openai";
 
-import { KEY, MODEL, ask, client, connect } from "./support.mjs";
+import { KEY, MODEL, client, connect, simulator } from "./support.mjs";
+
+// Asks with an account of its own: one that was refused rests, and no other test may feel it.
+async function ask(content, options = {}) {
+  const { refreshToken } = await simulator.login();
+  const guest = connect(`${KEY}:${refreshToken}`);
+  return guest.chat.completions.create({ model: MODEL, messages: [{ role: "user", content }], ...options });
+}
 
 // Checks the class of an error and some of its members.
 function rejects(promise, kind, members) {

@@ -3,6 +3,13 @@ import pytest
 from conftest import MODEL, connect
 
 
+@pytest.fixture
+def client(key, simulator):
+    """A client with an account of its own: one that was refused rests, and no other test may feel it."""
+    with connect(f"{key}:{simulator.login()['refreshToken']}") as client:
+        yield client
+
+
 def test_a_wrong_key_is_refused(key):
     with connect(key + "x") as client, pytest.raises(openai.AuthenticationError) as caught:
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
