@@ -9,11 +9,13 @@
     reason = "a program talks to its user"
 )]
 
+mod bench;
 mod ci;
 mod clients;
 mod process;
 mod purity;
 mod service;
+mod stage;
 mod workspace;
 
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ Commands:
   ci [--fast]                 every check in order; --fast leaves out the real clients
   clients [python] [node]     the official OpenAI clients against the gateway and the simulator
   purity                      what each crate may depend on
+  bench [--seconds N] [--json]
+                              the whole path, beside bare hyper pass-throughs of the same bytes
 ";
 
 /// What a chore may fail with; printed with its causes.
@@ -38,6 +42,7 @@ enum Chore {
     Ci { fast: bool },
     Clients(Vec<clients::Client>),
     Purity,
+    Bench(bench::Options),
     Help,
 }
 
@@ -76,7 +81,26 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
             clients.map(Chore::Clients)
         }
         ["purity"] => Some(Chore::Purity),
+        ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
         _ => None,
+    }
+}
+
+fn bench_options(mut arguments: &[&str]) -> Option<bench::Options> {
+    let mut options = bench::Options::default();
+    loop {
+        arguments = match arguments {
+            [] => return Some(options),
+            ["--json", rest @ ..] => {
+                options.json = true;
+                rest
+            }
+            ["--seconds", seconds, rest @ ..] => {
+                options.seconds = seconds.parse().ok().filter(|seconds| *seconds > 0)?;
+                rest
+            }
+            _ => return None,
+        };
     }
 }
 
@@ -85,6 +109,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
         Chore::Purity => purity::check(&Workspace::find()?),
+        Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::Help => {
             print!("{USAGE}");
             Ok(())
@@ -114,6 +139,16 @@ mod tests {
             ),
             (&["clients", "cobol"], None),
             (&["purity"], Some(Chore::Purity)),
+            (&["bench"], Some(Chore::Bench(bench::Options::default()))),
+            (
+                &["bench", "--json", "--seconds", "5"],
+                Some(Chore::Bench(bench::Options {
+                    seconds: 5,
+                    json: true,
+                })),
+            ),
+            (&["bench", "--seconds", "0"], None),
+            (&["bench", "--seconds"], None),
             (&["deploy"], None),
         ] {
             assert_eq!(parse(arguments), chore, "{arguments:?}");

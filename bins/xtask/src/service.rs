@@ -75,6 +75,11 @@ impl Service {
         })
     }
 
+    /// The id of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Waits for a line in which `find` finds something.
     pub(crate) fn wait_for(
         &self,

@@ -13,11 +13,20 @@
 mod install;
 mod node;
 mod python;
-mod stage;
+
+use std::process::Command;
+use std::time::Duration;
 
 use crate::Failure;
+use crate::process;
+use crate::stage::{Build, KEY, Stage};
 use crate::workspace::Workspace;
-use stage::Stage;
+
+/// All tests of one client take seconds; only a hanging stream takes minutes.
+const DEADLINE: Duration = Duration::from_secs(300);
+
+/// One retry is enough to be seen, and the tests of refusals need not wait for more.
+const SETTINGS: [(&str, &str); 1] = [("MAX_RETRIES", "1")];
 
 /// Somebody else's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,14 +60,29 @@ impl Client {
 ///
 /// A package cannot be installed, a test fails, or the gateway does not survive.
 pub(crate) fn run(workspace: &Workspace, clients: &[Client]) -> Result<(), Failure> {
-    stage::build(workspace)?;
     for client in clients {
         let mut test = match client {
             Client::Python => python::prepare(workspace)?,
             Client::Node => node::prepare(workspace)?,
         };
-        let stage = Stage::start(workspace, client.name())?;
-        stage.perform(&mut test)?;
+        let folder = workspace.target.join("clients/stage").join(client.name());
+        let mut stage = Stage::start(workspace, Build::Debug, &folder, &SETTINGS)?;
+        perform(&mut test, &stage)?;
+        stage.check()?;
     }
     Ok(())
+}
+
+fn perform(test: &mut Command, stage: &Stage) -> Result<(), Failure> {
+    test.env("GATEWAY_URL", &stage.gateway_url);
+    test.env("GATEWAY_KEY", KEY);
+    test.env("SIMULATOR_URL", &stage.simulator_url);
+    // A developer's own proxy must not come between.
+    test.env("NO_PROXY", "127.0.0.1")
+        .env("no_proxy", "127.0.0.1");
+    process::run_until(test, DEADLINE).map_err(|error| {
+        let log = stage.gateway.end_of_log();
+        eprintln!("\nThe gateway's log ends with:\n{log}\n");
+        error.into()
+    })
 }

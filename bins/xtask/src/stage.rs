@@ -1,4 +1,4 @@
-//! What a client is tested against: the program twice, as the simulated service and as the gateway.
+//! What clients and measurements run against: the program twice, as the simulated service and as the gateway.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,47 +10,74 @@ use crate::process;
 use crate::service::Service;
 use crate::workspace::Workspace;
 
-/// The key of the gateway under test.
-const KEY: &str = "key-of-the-client-tests";
+/// The key of the gateway.
+pub(crate) const KEY: &str = "key-of-the-client-tests";
 
 /// A debug build on a busy machine starts within seconds.
 const START: Duration = Duration::from_secs(60);
 
-/// All tests of one client take seconds; only a hanging stream takes minutes.
-const TESTS: Duration = Duration::from_secs(300);
-
-/// A gateway and a simulator of its own, both stopped when this is dropped.
-#[must_use]
-pub(super) struct Stage {
-    simulator: Service,
-    simulator_url: String,
-    gateway: Service,
-    gateway_url: String,
+/// Which build of the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// Built fast.
+    Debug,
+    /// Built to be fast.
+    Release,
 }
 
-/// Builds the program that plays both parts.
-pub(super) fn build(workspace: &Workspace) -> Result<(), Failure> {
-    let arguments = ["build", "--locked", "--bin", "kiro-2api"];
-    Ok(process::run(&mut workspace.command("cargo", &arguments))?)
+/// A gateway and a simulator of its own, both stopped when this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Stage {
+    pub(crate) simulator: Service,
+    pub(crate) simulator_url: String,
+    pub(crate) gateway: Service,
+    pub(crate) gateway_url: String,
+}
+
+impl Build {
+    /// Builds one target, such as `--bin kiro-2api`.
+    pub(crate) fn make(self, workspace: &Workspace, target: &[&str]) -> Result<(), Failure> {
+        let mut build = workspace.command("cargo", &["build", "--locked"]);
+        if self == Self::Release {
+            build.arg("--release");
+        }
+        Ok(process::run(build.args(target))?)
+    }
+
+    /// Where Cargo puts what it builds.
+    pub(crate) fn folder(self, workspace: &Workspace) -> PathBuf {
+        workspace.target.join(match self {
+            Self::Debug => "debug",
+            Self::Release => "release",
+        })
+    }
 }
 
 impl Stage {
-    /// Starts both on ephemeral ports.
-    pub(super) fn start(workspace: &Workspace, client: &str) -> Result<Self, Failure> {
-        // The program reads `.env` where it runs, and this must not be the developer's own.
-        let folder = workspace.target.join("clients/stage").join(client);
-        fs::create_dir_all(&folder)?;
+    /// Builds the program and starts both on ephemeral ports. Their logs go to `folder`, and `settings` to
+    /// the gateway's environment.
+    pub(crate) fn start(
+        workspace: &Workspace,
+        build: Build,
+        folder: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<Self, Failure> {
+        build.make(workspace, &["--bin", "kiro-2api"])?;
+        let binary = build.folder(workspace).join("kiro-2api");
+        fs::create_dir_all(folder)?;
 
-        let mut sim = program(workspace, "sim", &folder);
+        let mut sim = program(&binary, "sim", folder);
         let simulator = Service::start(&mut sim, &folder.join("simulator.log"))?;
         let simulator_url = simulator.wait_for(START, address)?;
         let login = simulator.wait_for(START, |line| quoted(line, "export REFRESH_TOKEN="))?;
 
-        let mut serve = program(workspace, "serve", &folder);
+        let mut serve = program(&binary, "serve", folder);
         serve.env("PROXY_API_KEY", KEY);
         serve.env("REFRESH_TOKEN", login);
         serve.env("KIRO_2API_UPSTREAM__ENDPOINT", &simulator_url);
         serve.env("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", &simulator_url);
+        serve.envs(settings.iter().copied());
         let gateway = Service::start(&mut serve, &folder.join("gateway.log"))?;
         let gateway_url = gateway.wait_for(START, address)?;
         Ok(Self {
@@ -61,37 +88,17 @@ impl Stage {
         })
     }
 
-    /// Runs the tests of a client and looks at what they left behind.
-    pub(super) fn perform(mut self, test: &mut Command) -> Result<(), Failure> {
-        test.env("GATEWAY_URL", &self.gateway_url);
-        test.env("GATEWAY_KEY", KEY);
-        test.env("SIMULATOR_URL", &self.simulator_url);
-        // A developer's own settings for the client must not lead it elsewhere.
-        for name in [
-            "OPENAI_API_KEY",
-            "OPENAI_BASE_URL",
-            "HTTP_PROXY",
-            "http_proxy",
-            "ALL_PROXY",
-        ] {
-            test.env_remove(name);
-        }
-        if let Err(error) = process::run_until(test, TESTS) {
-            eprintln!(
-                "The gateway's log ends with:\n{}",
-                self.gateway.end_of_log()
-            );
-            return Err(error.into());
-        }
+    /// Whether both still run, and have not panicked on the way.
+    pub(crate) fn check(&mut self) -> Result<(), Failure> {
         self.simulator.check()?;
         self.gateway.check()?;
         Ok(())
     }
 }
 
-/// The program, with nothing from our environment and an address of the system's choice.
-fn program(workspace: &Workspace, command: &str, folder: &Path) -> Command {
-    let binary: PathBuf = workspace.target.join("debug/kiro-2api");
+/// The program, with nothing from our environment and an address of the system's choice. It reads `.env`
+/// where it runs, and that must not be the developer's own.
+fn program(binary: &Path, command: &str, folder: &Path) -> Command {
     let mut program = Command::new(binary);
     program.args([command, "--listen", "127.0.0.1:0"]);
     program.env_clear().current_dir(folder);
@@ -99,7 +106,7 @@ fn program(workspace: &Workspace, command: &str, folder: &Path) -> Command {
 }
 
 /// The base URL in a line such as `Kiro-2API 0.1.0 listens on http://127.0.0.1:8000`.
-fn address(line: &str) -> Option<String> {
+pub(crate) fn address(line: &str) -> Option<String> {
     let (_, url) = line.split_once(" listens on ")?;
     url.starts_with("http://").then(|| url.trim().to_owned())
 }
