@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, header};
 
 use crate::body::{self, Body, DynError};
 use crate::error::{Error, ErrorKind};
-use crate::relay::{Relay, Reply, Silence};
+use crate::relay::{Relay, Reply, Silence, drained, shutting_down};
 use crate::shared::Shared;
 use crate::surface::{Accepted, Context, Mode, Surface};
 use crate::telemetry::{Ending, Record};
@@ -159,11 +159,14 @@ async fn complete(
     reply: Reply,
     mut record: Record,
 ) -> Result<Response<Body>, Error> {
-    let collected = tokio::time::timeout(
-        shared.timeouts.total,
-        collect(shared, &mut accepted, reply, &mut record),
-    );
-    let out = match collected.await.unwrap_or_else(|_| Err(too_slow(shared))) {
+    let collecting = collect(shared, &mut accepted, reply, &mut record);
+    let collected = tokio::select! {
+        collected = tokio::time::timeout(shared.timeouts.total, collecting) => {
+            collected.unwrap_or_else(|_| Err(too_slow(shared)))
+        }
+        () = drained(shared.drain.subscribe()) => Err(shutting_down()),
+    };
+    let out = match collected {
         Ok(out) => out,
         Err(error) => {
             record.end(Ending::Failed, error.status());

@@ -52,15 +52,10 @@ impl Relay {
         reply: Reply,
         encoder: Box<dyn ReplyEncoder>,
         silence: Silence,
-        mut draining: watch::Receiver<bool>,
+        draining: watch::Receiver<bool>,
         record: Record,
     ) -> Self {
-        let drained = Box::pin(async move {
-            if draining.wait_for(|over| *over).await.is_err() {
-                // The gateway itself is gone, and with it the reason to end early.
-                std::future::pending().await
-            }
-        });
+        let drained = Box::pin(drained(draining));
         Self {
             reply,
             encoder,
@@ -138,12 +133,12 @@ impl Relay {
         if self.drained.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Step::Failed(shutting_down()));
         }
+        if let Reply::Opening(_) = self.reply {
+            // Attempts have limits of their own; a gap is what lies between two events.
+            self.silence.heard();
+        }
         match ready!(self.silence.poll(cx)) {
             Due::KeepAlive => Poll::Ready(Step::KeepAlive),
-            // While attempts are made, they have limits of their own.
-            Due::TimedOut if matches!(self.reply, Reply::Opening(_)) => {
-                Poll::Ready(Step::KeepAlive)
-            }
             Due::TimedOut => Poll::Ready(Step::Failed(stalled(self.silence.gap))),
         }
     }
@@ -224,10 +219,7 @@ impl Silence {
                 None
             };
             let next = (self.heard + self.gap).min(self.wrote + self.keep_alive);
-            // A deadline in the past (`TimedOut` that was not acted upon) is looked at again later.
-            self.timer
-                .as_mut()
-                .reset(next.max(now + Duration::from_millis(10)));
+            self.timer.as_mut().reset(next);
             if let Some(due) = due {
                 return Poll::Ready(due);
             }
@@ -243,11 +235,20 @@ fn stalled(gap: Duration) -> Error {
     Error::new(ErrorKind::Timeout, message)
 }
 
-fn shutting_down() -> Error {
+/// What is said when the drain deadline cuts an answer off.
+pub(crate) fn shutting_down() -> Error {
     Error::new(
         ErrorKind::ShuttingDown,
         "The gateway is shutting down; the answer is incomplete. Try again in a moment.",
     )
+}
+
+/// Waits until the drain deadline has passed and open answers must end.
+pub(crate) async fn drained(mut draining: watch::Receiver<bool>) {
+    if draining.wait_for(|over| *over).await.is_err() {
+        // The gateway itself is gone, and with it the reason to end early.
+        std::future::pending().await
+    }
 }
 
 #[cfg(test)]

@@ -9,11 +9,11 @@ use std::time::Duration;
 use http_body_util::BodyExt as _;
 use kiro_gateway::ServerOptions;
 use kiro_sim::{Matcher, Script, SimOptions};
-use support::{House, streamed};
+use support::{House, streamed, whole};
 
 #[tokio::test]
 async fn an_open_stream_is_finished_and_nobody_new_is_let_in() {
-    let mut house = House::start().await;
+    let house = House::start().await;
     let pieces = ["a ", "b ", "c ", "d "];
     house.sim.script(
         Matcher::any(),
@@ -38,8 +38,7 @@ async fn an_open_stream_is_finished_and_nobody_new_is_let_in() {
 async fn at_the_deadline_an_open_stream_says_goodbye() {
     let mut server = ServerOptions::default();
     server.drain = Duration::from_millis(100);
-    let mut house =
-        House::built(SimOptions::default(), support::client_tls(), server, |_| {}).await;
+    let house = House::built(SimOptions::default(), support::client_tls(), server, |_| {}).await;
     house
         .sim
         .script(Matcher::any(), Script::new().text("One ").hang());
@@ -52,5 +51,31 @@ async fn at_the_deadline_an_open_stream_says_goodbye() {
         "{text}"
     );
     assert!(!text.contains("\"finish_reason\":\"stop\""), "{text}");
+    house.stopped().await;
+}
+
+#[tokio::test]
+async fn at_the_deadline_an_answer_in_one_piece_becomes_a_503() {
+    let mut server = ServerOptions::default();
+    server.drain = Duration::from_millis(100);
+    let house = House::built(SimOptions::default(), support::client_tls(), server, |_| {}).await;
+    house
+        .sim
+        .script(Matcher::any(), Script::new().text("One ").hang());
+    let response = {
+        let request = whole("x");
+        let asking = house.open_chat(&request);
+        let streaming = house
+            .sim
+            .wait_until(|state| state.open_streams == 1, support::SOON);
+        let mut asking = std::pin::pin!(asking);
+        tokio::select! {
+            _ = &mut asking => panic!("there is no answer yet"),
+            streaming = streaming => streaming.unwrap(),
+        };
+        house.stop();
+        asking.await
+    };
+    assert_eq!(response.status(), 503);
     house.stopped().await;
 }

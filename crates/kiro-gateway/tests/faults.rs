@@ -202,6 +202,23 @@ async fn keep_alives_flow_while_a_model_thinks_and_spoil_nothing() {
 }
 
 #[tokio::test]
+async fn attempts_that_take_longer_than_a_gap_are_neither_cut_nor_drowned_in_keep_alives() {
+    let house = House::with(Default::default(), |options| {
+        options.timeouts.patience = Duration::from_millis(20);
+        options.timeouts.gap = Duration::from_millis(50);
+    })
+    .await;
+    let late = Script::new()
+        .delay(Duration::from_millis(500))
+        .text("Done.")
+        .stop("END_TURN");
+    house.sim.script(Matcher::any(), late);
+    let answer = house.chat(&streamed("think")).await;
+    assert_eq!(answer.streamed_text(), "Done.");
+    assert_eq!(answer.chunks().len(), 3, "role, text, finish");
+}
+
+#[tokio::test]
 async fn after_the_patience_a_refusal_is_in_the_stream() {
     let house = House::with(Default::default(), |options| {
         options.timeouts.patience = Duration::from_millis(50)

@@ -22,7 +22,7 @@ use kiro_gateway::{Gateway, GatewayOptions, ServerOptions, serve};
 use kiro_sim::{SimOptions, Simulator};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// The key of every gateway here.
@@ -35,7 +35,7 @@ pub const SOON: Duration = Duration::from_secs(10);
 pub struct House {
     pub sim: Simulator,
     pub address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    stop: Arc<Notify>,
     served: JoinHandle<std::io::Result<()>>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
@@ -106,27 +106,24 @@ impl House {
             .await
             .expect("an ephemeral port is free");
         let address = listener.local_addr().expect("it is bound");
-        let (stop, stopped) = oneshot::channel();
-        let served = tokio::spawn(serve(listener, gateway, options, async {
-            let _ = stopped.await;
+        let stop = Arc::new(Notify::new());
+        let stopped = stop.clone();
+        let served = tokio::spawn(serve(listener, gateway, options, async move {
+            stopped.notified().await
         }));
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self {
             sim,
             address,
-            stop: Some(stop),
+            stop,
             served,
             client,
         }
     }
 
     /// Asks the server to stop.
-    pub fn stop(&mut self) {
-        self.stop
-            .take()
-            .expect("it is stopped once")
-            .send(())
-            .expect("it is running");
+    pub fn stop(&self) {
+        self.stop.notify_one();
     }
 
     /// Waits until the server has stopped.
