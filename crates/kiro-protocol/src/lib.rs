@@ -1,4 +1,17 @@
-//! The wire protocol of the Kiro service, sans-IO.
+#![doc = include_str!("../README.md")]
+//!
+//! # Parts
+//!
+//! | module | is |
+//! | --- | --- |
+//! | [`eventstream`] | frames: the binary format, both ways |
+//! | [`event`] | events: the payloads of frames, typed |
+//! | [`reply`] | replies: what the events mean, in order |
+//! | [`conversation`] | conversations: what is asked |
+//! | [`request`] | from a conversation to an HTTP request |
+//! | [`fault`] | what the service refuses, classified |
+//! | [`rpc`] | the small calls: models, profiles, usage, hosted tools |
+//! | [`text`] | text that stays JSON-escaped |
 
 pub mod conversation;
 pub mod event;

@@ -266,6 +266,15 @@ fn parse<'a, T: Deserialize<'a>>(
     event_type: &'static str,
     payload: &'a Bytes,
 ) -> Result<T, EventError> {
+    // serde would take a list for an object and count its members off.
+    let start = payload.iter().position(|byte| !byte.is_ascii_whitespace());
+    if let Some(offset) = start.filter(|at| payload[*at] == b'[') {
+        return Err(EventError::Payload {
+            event_type,
+            offset,
+            fault: PayloadFault::WrongShape,
+        });
+    }
     serde_json::from_slice(payload).map_err(|error| EventError::Payload {
         event_type,
         offset: offset_of(&error, payload),
