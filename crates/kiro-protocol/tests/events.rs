@@ -374,7 +374,7 @@ fn a_broken_payload_is_told_with_its_place() {
         (
             "metadataEvent",
             r#"{"tokenUsage":{"outputTokens":-1}}"#,
-            32,
+            33,
             PayloadFault::WrongShape,
         ),
         ("followupPromptEvent", "{}", 2, PayloadFault::WrongShape),
