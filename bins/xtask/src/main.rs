@@ -31,6 +31,8 @@ Commands:
   purity                      what each crate may depend on
   bench [--seconds N] [--json]
                               the whole path, beside bare hyper pass-throughs of the same bytes
+  bench protocol [--instructions] [--json]
+                              decoding, beside aws-smithy-eventstream and bare crc32fast
 ";
 
 /// What a chore may fail with; printed with its causes.
@@ -43,6 +45,7 @@ enum Chore {
     Clients(Vec<clients::Client>),
     Purity,
     Bench(bench::Options),
+    BenchProtocol(bench::protocol::Options),
     Help,
 }
 
@@ -81,6 +84,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
             clients.map(Chore::Clients)
         }
         ["purity"] => Some(Chore::Purity),
+        ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
         ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
         _ => None,
     }
@@ -104,12 +108,25 @@ fn bench_options(mut arguments: &[&str]) -> Option<bench::Options> {
     }
 }
 
+fn protocol_options(arguments: &[&str]) -> Option<bench::protocol::Options> {
+    let mut options = bench::protocol::Options::default();
+    for argument in arguments {
+        match *argument {
+            "--instructions" => options.instructions = true,
+            "--json" => options.json = true,
+            _ => return None,
+        }
+    }
+    Some(options)
+}
+
 fn perform(chore: &Chore) -> Result<(), Failure> {
     match chore {
         Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
+        Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
         Chore::Help => {
             print!("{USAGE}");
             Ok(())
@@ -149,6 +166,18 @@ mod tests {
             ),
             (&["bench", "--seconds", "0"], None),
             (&["bench", "--seconds"], None),
+            (
+                &["bench", "protocol"],
+                Some(Chore::BenchProtocol(bench::protocol::Options::default())),
+            ),
+            (
+                &["bench", "protocol", "--json", "--instructions"],
+                Some(Chore::BenchProtocol(bench::protocol::Options {
+                    instructions: true,
+                    json: true,
+                })),
+            ),
+            (&["bench", "protocol", "--seconds", "5"], None),
             (&["deploy"], None),
         ] {
             assert_eq!(parse(arguments), chore, "{arguments:?}");

@@ -8,6 +8,7 @@
 mod cpu;
 mod http;
 mod load;
+pub(crate) mod protocol;
 
 use std::process::Command;
 use std::time::Duration;
