@@ -28,7 +28,7 @@ type Body = UnsyncBoxBody<Bytes, Failure>;
 
 #[derive(Clone)]
 enum Upstream {
-    Pooled(Client<HttpConnector, Full<Bytes>>),
+    Pooled(Arc<Client<HttpConnector, Full<Bytes>>>),
     Inline(Arc<Mutex<Vec<Idle>>>),
 }
 
@@ -48,7 +48,8 @@ async fn main() -> Result<(), Failure> {
         "pooled" => {
             let mut connector = HttpConnector::new();
             connector.set_nodelay(true);
-            Upstream::Pooled(Client::builder(TokioExecutor::new()).build(connector))
+            let client = Client::builder(TokioExecutor::new()).build(connector);
+            Upstream::Pooled(Arc::new(client))
         }
         _ => Upstream::Inline(Arc::default()),
     };
