@@ -18,7 +18,8 @@ pub(crate) struct Workspace {
 }
 
 impl Workspace {
-    /// Asks Cargo, which knows of `CARGO_TARGET_DIR` and of configuration files.
+    /// Asks Cargo, which knows of `CARGO_TARGET_DIR` and of configuration files. The current folder decides, and not
+    /// the one that this program was built in: several checkouts may share a target folder.
     ///
     /// # Errors
     ///
@@ -26,7 +27,6 @@ impl Workspace {
     pub(crate) fn find() -> Result<Self, Failure> {
         let mut metadata = Command::new("cargo");
         metadata.args(["metadata", "--no-deps", "--format-version", "1"]);
-        metadata.current_dir(env!("CARGO_MANIFEST_DIR"));
         let metadata: Value = serde_json::from_str(&process::output(&mut metadata)?)?;
         let place = |key: &str| {
             let path = metadata[key].as_str().map(PathBuf::from);
