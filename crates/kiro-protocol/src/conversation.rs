@@ -420,7 +420,7 @@ pub struct ToolSpec {
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Sampling {
-    /// Most tokens to produce, thoughts included.
+    /// Most tokens to produce, thoughts included. The service refuses 0, so that is not sent.
     pub max_tokens: Option<u32>,
     /// How hard to think.
     pub effort: Option<Effort>,

@@ -226,7 +226,7 @@ proptest! {
     fn a_model_is_only_sent_the_fields_that_it_lists(
         model in 0..Catalog::default().models().len(),
         effort in proptest::option::of(0..6_usize),
-        max_tokens in proptest::option::of(1..100_000_u32),
+        max_tokens in proptest::option::of(prop_oneof![Just(0), 1..100_000_u32]),
     ) {
         let efforts = [Effort::None, Effort::Low, Effort::Medium, Effort::High, Effort::ExtraHigh, Effort::Max];
         let catalog = Catalog::default();

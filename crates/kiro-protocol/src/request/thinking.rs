@@ -180,7 +180,8 @@ impl Capabilities {
             }
             (Thinking::None | Thinking::Tags, _) | (_, None) => {}
         }
-        if let (true, Some(tokens)) = (self.max_tokens, sampling.max_tokens) {
+        // The catalogue's schemas demand at least one token.
+        if let (true, Some(tokens @ 1..)) = (self.max_tokens, sampling.max_tokens) {
             members.push(format!(r#""max_tokens":{tokens}"#));
         }
         (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))
