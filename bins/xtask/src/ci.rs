@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 use crate::clients::{self, Client};
+use crate::fuzz;
 use crate::process;
 use crate::purity;
 use crate::workspace::Workspace;
@@ -15,7 +16,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain.
-const RUST: [Step; 7] = [
+const RUST: [Step; 8] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -51,6 +52,10 @@ const RUST: [Step; 7] = [
     Step {
         name: "test",
         action: |at| cargo(at, &["test", "--locked", "--workspace"]),
+    },
+    Step {
+        name: "seeds of the fuzz targets",
+        action: fuzz::replay,
     },
     Step {
         name: "documentation",

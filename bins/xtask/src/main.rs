@@ -12,6 +12,7 @@
 mod bench;
 mod ci;
 mod clients;
+mod fuzz;
 mod process;
 mod purity;
 mod service;
@@ -33,6 +34,8 @@ Commands:
                               the whole path, beside bare hyper pass-throughs of the same bytes
   bench protocol [--instructions] [--json]
                               decoding, beside aws-smithy-eventstream and bare crc32fast
+  fuzz [--seconds N] [TARGET]
+                              every fuzz target, or one, for N seconds each (60)
 ";
 
 /// What a chore may fail with; printed with its causes.
@@ -46,6 +49,7 @@ enum Chore {
     Purity,
     Bench(bench::Options),
     BenchProtocol(bench::protocol::Options),
+    Fuzz(fuzz::Options),
     Help,
 }
 
@@ -86,6 +90,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["purity"] => Some(Chore::Purity),
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
         ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
+        ["fuzz", options @ ..] => fuzz::Options::parse(options).map(Chore::Fuzz),
         _ => None,
     }
 }
@@ -127,6 +132,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
+        Chore::Fuzz(options) => fuzz::run(&Workspace::find()?, options),
         Chore::Help => {
             print!("{USAGE}");
             Ok(())
@@ -178,6 +184,14 @@ mod tests {
                 })),
             ),
             (&["bench", "protocol", "--seconds", "5"], None),
+            (
+                &["fuzz", "--seconds", "5", "reply"],
+                Some(Chore::Fuzz(fuzz::Options {
+                    seconds: 5,
+                    target: Some("reply".to_owned()),
+                })),
+            ),
+            (&["fuzz", "--fast"], None),
             (&["deploy"], None),
         ] {
             assert_eq!(parse(arguments), chore, "{arguments:?}");

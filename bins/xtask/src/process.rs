@@ -100,7 +100,8 @@ pub(crate) fn not_started(command: &Command, source: io::Error) -> ProcessError 
     }
 }
 
-fn succeeded(command: &Command, status: ExitStatus) -> Result<(), ProcessError> {
+/// The failure of a command that has ended, if it failed.
+pub(crate) fn succeeded(command: &Command, status: ExitStatus) -> Result<(), ProcessError> {
     if status.success() {
         return Ok(());
     }
