@@ -121,7 +121,11 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_command() {
-        let error = run(Command::new("cargo").args(["no-such-command", "-q"])).unwrap_err();
+        let mut command = Command::new("cargo");
+        let command = command
+            .args(["no-such-command", "-q"])
+            .stderr(Stdio::null());
+        let error = run(command).unwrap_err();
         assert!(
             error.to_string().starts_with("`cargo no-such-command -q`"),
             "{error}"
