@@ -216,7 +216,7 @@ fn watch(command: &mut Command, figures: &mut Figures) -> Result<(), Failure> {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             figures.read(&line);
-            if !is_progress(&line) {
+            if !is_noise(&line) {
                 eprintln!("{line}");
             }
         }
@@ -224,10 +224,13 @@ fn watch(command: &mut Command, figures: &mut Figures) -> Result<(), Failure> {
     Ok(process::succeeded(command, child.wait()?)?)
 }
 
-/// Whether a line tells of one more input, as thousands do.
-fn is_progress(line: &str) -> bool {
-    let word = line.split_whitespace().nth(1);
-    line.starts_with('#') && matches!(word, Some("NEW" | "REDUCE" | "RELOAD"))
+/// Whether a line tells of one more input, as thousands do, or belongs to the dictionary at the end.
+fn is_noise(line: &str) -> bool {
+    let event = line.split_whitespace().nth(1);
+    let is_progress = matches!(event, Some("NEW" | "REDUCE" | "RELOAD"));
+    line.starts_with('#') && is_progress
+        || line.starts_with("###### ")
+        || line.starts_with('"') && line.contains("\" # Uses: ")
 }
 
 impl Figures {
@@ -294,8 +297,25 @@ mod tests {
             inputs: 3_218,
         };
         assert_eq!(figures, expected);
-        assert!(is_progress("#7\tNEW    cov: 1"));
-        assert!(!is_progress("#7\tDONE   cov: 1"));
-        assert!(!is_progress("NEW PANIC"));
+    }
+
+    #[test]
+    fn the_thousand_lines_of_every_run_are_left_out() {
+        for line in [
+            "#7\tNEW    cov: 1",
+            "#8\tREDUCE cov: 1",
+            "###### Recommended dictionary. ######",
+            r#""\377\377q" # Uses: 54"#,
+        ] {
+            assert!(is_noise(line), "{line}");
+        }
+        for line in [
+            "#7\tDONE   cov: 1",
+            "#8\tpulse  cov: 1",
+            "NEW panic",
+            "\"x\" # y",
+        ] {
+            assert!(!is_noise(line), "{line}");
+        }
     }
 }
