@@ -20,6 +20,7 @@ mod event;
 mod grammar;
 mod said;
 mod script;
+mod units;
 
 use bytes::{Bytes, BytesMut};
 use kiro_protocol::reply::{Reply, ReplyDecoder, ReplyError, ReplyEvent};
@@ -28,7 +29,7 @@ use crate::cut::{Cuts, byte_by_byte};
 use crate::input::split;
 use grammar::check_grammar;
 use said::check_said;
-use script::Options;
+use script::{Frame, Options};
 
 /// Reads the reply whole and in segments and checks the grammar and that nothing is lost.
 pub fn run(input: &[u8]) {
@@ -37,11 +38,7 @@ pub fn run(input: &[u8]) {
     };
     let options = Options(options);
     let frames = options.frames(rest);
-    let mut stream = BytesMut::new();
-    for frame in &frames {
-        frame.write(&mut stream);
-    }
-    let stream = stream.freeze();
+    let stream = written(&frames);
 
     let whole = read(options, [stream.clone()]);
     assert_eq!(
@@ -57,7 +54,30 @@ pub fn run(input: &[u8]) {
     check_collected(&whole.events);
     if whole.end.is_ok() {
         check_said(options, &frames, &whole.events);
+        if !options.is_tight() {
+            check_divided(options, &frames, &whole.events);
+        }
     }
+}
+
+fn written(frames: &[Frame]) -> Bytes {
+    let mut stream = BytesMut::new();
+    for frame in frames {
+        frame.write(&mut stream);
+    }
+    stream.freeze()
+}
+
+/// Any division of the text into events gives the same reply: here, an event for every character.
+fn check_divided(options: Options, frames: &[Frame], events: &[ReplyEvent]) {
+    let divided: Vec<Frame> = frames.iter().flat_map(Frame::divided).collect();
+    if divided.len() > 1_000 {
+        return;
+    }
+    let divided = read(options, [written(&divided)]);
+    assert_eq!(divided.end, Ok(()));
+    let collected = |events: &[ReplyEvent]| events.iter().cloned().collect::<Reply>();
+    assert_eq!(collected(&divided.events), collected(events));
 }
 
 /// All that a decoder tells.

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::script::{Frame, Options};
+use super::units::{self, Units};
 
 /// A tool use as its fragments say.
 #[derive(Default)]
@@ -17,12 +18,10 @@ struct Use {
     stopped: bool,
 }
 
-/// Compares a reply that ended well with what was sent. Where half a character was sent, which no other
-/// reader takes, there is nothing to compare with.
+/// Compares a reply that ended well with what was sent.
 pub(super) fn check_said(options: Options, frames: &[Frame], events: &[ReplyEvent]) {
     let reply: Reply = events.iter().cloned().collect();
-    if let Some(sent) = members(frames, "assistantResponseEvent", "content") {
-        let sent = sent.concat();
+    if let Some(sent) = sent(frames, "assistantResponseEvent", "content") {
         if !options.thinking_tags() {
             assert_eq!(reply.text(), sent);
         } else if !sent.contains('<') {
@@ -30,16 +29,16 @@ pub(super) fn check_said(options: Options, frames: &[Frame], events: &[ReplyEven
         }
     }
     let is_native = !options.thinking_tags();
-    if let Some(sent) = members(frames, "reasoningContentEvent", "text").filter(|_| is_native) {
-        assert_eq!(reply.reasoning(), sent.concat());
+    if let Some(sent) = sent(frames, "reasoningContentEvent", "text").filter(|_| is_native) {
+        assert_eq!(reply.reasoning(), sent);
     }
-    if let Some(sent) = members(frames, "reasoningContentEvent", "signature") {
+    if let Some(sent) = signatures(frames) {
         let signature = |block: &ReplyBlock| match block {
             ReplyBlock::Reasoning { signature, .. } => signature.clone(),
             _ => None,
         };
         let given: String = reply.blocks.iter().filter_map(signature).collect();
-        assert_eq!(given, sent.concat());
+        assert_eq!(given, sent);
     }
     if let Some(uses) = uses(options, frames) {
         check_uses(&uses, &reply, events);
@@ -56,65 +55,94 @@ fn check_uses(uses: &HashMap<String, Use>, reply: &Reply, events: &[ReplyEvent])
     }
     let is_sound = |sent: &Use| sent.stopped && JsonObject::parse(sent.input.clone()).is_ok();
     if uses.values().all(is_sound) {
-        assert!(
-            !events.contains(&ReplyEvent::ToolUseCut),
-            "a sound tool use is cut"
-        );
+        let is_cut = events.contains(&ReplyEvent::ToolUseCut);
+        assert!(!is_cut, "a sound tool use is cut");
         assert_eq!(reply.tool_uses().count(), uses.len());
     }
 }
 
-/// All values of a text member of the events of one type; `None` when one of them cannot be read.
-fn members(frames: &[Frame], event_type: &str, member: &str) -> Option<Vec<String>> {
-    let frames = frames
-        .iter()
-        .filter(|frame| frame.event_type() == Some(event_type));
-    let mut all = Vec::new();
+/// All that the events of one type say in one member; `None` when one of them cannot be read.
+///
+/// A character may be cut between two events, unless something else is said between them.
+fn sent(frames: &[Frame], event_type: &str, member: &str) -> Option<String> {
+    let speaks = [
+        "assistantResponseEvent",
+        "reasoningContentEvent",
+        "toolUseEvent",
+    ];
+    let mut said = String::new();
+    let mut open = Units::new();
     for frame in frames {
-        let payload: Map<String, Value> = serde_json::from_slice(&frame.payload).ok()?;
-        match payload.get(member) {
-            Some(Value::String(text)) => all.push(text.clone()),
-            None | Some(Value::Null) => {}
-            Some(_) => return None,
+        let is_it = frame.event_type() == Some(event_type);
+        if !is_it
+            && frame
+                .event_type()
+                .is_some_and(|other| speaks.contains(&other))
+        {
+            said += &units::text(&std::mem::take(&mut open));
+        }
+        if !is_it {
+            continue;
+        }
+        let payload = members(frame)?;
+        open.extend(text_of(&payload, member)?);
+        let is_given = |name: &&str| payload.get(*name).is_some_and(|raw| raw.get() != "null");
+        if ["signature", "redactedContent"].iter().any(is_given) {
+            said += &units::text(&std::mem::take(&mut open));
         }
     }
-    Some(all)
+    Some(said + &units::text(&open))
 }
 
-/// Puts the fragments of every tool use together.
+/// Signatures are joined, but a character is not cut between two of them.
+fn signatures(frames: &[Frame]) -> Option<String> {
+    let mut said = String::new();
+    for frame in frames {
+        if frame.event_type() == Some("reasoningContentEvent") {
+            said += &units::text(&text_of(&members(frame)?, "signature")?);
+        }
+    }
+    Some(said)
+}
+
+fn members(frame: &Frame) -> Option<HashMap<String, Box<RawValue>>> {
+    serde_json::from_slice(&frame.payload).ok()
+}
+
+/// The text of a member, empty when it is missing or `null`.
+fn text_of(members: &HashMap<String, Box<RawValue>>, name: &str) -> Option<Units> {
+    match members.get(name).map(|raw| raw.get()) {
+        None | Some("null") => Some(Units::new()),
+        Some(raw) => units::of_json(raw),
+    }
+}
+
+/// Puts the fragments of every tool use together; `None` when half a character was sent.
 fn uses(options: Options, frames: &[Frame]) -> Option<HashMap<String, Use>> {
     let names = options.tool_names();
     let mut uses: HashMap<String, Use> = HashMap::new();
-    let frames = frames
-        .iter()
-        .filter(|frame| frame.event_type() == Some("toolUseEvent"));
-    for frame in frames {
+    let frames = frames.iter();
+    for frame in frames.filter(|frame| frame.event_type() == Some("toolUseEvent")) {
         let payload: Map<String, Value> = serde_json::from_slice(&frame.payload).ok()?;
         let id = payload.get("toolUseId")?.as_str()?;
-        let name = payload
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let name = payload.get("name").and_then(Value::as_str);
         let sent = uses.entry(id.to_owned()).or_insert_with(|| Use {
-            name: names.restore(name).to_owned(),
+            name: names.restore(name.unwrap_or_default()).to_owned(),
             ..Use::default()
         });
         if sent.stopped {
             continue;
         }
         sent.add(&input_of(frame)?);
-        sent.stopped = payload
-            .get("stop")
-            .and_then(Value::as_bool)
-            .unwrap_or_default();
+        let stop = payload.get("stop").and_then(Value::as_bool);
+        sent.stopped = stop.unwrap_or_default();
     }
     Some(uses)
 }
 
 /// What a fragment adds: the text of a string, or the value as it is written.
 fn input_of(frame: &Frame) -> Option<String> {
-    let payload: HashMap<String, Box<RawValue>> = serde_json::from_slice(&frame.payload).ok()?;
-    match payload.get("input").map(|raw| raw.get()) {
+    match members(frame)?.get("input").map(|raw| raw.get()) {
         None | Some("null" | "{}") => Some(String::new()),
         Some(raw) if raw.starts_with('"') => serde_json::from_str(raw).ok(),
         Some(raw) => Some(raw.to_owned()),

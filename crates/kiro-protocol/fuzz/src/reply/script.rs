@@ -1,5 +1,7 @@
 //! What an input says.
 
+use std::collections::HashMap;
+
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::BytesMut;
 use kiro_protocol::Generation;
@@ -39,10 +41,15 @@ impl Options {
         });
         options.thinking_tags = self.thinking_tags();
         options.tool_names = self.tool_names();
-        if self.0 & 8 != 0 {
+        if self.is_tight() {
             options.max_held_bytes = 400;
         }
         options
+    }
+
+    /// Whether a few bytes are too much to hold back.
+    pub(super) fn is_tight(self) -> bool {
+        self.0 & 8 != 0
     }
 
     pub(super) fn frames(self, events: &[u8]) -> Vec<Frame> {
@@ -56,7 +63,7 @@ impl Options {
 }
 
 /// A frame to be written.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Frame {
     headers: Vec<(&'static str, String)>,
     pub(super) payload: Vec<u8>,
@@ -117,6 +124,21 @@ impl Frame {
             },
             _ => Self::event(&name, payload),
         }
+    }
+
+    /// An `assistantResponseEvent` for every character of this one; other frames as they are.
+    pub(super) fn divided(&self) -> Vec<Self> {
+        let text = |payload: &HashMap<String, String>| payload.get("content").cloned();
+        let payload = serde_json::from_slice(&self.payload).ok();
+        let content = payload.as_ref().and_then(text).unwrap_or_default();
+        if self.event_type() != Some("assistantResponseEvent") || content.is_empty() {
+            return vec![self.clone()];
+        }
+        let event = |character: char| {
+            let payload = serde_json::json!({ "content": character }).to_string();
+            Self::event("assistantResponseEvent", payload)
+        };
+        content.chars().map(event).collect()
     }
 
     /// The type of an event, `None` for exceptions and the like.
