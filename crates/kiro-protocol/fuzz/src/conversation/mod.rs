@@ -13,7 +13,8 @@ use arbitrary::Unstructured;
 use kiro_protocol::Generation;
 use kiro_protocol::conversation::{Block, Conversation, ResultPart, Role, Turn};
 use kiro_protocol::request::{
-    BuildError, Diagnostic, PrepareOptions, Prepared, Region, Target, WireProfile, build, prepare,
+    BuildError, Diagnostic, PrepareOptions, Prepared, Region, SchemaCache, Target, WireProfile,
+    build, prepare,
 };
 use kiro_sim::validate::{Rules, validate};
 
@@ -29,11 +30,11 @@ pub fn run(input: &[u8]) {
     let before = conversation.clone();
     let prepared = case.prepared(conversation);
     assert_eq!(*conversation, before, "the input is not changed");
-    assert_eq!(
-        case.prepared(conversation),
-        prepared,
-        "equal input gives an equal result"
-    );
+    let schemas = SchemaCache::new();
+    for cache in ["empty", "filled"] {
+        let again = case.prepared_with(conversation, Some(&schemas));
+        assert_eq!(again, prepared, "equal input, {cache} cache");
+    }
     check_names(conversation, &prepared);
     check_prepared_again(&case, &prepared);
 
@@ -81,7 +82,16 @@ fn rules(profile: &WireProfile) -> &'static Rules {
 
 impl Case {
     fn prepared(&self, conversation: &Conversation) -> Prepared {
+        self.prepared_with(conversation, None)
+    }
+
+    fn prepared_with(
+        &self,
+        conversation: &Conversation,
+        schemas: Option<&SchemaCache>,
+    ) -> Prepared {
         let mut options = PrepareOptions::new(b"tenant");
+        options.schemas = schemas;
         options.reasoning = self.reasoning;
         options.images.count = self.image_limit();
         prepare(conversation, &options)
