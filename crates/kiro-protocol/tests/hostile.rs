@@ -306,3 +306,13 @@ fn an_error_never_quotes_what_was_said() {
     decoder.push(bytes.freeze());
     assert!(!format!("{:?}", decoder.next_frame()).contains(secret));
 }
+
+#[test]
+fn prices_that_add_up_to_no_number_are_left_out() {
+    let price = || event("meteringEvent", r#"{"unit":"credit","usage":1e308}"#);
+    let frames = [text("a"), price(), price(), streams::stop("END_TURN")];
+    let (events, end) = read(ReplyOptions::new(Generation::Krs), frames);
+    assert_eq!(end, Ok(()));
+    let reply: kiro_protocol::reply::Reply = events.into_iter().collect();
+    assert_eq!(reply.usage.credits, Some(1e308));
+}

@@ -239,13 +239,13 @@ impl Assembler {
     }
 
     fn metering(&mut self, event: &Metering) {
-        // A price in another unit cannot be added.
+        // A price in another unit cannot be added, and a sum beyond every number could not be told.
         let unit = event.unit.as_deref().unwrap_or("credit");
-        match event.usage {
-            Some(price) if unit.eq_ignore_ascii_case("credit") => {
-                self.usage.credits = Some(self.usage.credits.unwrap_or_default() + price);
-            }
-            _ => self.ignored += 1,
+        let known = event.usage.filter(|_| unit.eq_ignore_ascii_case("credit"));
+        let sum = known.map(|price| self.usage.credits.unwrap_or_default() + price);
+        match sum.filter(|sum| sum.is_finite()) {
+            Some(sum) => self.usage.credits = Some(sum),
+            None => self.ignored += 1,
         }
     }
 }

@@ -76,9 +76,9 @@ pub enum StopReason {
 pub struct Usage {
     /// Token counts. Modelled by the service; not seen in live streams of 2026.
     pub tokens: Option<TokenUsage>,
-    /// Share of the model's context window in percent, output included. Can pass 100.
+    /// Share of the model's context window in percent, output included. Can pass 100; always finite.
     pub context_percentage: Option<f64>,
-    /// Price in credits; several metering events are summed.
+    /// Price in credits; several metering events are summed. Always finite.
     pub credits: Option<f64>,
 }
 
