@@ -184,7 +184,9 @@ fn fuzz(
     target: &str,
     seconds: u32,
 ) -> Result<Figures, Failure> {
-    let seeds = workspace.root.join(PACKAGE).join("corpus").join(target);
+    let package = workspace.root.join(PACKAGE);
+    let seeds = package.join("corpus").join(target);
+    let words = package.join("dict").join(format!("{target}.dict"));
     let corpus = workspace.target.join("fuzz/corpus").join(target);
     let artifacts = workspace.target.join("fuzz/artifacts").join(target);
     for folder in [&corpus, &artifacts] {
@@ -196,6 +198,9 @@ fn fuzz(
     command.arg(format!("-timeout={TIMEOUT_SECONDS}"));
     command.arg(format!("-rss_limit_mb={MEMORY_MIB}"));
     command.arg(format!("-artifact_prefix={}/", artifacts.display()));
+    if words.exists() {
+        command.arg(format!("-dict={}", words.display()));
+    }
     command.arg("-print_final_stats=1").args([&corpus, &seeds]);
     let mut figures = Figures::default();
     watch(&mut command, &mut figures).map_err(|source| Found {
