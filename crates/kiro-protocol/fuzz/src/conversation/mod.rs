@@ -36,6 +36,7 @@ pub fn run(input: &[u8]) {
         assert_eq!(again, prepared, "equal input, {cache} cache");
     }
     check_names(conversation, &prepared);
+    check_thoughts(&prepared);
     check_prepared_again(&case, &prepared);
 
     let [first, ..] = WireProfile::ALL;
@@ -149,6 +150,14 @@ fn check_names(conversation: &Conversation, prepared: &Prepared) {
             "{} is not in {declared:?}",
             tool.name
         );
+    }
+}
+
+/// A message has one place for thoughts.
+fn check_thoughts(prepared: &Prepared) {
+    for turn in &prepared.conversation.turns {
+        let is_thought = |block: &&Block| matches!(block, Block::Reasoning(_));
+        assert!(turn.blocks.iter().filter(is_thought).count() <= 1);
     }
 }
 
