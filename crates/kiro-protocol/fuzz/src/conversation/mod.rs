@@ -212,13 +212,10 @@ fn check_growth(case: &Case, end: usize) {
     let next = conversation.turns.get(end);
     let is_answered =
         next.is_some_and(|turn| turn.role == Role::Assistant && leaves_something(turn));
+    let [shorter, longer] = [&shorter, conversation].map(|one| case.prepared(one));
     for profile in WireProfile::ALL {
-        let body = |conversation| case.body(&case.prepared(conversation), profile);
-        let (short, long) = (
-            body(&shorter).expect("something is said"),
-            body(conversation),
-        );
-        let long = long.expect("something is said");
+        let body = |prepared| case.body(prepared, profile).expect("something is said");
+        let (short, long) = (body(&shorter), body(&longer));
         let (before, _) = short
             .split_once(r#","currentMessage":"#)
             .expect("a current message");
