@@ -41,7 +41,7 @@ pub use crate::refresh::{DEFAULT_IDP_HOSTS, HttpRefresher, HttpRefresherOptions}
 pub use crate::refresh::{Refreshed, Refresher, Refusal};
 pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_region};
 pub use crate::secret::Secret;
-pub use crate::store::{CredentialStore, FileStore, MemoryStore};
+pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore};
 pub use crate::token::{AccessToken, Freshness, Margins, Overrides, TokenSource, freshness};
 
 /// What the traits of this crate return, so that they stay usable as trait objects.

@@ -1,5 +1,6 @@
 //! Where credentials live between refreshes.
 
+mod claim;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 mod file;
@@ -7,7 +8,9 @@ mod memory;
 mod replace;
 
 use std::fmt;
+use std::future::ready;
 
+pub use self::claim::Claim;
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;
 use crate::BoxFuture;
@@ -46,4 +49,22 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// keeps using it and tries again later. A source that is read-only by design is not an error: the
     /// store warns once and returns `Ok`, since trying again changes nothing.
     fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>>;
+
+    /// Waits for the exclusive right to refresh the credential. Under one claim the credential is read
+    /// again, refreshed and saved, so that no other process shows the same refresh token meanwhile.
+    ///
+    /// The default is for stores that belong to this process alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Transient`](crate::AuthErrorKind::Transient) when somebody else has held it for too long,
+    /// [`StoreFailed`](crate::AuthErrorKind::StoreFailed) when it cannot be asked for. Nothing is refreshed
+    /// then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a claim that nobody waits for any more is given back.
+    fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
+        Box::pin(ready(Ok(Claim::unshared())))
+    }
 }

@@ -36,6 +36,8 @@ pub(super) fn start(shared: Arc<Shared>, landing: watch::Sender<Landing>) {
 }
 
 async fn fly(shared: &Arc<Shared>) -> Result<AccessToken, AuthError> {
+    // Held until what the refresh has brought is saved.
+    let _claim = shared.store.claim().await?;
     let mut candidates = Vec::new();
     let mut refusal = None;
     for _ in 0..MAX_ATTEMPTS {
@@ -202,7 +204,7 @@ async fn save_later(shared: Weak<Shared>, generation: u64) {
         let Some(credential) = unsaved(&shared, generation) else {
             return;
         };
-        match save(&shared, &credential).await {
+        match save_alone(&shared, &credential).await {
             Ok(()) => return,
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -210,6 +212,12 @@ async fn save_later(shared: Weak<Shared>, generation: u64) {
             ),
         }
     }
+}
+
+/// As [`save`], outside of a flight.
+async fn save_alone(shared: &Shared, credential: &Credential) -> Result<(), AuthError> {
+    let _claim = shared.store.claim().await?;
+    save(shared, credential).await
 }
 
 fn unsaved(shared: &Shared, generation: u64) -> Option<Credential> {
