@@ -24,6 +24,8 @@ mod region;
 mod secret;
 pub mod store;
 mod token;
+#[cfg(feature = "vault")]
+mod vault;
 mod wire;
 
 use std::future::Future;
@@ -43,6 +45,8 @@ pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_regi
 pub use crate::secret::Secret;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore};
 pub use crate::token::{AccessToken, Freshness, Margins, Overrides, TokenSource, freshness};
+#[cfg(feature = "vault")]
+pub use crate::vault::{Vault, VaultOptions, VaultStore};
 
 /// What the traits of this crate return, so that they stay usable as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

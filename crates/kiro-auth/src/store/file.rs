@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use zeroize::Zeroizing;
 
-use super::CredentialStore;
 use super::replace::{Replaced, replace};
+use super::{CredentialStore, beside_the_runtime};
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::document::Document;
@@ -66,22 +66,6 @@ impl FileStore {
     pub fn path(&self) -> &Path {
         &self.0.path
     }
-
-    /// Runs blocking work beside the runtime. It is not cut short when the caller leaves.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T, AuthError> + Send + 'static,
-    ) -> Result<T, AuthError> {
-        let inner = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&inner))
-            .await
-            .unwrap_or_else(|error| {
-                Err(
-                    AuthError::store_failed("the work on the credential file was interrupted")
-                        .with_source(error),
-                )
-            })
-    }
 }
 
 impl CredentialStore for FileStore {
@@ -90,12 +74,14 @@ impl CredentialStore for FileStore {
     }
 
     fn load(&self) -> BoxFuture<'_, Result<Credential, AuthError>> {
-        Box::pin(self.blocking(Inner::load))
+        let inner = Arc::clone(&self.0);
+        Box::pin(beside_the_runtime(move || inner.load()))
     }
 
     fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>> {
+        let inner = Arc::clone(&self.0);
         let credential = credential.clone();
-        Box::pin(self.blocking(move |inner| inner.save(&credential)))
+        Box::pin(beside_the_runtime(move || inner.save(&credential)))
     }
 }
 

@@ -1,15 +1,17 @@
 //! Where credentials live between refreshes.
 
+mod blocking;
 mod claim;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 mod file;
 mod memory;
-mod replace;
+pub(crate) mod replace;
 
 use std::fmt;
 use std::future::ready;
 
+pub(crate) use self::blocking::beside_the_runtime;
 pub use self::claim::Claim;
 pub use self::file::FileStore;
 pub use self::memory::MemoryStore;

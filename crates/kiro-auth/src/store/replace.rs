@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What became of an attempt to replace a file.
 #[derive(Debug)]
-pub(super) enum Replaced {
+pub(crate) enum Replaced {
     /// The new content is on the disk.
     Done,
     /// Nobody may write here, and trying again would not change that.
@@ -16,7 +16,7 @@ pub(super) enum Replaced {
 
 /// Replaces the content of `target`, which is not a symbolic link. `like` is what the file was like, if
 /// there was one: its mode and its owner are kept.
-pub(super) fn replace(target: &Path, text: &str, like: Option<&Metadata>) -> io::Result<Replaced> {
+pub(crate) fn replace(target: &Path, text: &str, like: Option<&Metadata>) -> io::Result<Replaced> {
     if like.is_some_and(|metadata| metadata.permissions().readonly()) {
         // A rename would get past the protection, since it asks the folder and not the file.
         return Ok(Replaced::ReadOnly(ErrorKind::PermissionDenied.into()));

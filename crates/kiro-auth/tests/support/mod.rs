@@ -105,7 +105,7 @@ struct ServiceState {
 }
 
 impl SignInService {
-    fn new(good: &str) -> Self {
+    pub(crate) fn new(good: &str) -> Self {
         let gate = Semaphore::new(0);
         gate.close();
         Self {

@@ -1,0 +1,150 @@
+//! One record of a vault, as a store.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
+
+use super::folder::{Folder, failed};
+use super::seal::SealKey;
+use crate::BoxFuture;
+use crate::credential::{Credential, CredentialId};
+use crate::document::Document;
+use crate::error::AuthError;
+use crate::store::replace::{Replaced, replace};
+use crate::store::{CredentialStore, beside_the_runtime};
+use crate::wire;
+
+/// Keeps one credential of a [`Vault`](super::Vault).
+///
+/// Loading gives the sealed record, or what the owner has sent when there is none yet; saving replaces the
+/// record in one step. A record that cannot be opened – it was damaged, or belongs to another vault – counts as
+/// none, and one warning says so.
+#[derive(Clone)]
+pub struct VaultStore(Arc<Record>);
+
+struct Record {
+    folder: Arc<Folder>,
+    name: String,
+    key: SealKey,
+    sent: Credential,
+}
+
+/// Records are padded to multiples of this, so that their size does not tell what kind of login they hold. The
+/// largest seen, with a JWT for an access token, have about four kilobytes.
+const PADDED_BYTES: usize = 4096;
+
+impl VaultStore {
+    pub(super) fn new(folder: Arc<Folder>, name: String, key: SealKey, sent: Credential) -> Self {
+        Self(Arc::new(Record {
+            folder,
+            name,
+            key,
+            sent,
+        }))
+    }
+}
+
+impl CredentialStore for VaultStore {
+    fn id(&self) -> CredentialId {
+        self.0.sent.id
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<Credential, AuthError>> {
+        let record = Arc::clone(&self.0);
+        Box::pin(beside_the_runtime(move || record.load()))
+    }
+
+    fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>> {
+        let record = Arc::clone(&self.0);
+        let credential = credential.clone();
+        Box::pin(beside_the_runtime(move || record.save(&credential)))
+    }
+}
+
+impl Record {
+    fn path(&self) -> PathBuf {
+        self.folder.path.join(&self.name)
+    }
+
+    fn load(&self) -> Result<Credential, AuthError> {
+        let path = self.path();
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.sent.clone()),
+            Err(error) => return Err(failed("read", &path, error)),
+        };
+        match self.open(&text) {
+            Some(credential) => Ok(Credential {
+                id: self.sent.id,
+                ..credential
+            }),
+            None => {
+                tracing::warn!(
+                    credential = %self.sent.id,
+                    path = %path.display(),
+                    "the sealed record cannot be opened: it is damaged, and the credential is taken as it \
+                     was sent"
+                );
+                Ok(self.sent.clone())
+            }
+        }
+    }
+
+    fn open(&self, text: &str) -> Option<Credential> {
+        let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
+        let plain = self.key.open(&sealed, self.name.as_bytes()).ok()?;
+        let document = Document::parse(std::str::from_utf8(&plain).ok()?).ok()?;
+        wire::read(&document).ok()
+    }
+
+    fn save(&self, credential: &Credential) -> Result<(), AuthError> {
+        let path = self.path();
+        let is_new = !path.exists();
+        if is_new && let Err(error) = self.folder.make_room(1) {
+            tracing::warn!(path = %self.folder.path.display(), %error, "cannot tidy the vault");
+        }
+        let sealed = self.key.seal(&padded(credential), self.name.as_bytes());
+        let sealed = sealed.map_err(|error| {
+            AuthError::store_failed("the credential cannot be sealed").with_source(error)
+        })?;
+        match replace(&path, &URL_SAFE_NO_PAD.encode(sealed), None) {
+            Ok(Replaced::Done) => {
+                self.note_refresh(&path);
+                Ok(())
+            }
+            Ok(Replaced::ReadOnly(error)) | Err(error) => Err(failed("write", &path, error)),
+        }
+    }
+
+    /// Idleness is judged by our clock, and the disk may belong to a machine with another one. Where that does
+    /// not work, the disk's own time has to do.
+    fn note_refresh(&self, path: &Path) {
+        let noted = File::open(path).and_then(|file| file.set_modified(self.folder.clock.now()));
+        if let Err(error) = noted {
+            tracing::debug!(path = %path.display(), %error, "cannot set the time of a record");
+        }
+    }
+}
+
+/// The credential as JSON, with white space behind it.
+fn padded(credential: &Credential) -> Zeroizing<Vec<u8>> {
+    let mut plain = Zeroizing::new(wire::write(credential).into_bytes());
+    let length = plain.len().next_multiple_of(PADDED_BYTES);
+    plain.resize(length, b' ');
+    plain
+}
+
+impl fmt::Debug for VaultStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VaultStore")
+            .field("id", &self.0.sent.id)
+            .field("name", &self.0.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,341 @@
+//! What tenants bring, sealed until they come back.
+#![cfg(feature = "vault")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kiro_auth::store::contract;
+use kiro_auth::{
+    AuthErrorKind, Clock, Credential, CredentialStore, Login, ManualClock, Refreshed, Secret,
+    TokenSource, Vault, VaultOptions, VaultStore,
+};
+use proptest::prelude::*;
+use support::{HOUR, MINUTE, SignInService};
+use tempfile::TempDir;
+
+/// The folder of a vault that can be opened again and again, as after restarts.
+struct Place {
+    folder: TempDir,
+    clock: ManualClock,
+    options: VaultOptions,
+}
+
+impl Place {
+    fn new() -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+            clock: ManualClock::new(),
+            options: VaultOptions::default(),
+        }
+    }
+
+    fn vault(&self) -> Vault {
+        let clock = Arc::new(self.clock.clone());
+        Vault::open(self.folder.path(), self.options.clone(), clock).unwrap()
+    }
+
+    /// The store of whoever sends this token, after a restart.
+    fn store(&self, sent: &str) -> VaultStore {
+        let credential = Credential::from_refresh_token(sent).unwrap();
+        self.vault().store(&Secret::from(sent), credential)
+    }
+
+    async fn refresh_token(&self, sent: &str) -> String {
+        let credential = self.store(sent).load().await.unwrap();
+        credential.refresh_token.unwrap().expose().to_owned()
+    }
+
+    async fn rotate(&self, sent: &str, to: &str) {
+        let store = self.store(sent);
+        let refreshed = Refreshed::new("access").with_refresh_token(to);
+        let next = store.load().await.unwrap();
+        let next = next.refreshed(&refreshed, self.clock.now());
+        store.save(&next).await.unwrap();
+    }
+
+    fn records(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.file_name().unwrap() != "salt");
+        paths.sort();
+        paths
+    }
+}
+
+#[tokio::test]
+async fn a_vault_keeps_the_contract_of_stores() {
+    let place = Place::new();
+    let vault = place.vault();
+    let count = std::cell::Cell::new(0);
+    contract::check(async |credential: Credential| {
+        count.set(count.get() + 1);
+        vault.store(&Secret::new(format!("sent-{}", count.get())), credential)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_a_rotation_and_a_restart_the_same_token_still_works() {
+    let place = Place::new();
+    let service = Arc::new(SignInService::new("refresh-0"));
+    let source = || {
+        let clock = Arc::new(place.clock.clone());
+        TokenSource::new(Arc::new(place.store("refresh-0")), service.clone(), clock)
+    };
+    for round in 1..=3 {
+        let token = source().token().await.unwrap();
+        assert_eq!(token.secret().expose(), format!("access-{round}"));
+        assert_eq!(service.good_token(), format!("refresh-{round}"));
+        assert_eq!(place.refresh_token("refresh-0").await, service.good_token());
+        place.clock.advance(2 * HOUR);
+    }
+    assert_eq!(place.records().len(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_needs_no_refresh_while_the_access_token_is_good() {
+    let place = Place::new();
+    let service = Arc::new(SignInService::new("refresh-0"));
+    for _ in 0..3 {
+        let clock = Arc::new(place.clock.clone());
+        let store = Arc::new(place.store("refresh-0"));
+        let source = TokenSource::new(store, service.clone(), clock);
+        assert_eq!(source.token().await.unwrap().secret().expose(), "access-1");
+    }
+    assert_eq!(service.visits(), 1);
+}
+
+#[tokio::test]
+async fn everything_that_a_refresh_needs_survives() {
+    let place = Place::new();
+    let text = r#"{"refreshToken":"1.AXoA","clientId":"11111111","scopes":"a b","region":"eu-west-1",
+        "tokenEndpoint":"https://login.microsoftonline.com/t/token","apiRegion":"eu-central-1",
+        "profileArn":"arn:aws:codewhisperer:eu-central-1:111122223333:profile/X",
+        "issuerUrl":"https://login.microsoftonline.com/t","authMethod":"external_idp"}"#;
+    let sent = Secret::from(text);
+    let credential = Credential::from_json(text).unwrap();
+    let store = place.vault().store(&sent, credential.clone());
+    let next = credential.refreshed(&Refreshed::new("access"), place.clock.now());
+    store.save(&next).await.unwrap();
+
+    let loaded = place.vault().store(&sent, credential).load().await.unwrap();
+    assert_eq!(loaded.login, Login::ExternalIdp);
+    assert_eq!(format!("{loaded:?}"), format!("{next:?}"));
+}
+
+#[tokio::test]
+async fn the_folder_alone_shows_nothing() {
+    let place = Place::new();
+    let sent = "planted-refresh-token-of-ann";
+    place.rotate(sent, "planted-rotated").await;
+    place.rotate("planted-other", &"planted".repeat(100)).await;
+    let mut sizes = Vec::new();
+    for path in place.records() {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(
+            name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit()),
+            "{name}"
+        );
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(
+            !text.contains("planted") && !text.contains("Token"),
+            "{text}"
+        );
+        sizes.push(text.len());
+    }
+    assert_eq!(sizes[0], sizes[1], "the size tells nothing");
+    let debug = format!("{:?} {:?}", place.vault(), place.store(sent));
+    assert!(!debug.contains("planted"), "{debug}");
+}
+
+#[tokio::test]
+async fn nobody_opens_the_record_of_another_even_under_its_name() {
+    let place = Place::new();
+    place.rotate("ann-0", "ann-1").await;
+    let anns = place.records().remove(0);
+    place.rotate("bob-0", "bob-1").await;
+    let bobs = place
+        .records()
+        .into_iter()
+        .find(|path| *path != anns)
+        .unwrap();
+    fs::copy(&anns, &bobs).unwrap();
+    assert_eq!(
+        place.refresh_token("bob-0").await,
+        "bob-0",
+        "taken as it was sent"
+    );
+    assert_eq!(place.refresh_token("ann-0").await, "ann-1");
+}
+
+#[tokio::test]
+async fn a_damaged_record_counts_as_none_and_is_written_anew() {
+    let place = Place::new();
+    place.rotate("refresh-0", "refresh-1").await;
+    let path = place.records().remove(0);
+    let whole = fs::read_to_string(&path).unwrap();
+    for damaged in [
+        "",
+        "AQ",
+        "not base64!",
+        &whole[..whole.len() / 2],
+        &whole.replace('a', "b"),
+    ] {
+        fs::write(&path, damaged).unwrap();
+        assert_eq!(place.refresh_token("refresh-0").await, "refresh-0");
+    }
+    place.rotate("refresh-0", "refresh-2").await;
+    assert_eq!(place.refresh_token("refresh-0").await, "refresh-2");
+}
+
+#[tokio::test]
+async fn a_record_of_another_vault_is_not_found() {
+    let (here, there) = (Place::new(), Place::new());
+    here.rotate("refresh-0", "refresh-1").await;
+    there.rotate("refresh-0", "refresh-2").await;
+    let name = |place: &Place| place.records()[0].file_name().unwrap().to_owned();
+    assert_ne!(name(&here), name(&there), "the salt is part of the name");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_look_inside() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let outer = TempDir::new().unwrap();
+    let inner = outer.path().join("state/vault");
+    let vault = Vault::open(
+        &inner,
+        VaultOptions::default(),
+        Arc::new(ManualClock::new()),
+    )
+    .unwrap();
+    let credential = Credential::from_refresh_token("refresh-0").unwrap();
+    let store = vault.store(&Secret::from("refresh-0"), credential.clone());
+    store.save(&credential).await.unwrap();
+    let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(inner.clone()), 0o700);
+    for entry in fs::read_dir(&inner).unwrap() {
+        assert_eq!(mode(entry.unwrap().path()), 0o600);
+    }
+}
+
+#[tokio::test]
+async fn idle_records_are_removed_when_a_new_one_comes_or_the_vault_is_opened() {
+    let mut place = Place::new();
+    place.options.idle_expiry = HOUR;
+    let vault = place.vault();
+    place.rotate("idle", "idle-1").await;
+    place.rotate("used", "used-1").await;
+    place.clock.advance(45 * MINUTE);
+    place.rotate("used", "used-2").await;
+    place.clock.advance(30 * MINUTE);
+    assert_eq!(place.records().len(), 2, "nothing has looked");
+
+    let credential = Credential::from_refresh_token("new").unwrap();
+    let new = vault.store(&Secret::from("new"), credential.clone());
+    new.save(&credential).await.unwrap();
+    assert_eq!(place.records().len(), 2);
+    assert_eq!(place.refresh_token("idle").await, "idle");
+    assert_eq!(place.refresh_token("used").await, "used-2");
+
+    place.clock.advance(2 * HOUR);
+    place.vault();
+    assert_eq!(place.records().len(), 0);
+}
+
+#[tokio::test]
+async fn the_number_of_records_is_bounded_and_the_longest_idle_one_goes_first() {
+    let mut place = Place::new();
+    place.options.max_records = 3;
+    for sent in ["a", "b", "c", "d", "e"] {
+        place.clock.advance(MINUTE);
+        place.rotate(sent, &format!("{sent}-1")).await;
+        // A record that is there is refreshed without pushing another one out.
+        place.rotate(sent, &format!("{sent}-2")).await;
+    }
+    assert_eq!(place.records().len(), 3);
+    for (sent, newest) in [
+        ("a", "a"),
+        ("b", "b"),
+        ("c", "c-2"),
+        ("d", "d-2"),
+        ("e", "e-2"),
+    ] {
+        assert_eq!(place.refresh_token(sent).await, newest);
+    }
+}
+
+#[tokio::test]
+async fn a_vault_without_its_salt_is_refused_and_left_alone() {
+    let place = Place::new();
+    place.rotate("refresh-0", "refresh-1").await;
+    let salt = place.folder.path().join("salt");
+    fs::write(&salt, "short").unwrap();
+    let clock = Arc::new(place.clock.clone());
+    let error = Vault::open(place.folder.path(), VaultOptions::default(), clock).unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::Misconfigured);
+    assert!(error.to_string().contains("salt"), "{error}");
+    assert_eq!(fs::read_to_string(&salt).unwrap(), "short");
+}
+
+#[test]
+fn of_many_that_open_a_new_vault_all_get_the_same_salt() {
+    let folder = TempDir::new().unwrap();
+    let names: Vec<String> = std::thread::scope(|scope| {
+        let open = || {
+            let clock = Arc::new(ManualClock::new());
+            let vault = Vault::open(folder.path(), VaultOptions::default(), clock).unwrap();
+            let credential = Credential::from_refresh_token("refresh-0").unwrap();
+            format!("{:?}", vault.store(&Secret::from("refresh-0"), credential))
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+}
+
+#[tokio::test]
+async fn a_full_or_protected_folder_is_an_error_that_names_it() {
+    let place = Place::new();
+    let store = place.store("refresh-0");
+    let credential = store.load().await.unwrap();
+    fs::remove_dir_all(place.folder.path()).unwrap();
+    let error = store.save(&credential).await.unwrap_err();
+    assert_eq!(error.kind(), AuthErrorKind::StoreFailed);
+    assert!(
+        error
+            .to_string()
+            .contains(place.folder.path().to_str().unwrap()),
+        "{error}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// In whatever order tenants come, rotate and restart, each finds what was theirs.
+    #[test]
+    fn no_order_of_visits_mixes_tenants(visits in proptest::collection::vec((0..4_usize, any::<bool>()), 1..24)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let place = Place::new();
+            let mut newest: Vec<String> = (0..4).map(|tenant| format!("tenant-{tenant}-0")).collect();
+            for (round, (tenant, rotates)) in visits.into_iter().enumerate() {
+                let sent = format!("tenant-{tenant}-0");
+                if rotates {
+                    newest[tenant] = format!("tenant-{tenant}-{}", round + 1);
+                    place.rotate(&sent, &newest[tenant]).await;
+                }
+                assert_eq!(place.refresh_token(&sent).await, newest[tenant]);
+            }
+        });
+    }
+}
