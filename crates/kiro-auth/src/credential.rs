@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
 use crate::document::Document;
 use crate::error::AuthError;
@@ -63,12 +66,7 @@ impl Credential {
     /// every sample seen).
     pub fn from_refresh_token(token: impl Into<Secret>) -> Result<Self, AuthError> {
         let token = token.into();
-        check_token(&token, "refresh token")?;
-        if token.expose().starts_with("aor") && token.len() < 100 {
-            return Err(AuthError::misconfigured(
-                "the refresh token has been cut short",
-            ));
-        }
+        check_refresh_token(&token)?;
         Ok(Self {
             refresh_token: Some(token.clone()),
             ..Self::empty(
@@ -91,6 +89,45 @@ impl Credential {
             access_token: Some(key.clone()),
             ..Self::empty(CredentialId::of("api-key", key.expose()), Login::ApiKey)
         })
+    }
+
+    /// Reads a credential that fits into a header, and recognises it by its shape:
+    ///
+    /// ```text
+    /// ksk_…                           an API key
+    /// eyJyZWZyZXNoVG9rZW4iOi…         base64url of a JSON object, as for from_json
+    /// anything else                   a refresh token of Kiro's own sign-in
+    /// ```
+    ///
+    /// A JWT begins like such base64url and holds dots, which base64url does not; so it is a refresh token.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](crate::AuthErrorKind::Misconfigured), as for [`from_api_key`](Self::from_api_key),
+    /// [`from_json`](Self::from_json) and [`from_refresh_token`](Self::from_refresh_token).
+    ///
+    /// ```
+    /// use kiro_auth::{Credential, Login, Secret};
+    ///
+    /// // {"refreshToken":"aor…","clientId":"c","clientSecret":"s","region":"eu-west-1"}
+    /// let text = "eyJyZWZyZXNoVG9rZW4iOiIxLkFYb0EiLCJjbGllbnRJZCI6ImMiLCJjbGllbnRTZWNyZXQiOiJzIiwicmVnaW9uIjoiZXUtd2VzdC0xIn0";
+    /// let credential = Credential::from_compact(&Secret::from(text))?;
+    /// assert_eq!(credential.login, Login::BuilderId);
+    /// assert_eq!(credential.auth_region.as_deref(), Some("eu-west-1"));
+    /// # Ok::<(), kiro_auth::AuthError>(())
+    /// ```
+    pub fn from_compact(text: &Secret) -> Result<Self, AuthError> {
+        if text.expose().starts_with(wire::API_KEY_PREFIX) {
+            Self::from_api_key(text.clone())
+        } else if let Some(json) = json_in_base64url(text.expose()) {
+            let credential = Self::from_json(&json)?;
+            if let Some(token) = &credential.refresh_token {
+                check_refresh_token(token)?;
+            }
+            Ok(credential)
+        } else {
+            Self::from_refresh_token(text.clone())
+        }
     }
 
     /// Reads a credential in the form of Kiro's own cache file. Every member is optional as far as the
@@ -182,6 +219,23 @@ impl Credential {
 
 /// Life of an access token when the sign-in service does not say; what all of them have been seen to say.
 pub(crate) const DEFAULT_LIFETIME: Duration = Duration::from_secs(3600);
+
+/// The JSON object that a text is the base64url of, with padding or without.
+fn json_in_base64url(text: &str) -> Option<Zeroizing<String>> {
+    let bytes = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).ok()?;
+    let json = Zeroizing::new(String::from_utf8(bytes).ok()?);
+    json.trim_start().starts_with('{').then_some(json)
+}
+
+fn check_refresh_token(token: &Secret) -> Result<(), AuthError> {
+    check_token(token, "refresh token")?;
+    if token.expose().starts_with("aor") && token.len() < 100 {
+        return Err(AuthError::misconfigured(
+            "the refresh token has been cut short",
+        ));
+    }
+    Ok(())
+}
 
 fn check_token(token: &Secret, what: &'static str) -> Result<(), AuthError> {
     let text = token.expose();

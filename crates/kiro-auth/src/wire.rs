@@ -30,7 +30,7 @@ const SCOPES: &[&str] = &["scopes"];
 const API_KEY: &[&str] = &["kiroApiKey", "apiKey", "api_key"];
 
 /// What begins every API key.
-const API_KEY_PREFIX: &str = "ksk_";
+pub(crate) const API_KEY_PREFIX: &str = "ksk_";
 
 /// The directory behind AWS Builder ID, and what Kiro's IDE makes of it as a `clientIdHash`: the SHA-1
 /// of `{"startUrl":"https://view.awsapps.com/start"}` (computed; file names of that form are seen).

@@ -33,6 +33,20 @@ impl Lease {
         self.token.credential_id()
     }
 
+    /// Sets the profile of the credential, after it was discovered, for this lease and all that follow. See
+    /// [`TokenSource::set_profile_arn`](crate::TokenSource::set_profile_arn).
+    pub fn set_profile_arn(&mut self, arn: impl Into<String>) {
+        self.seat.member().set_profile_arn(arn);
+        self.look_again();
+    }
+
+    /// Takes over what others have learned about the credential since the lease was given.
+    pub fn look_again(&mut self) {
+        if let Some(token) = self.seat.member().current() {
+            self.token = token;
+        }
+    }
+
     /// Ends the attempt.
     pub fn settle(self, outcome: Outcome) {
         let member = self.seat.member();
