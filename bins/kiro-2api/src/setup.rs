@@ -8,7 +8,7 @@ use kiro_auth::{
     Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, MemoryStore,
     Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
 };
-use kiro_gateway::{Gateway, GatewayOptions, UpstreamOptions};
+use kiro_gateway::{Gateway, GatewayOptions, Guest, UpstreamOptions};
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::RootCertStore;
 
@@ -43,8 +43,8 @@ pub(crate) fn gateway(config: &Config) -> Result<Gateway, Failure> {
     }
     let pool = (!sources.is_empty()).then(|| Pool::new(sources));
     let guests = overrides(config.upstream.region.as_deref(), None);
-    let make_pool = Box::new(move |credential: Credential| {
-        let store = Arc::new(MemoryStore::new(credential));
+    let make_pool = Box::new(move |guest: Guest| {
+        let store = Arc::new(MemoryStore::new(guest.credential));
         let source = token_source(store, &refresher, guests.clone());
         Pool::new(vec![source])
     });

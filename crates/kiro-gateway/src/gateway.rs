@@ -38,7 +38,12 @@ impl Gateway {
     pub fn new(options: GatewayOptions) -> Result<Self, SetupError> {
         options.check()?;
         let shared = Shared {
-            tenants: Tenants::new(&options.key, options.pool, options.make_pool),
+            tenants: Tenants::new(
+                &options.key,
+                options.pool,
+                options.make_pool,
+                &options.guests,
+            ),
             upstream: Upstream::new(options.upstream, options.tls, &options.timeouts),
             timeouts: options.timeouts,
             max_body: options.max_body,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use kiro_auth::{Pool, Secret};
 
-use crate::tenant::MakePool;
+use crate::tenant::{GuestOptions, MakePool};
 use crate::upstream::UpstreamOptions;
 
 /// What a gateway is made of. Start from [`GatewayOptions::new`].
@@ -14,8 +14,10 @@ pub struct GatewayOptions {
     pub key: Secret,
     /// The credentials that serve those who send the key alone. `None`: everyone brings their own.
     pub pool: Option<Pool>,
-    /// Makes the pool of a caller who brings a credential, `KEY:REFRESH_TOKEN`.
+    /// Makes the pool of a caller who brings a credential, `KEY:CREDENTIAL`.
     pub make_pool: MakePool,
+    /// How many of them are remembered, and for how long.
+    pub guests: GuestOptions,
     /// TLS towards the upstream.
     pub tls: rustls::ClientConfig,
     /// How the upstream is reached.
@@ -88,6 +90,7 @@ impl GatewayOptions {
             key,
             pool,
             make_pool,
+            guests: GuestOptions::default(),
             tls,
             upstream: UpstreamOptions::default(),
             timeouts: Timeouts::default(),
@@ -107,7 +110,7 @@ pub enum SetupError {
         length: usize,
     },
     /// The colon divides the key from a tenant's credential.
-    #[error("the key holds a colon, which divides it from a tenant's refresh token")]
+    #[error("the key holds a colon, which divides it from a tenant's credential")]
     KeyWithColon,
     /// The endpoint override would send tokens in the clear.
     #[error("the upstream endpoint `{endpoint}` is neither https nor on the loopback interface")]

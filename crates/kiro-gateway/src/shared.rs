@@ -1,5 +1,6 @@
 //! What all exchanges share.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use kiro_protocol::conversation::Effort;
@@ -42,6 +43,11 @@ impl Shared {
         for diagnostic in &prepared.diagnostics {
             tracing::debug!(%diagnostic, "the conversation was repaired");
         }
+        let affinity = prepared.conversation.id.as_ref().map(|id| {
+            let mut hasher = DefaultHasher::new();
+            id.hash(&mut hasher);
+            hasher.finish()
+        });
         let capabilities = models.capabilities(id);
         let effort = accepted.conversation.sampling.effort;
         let multiplier = if is_slow(id) {
@@ -58,6 +64,7 @@ impl Shared {
             prompt_tokens: accepted.prompt.tokens(),
             context_window: models.context_window(id),
             invocation_id: uuid::Uuid::new_v4().to_string(),
+            affinity,
         }
     }
 }

@@ -1,18 +1,18 @@
 //! Who is calling and whose credential serves them.
 
+use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::HeaderMap;
 use kiro_auth::{Credential, Pool, Secret};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, ErrorKind};
-
-/// Guests whose credentials are remembered at the same time. A guest costs a few kilobytes.
-const MAX_GUESTS: NonZeroUsize = NonZeroUsize::new(1_000).expect("it is not zero");
 
 /// A caller with the credentials that serve them.
 #[derive(Debug)]
@@ -28,21 +28,77 @@ pub(crate) struct Tenant {
 /// The salt of the server's own tenant; those of guests are hexadecimal.
 const HOUSE: &str = "house";
 
-/// Makes the pool of a guest out of the credential that they send.
-pub(crate) type MakePool = Box<dyn Fn(Credential) -> Pool + Send + Sync>;
+/// A caller who brings a credential of their own.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Guest {
+    /// What they send after the colon, each time the same, also when the credential has long been rotated. A
+    /// store may be found again by it, as [`kiro_auth`]'s vault does; it is as secret as the credential.
+    pub sent: Secret,
+    /// What it says.
+    pub credential: Credential,
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = &self.credential.id;
+        f.debug_struct("Guest")
+            .field("credential", id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes the pool of a guest.
+///
+/// It is called for a guest who comes for the first time, and again when they have been idle or many others
+/// came in between; so what was rotated must be kept somewhere, or their token is of no use then.
+pub type MakePool = Box<dyn Fn(Guest) -> Pool + Send + Sync>;
+
+/// How many guests are remembered, and for how long.
+///
+/// ```
+/// let mut options = kiro_gateway::GuestOptions::default();
+/// options.max_guests = std::num::NonZeroUsize::new(50).expect("not zero");
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct GuestOptions {
+    /// Most guests at the same time; the one who was idle for the longest time is forgotten first. Default:
+    /// 1 000. A guest costs a few kilobytes.
+    pub max_guests: NonZeroUsize,
+    /// A guest who did not come for this long is forgotten. Default: 1 hour, the life of an access token.
+    pub idle_expiry: Duration,
+}
+
+impl Default for GuestOptions {
+    fn default() -> Self {
+        Self {
+            max_guests: const { NonZeroUsize::new(1_000).expect("it is not zero") },
+            idle_expiry: Duration::from_secs(3600),
+        }
+    }
+}
 
 /// The callers that we know.
 pub(crate) struct Tenants {
     key: Digest,
     house: Option<Arc<Tenant>>,
-    guests: Mutex<lru::LruCache<Digest, Arc<Tenant>>>,
+    /// The one who came last is in front.
+    guests: Mutex<lru::LruCache<Digest, Known>>,
+    idle_expiry: Duration,
     make_pool: MakePool,
+}
+
+/// A guest who was here.
+struct Known {
+    tenant: Arc<Tenant>,
+    last_seen: Instant,
 }
 
 type Digest = [u8; 32];
 
-impl std::fmt::Debug for Tenants {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Tenants {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tenants")
             .field("house", &self.house.is_some())
             .finish_non_exhaustive()
@@ -51,7 +107,12 @@ impl std::fmt::Debug for Tenants {
 
 impl Tenants {
     /// One key for all; `house` serves those who send the key alone.
-    pub(crate) fn new(key: &Secret, house: Option<Pool>, make_pool: MakePool) -> Self {
+    pub(crate) fn new(
+        key: &Secret,
+        house: Option<Pool>,
+        make_pool: MakePool,
+        options: &GuestOptions,
+    ) -> Self {
         let tenant = |pool| Tenant {
             pool,
             catalog: Catalog::new(),
@@ -60,7 +121,8 @@ impl Tenants {
         Self {
             key: Sha256::digest(key.expose()).into(),
             house: house.map(|pool| Arc::new(tenant(pool))),
-            guests: Mutex::new(lru::LruCache::new(MAX_GUESTS)),
+            guests: Mutex::new(lru::LruCache::new(options.max_guests)),
+            idle_expiry: options.idle_expiry,
             make_pool,
         }
     }
@@ -70,7 +132,7 @@ impl Tenants {
         self.house.as_ref()
     }
 
-    /// Who sent these headers: `KEY` alone, or `KEY:REFRESH_TOKEN`, as a bearer or as an API key.
+    /// Who sent these headers: `KEY` alone, or `KEY:CREDENTIAL`, as a bearer or as an API key.
     ///
     /// # Errors
     ///
@@ -94,30 +156,46 @@ impl Tenants {
         }
     }
 
-    fn guest(&self, refresh_token: &str) -> Result<Arc<Tenant>, Error> {
-        let digest: Digest = Sha256::digest(refresh_token).into();
+    fn guest(&self, sent: &str) -> Result<Arc<Tenant>, Error> {
+        let digest: Digest = Sha256::digest(sent).into();
+        let now = Instant::now();
         // A panic while the lock was held cannot have left the map half changed.
         let mut guests = self
             .guests
             .lock()
             .unwrap_or_else(|poisoned| poisoned.into_inner());
-        if let Some(known) = guests.get(&digest) {
-            return Ok(known.clone());
+        forget_idle(&mut guests, now, self.idle_expiry);
+        if let Some(known) = guests.get_mut(&digest) {
+            known.last_seen = now;
+            return Ok(known.tenant.clone());
         }
-        let credential =
-            Credential::from_refresh_token(refresh_token.to_owned()).map_err(no_credential)?;
+        let sent = Secret::from(sent);
+        let credential = Credential::from_compact(&sent).map_err(no_credential)?;
         let salt = digest[..8]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
-        let tenant = Tenant {
-            pool: (self.make_pool)(credential),
+        let tenant = Arc::new(Tenant {
+            pool: (self.make_pool)(Guest { sent, credential }),
             catalog: Catalog::new(),
             salt,
+        });
+        let known = Known {
+            tenant: tenant.clone(),
+            last_seen: now,
         };
-        let tenant = Arc::new(tenant);
-        guests.put(digest, tenant.clone());
+        guests.put(digest, known);
         Ok(tenant)
+    }
+}
+
+/// Their exchanges go on: they hold what they need.
+fn forget_idle(guests: &mut lru::LruCache<Digest, Known>, now: Instant, idle_expiry: Duration) {
+    while let Some((_, known)) = guests.peek_lru() {
+        if now.duration_since(known.last_seen) <= idle_expiry {
+            return;
+        }
+        guests.pop_lru();
     }
 }
 
@@ -157,7 +235,7 @@ fn missing_key() -> Error {
 fn wrong_key() -> Error {
     Error::new(
         ErrorKind::Unauthorized,
-        "Incorrect API key provided. Use the PROXY_API_KEY of this gateway, alone or as `PROXY_API_KEY:REFRESH_TOKEN`.",
+        "Incorrect API key provided. Use the PROXY_API_KEY of this gateway, alone or as `PROXY_API_KEY:CREDENTIAL`.",
     )
     .with_code("invalid_api_key")
 }
@@ -165,13 +243,15 @@ fn wrong_key() -> Error {
 fn no_house() -> Error {
     Error::new(
         ErrorKind::Unauthorized,
-        "This gateway has no Kiro login of its own. Bring yours: `Authorization: Bearer PROXY_API_KEY:REFRESH_TOKEN`.",
+        "This gateway has no Kiro login of its own. Bring yours: `Authorization: Bearer PROXY_API_KEY:REFRESH_TOKEN`, or a `ksk_` key in place of the token.",
     )
     .with_code("invalid_api_key")
 }
 
 fn no_credential(error: kiro_auth::AuthError) -> Error {
-    let message = format!("What stands after the colon of your key is no refresh token: {error}.");
+    let message = format!(
+        "What stands after the colon of your key is no credential: {error}. Send a refresh token, a `ksk_` key, or base64url of a JSON object with refreshToken, clientId, clientSecret and region."
+    );
     Error::new(ErrorKind::Unauthorized, message)
         .with_code("invalid_api_key")
         .with_source(error)
@@ -182,11 +262,16 @@ mod tests {
     use super::*;
 
     fn tenants(house: bool) -> Tenants {
+        tenants_with(house, GuestOptions::default())
+    }
+
+    fn tenants_with(house: bool, options: GuestOptions) -> Tenants {
         let pool = || Pool::new(Vec::new());
         Tenants::new(
             &Secret::from("sk-0123456789abcdef"),
             house.then(pool),
             Box::new(move |_| pool()),
+            &options,
         )
     }
 
@@ -249,6 +334,52 @@ mod tests {
         assert!(!Arc::ptr_eq(&one, &other));
         assert_ne!(one.salt, other.salt);
         assert!(!Arc::ptr_eq(&one, tenants.house().unwrap()));
+    }
+
+    fn come(tenants: &Tenants, sent: &str) -> Arc<Tenant> {
+        let key = format!("sk-0123456789abcdef:{sent}");
+        tenants.admit(&headers("x-api-key", &key)).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_guest_is_forgotten_after_being_idle_and_not_before() {
+        let options = GuestOptions {
+            idle_expiry: Duration::from_secs(60),
+            ..GuestOptions::default()
+        };
+        let tenants = tenants_with(true, options);
+        let (idle, busy) = (come(&tenants, "idle"), come(&tenants, "busy"));
+        for _ in 0..3 {
+            tokio::time::advance(Duration::from_secs(30)).await;
+            assert!(Arc::ptr_eq(&busy, &come(&tenants, "busy")));
+        }
+        assert_eq!(tenants.guests.lock().unwrap().len(), 1);
+        assert!(!Arc::ptr_eq(&idle, &come(&tenants, "idle")));
+    }
+
+    #[test]
+    fn the_number_of_guests_is_bounded() {
+        let options = GuestOptions {
+            max_guests: NonZeroUsize::new(2).unwrap(),
+            ..GuestOptions::default()
+        };
+        let tenants = tenants_with(true, options);
+        let (one, two) = (come(&tenants, "one"), come(&tenants, "two"));
+        assert!(Arc::ptr_eq(&one, &come(&tenants, "one")));
+        come(&tenants, "three");
+        assert!(
+            Arc::ptr_eq(&one, &come(&tenants, "one")),
+            "came last but one"
+        );
+        assert!(!Arc::ptr_eq(&two, &come(&tenants, "two")));
+    }
+
+    #[test]
+    fn a_guests_debug_output_shows_no_secret() {
+        let sent = Secret::from("planted-token");
+        let credential = Credential::from_compact(&sent).unwrap();
+        let shown = format!("{:?}", Guest { sent, credential });
+        assert!(!shown.contains("planted"), "{shown}");
     }
 
     #[test]

@@ -120,6 +120,28 @@ async fn a_suspended_account_stops_at_once() {
 }
 
 #[tokio::test]
+async fn an_account_without_quota_rests_until_its_reset_and_says_so() {
+    let mut options = SimOptions::default();
+    options.credit_quota = 0.0;
+    options.next_reset = 4_102_444_800; // 2100
+    let house = House::with(options, |_| {}).await;
+    assert_eq!(house.chat(&whole("hi")).await.status, 429);
+    for _ in 0..2 {
+        let answer = house.chat(&whole("hi")).await;
+        assert_eq!(answer.status, 429);
+        let message = answer.json()["error"]["message"].to_string();
+        assert!(message.contains("The next one returns in 2"), "{message}");
+        assert!(message.contains(" days."), "{message}");
+    }
+    assert_eq!(
+        house.sim.requests_for(Operation::Generate).len(),
+        1,
+        "it rests"
+    );
+    assert_eq!(house.sim.requests_for(Operation::GetUsageLimits).len(), 1);
+}
+
+#[tokio::test]
 async fn an_unknown_operation_falls_back_to_rest_once_and_without_the_client_noticing() {
     let mut options = SimOptions::default();
     options.krs_refused = true;

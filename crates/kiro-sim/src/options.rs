@@ -54,6 +54,9 @@ pub struct SimOptions {
     pub model_capacity: Option<usize>,
     /// Credits per account and month. 1 000.
     pub credit_quota: f64,
+    /// When quotas are full again, in seconds since the epoch. 1 November 2026: fixed, so that answers are
+    /// reproducible.
+    pub next_reset: u64,
     /// Seconds that a device-code client must leave between two polls. 1.
     pub device_poll_interval: u64,
     /// Requests that are remembered; the oldest are forgotten first. 4 096.
@@ -82,6 +85,7 @@ impl Default for SimOptions {
             calls_per_minute: None,
             model_capacity: None,
             credit_quota: 1000.0,
+            next_reset: 1_793_491_200,
             device_poll_interval: 1,
             remembered_requests: 4096,
             remembered_bytes: 256 * 1024 * 1024,

@@ -20,7 +20,7 @@ use kiro_auth::{
     Credential, HttpRefresher, HttpRefresherOptions, MemoryStore, Pool, Secret, SystemClock,
     TokenSource,
 };
-use kiro_gateway::{Body, Gateway, GatewayOptions};
+use kiro_gateway::{Body, Gateway, GatewayOptions, Guest};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -71,7 +71,9 @@ fn gateway() -> Result<Gateway, Box<dyn Error>> {
         "REFRESH_TOKEN",
     )?)?);
     let key = Secret::new(std::env::var("PROXY_API_KEY")?);
-    let mut options = GatewayOptions::new(key, Some(own), Box::new(pool_of), tls);
+    // In memory: after a restart their rotated tokens are lost. `kiro_auth::Vault` keeps them.
+    let of_guest = move |guest: Guest| pool_of(guest.credential);
+    let mut options = GatewayOptions::new(key, Some(own), Box::new(of_guest), tls);
     options.upstream.endpoint = endpoint;
     Ok(Gateway::new(options)?)
 }

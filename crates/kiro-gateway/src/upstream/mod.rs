@@ -3,6 +3,7 @@
 mod attempt;
 mod connection;
 mod control;
+mod profile;
 mod refusal;
 mod reply;
 mod retry;
@@ -65,6 +66,8 @@ pub(crate) struct Upstream {
     last_answer: AtomicU64,
     /// Attempts in a row that found nobody.
     unreachable: AtomicU64,
+    /// Held while somebody asks for the profile of a login.
+    finding_profile: tokio::sync::Mutex<()>,
 }
 
 /// What one exchange asks of the upstream.
@@ -84,6 +87,8 @@ pub(crate) struct Order {
     pub(crate) context_window: u32,
     /// The same for all attempts of one exchange.
     pub(crate) invocation_id: String,
+    /// A hash of the conversation, which should stay with one credential: the upstream caches prompts.
+    pub(crate) affinity: Option<u64>,
 }
 
 /// How the upstream is doing, for the health page.
@@ -109,6 +114,7 @@ impl Upstream {
             options,
             last_answer: AtomicU64::new(0),
             unreachable: AtomicU64::new(0),
+            finding_profile: tokio::sync::Mutex::default(),
         }
     }
 
@@ -126,9 +132,9 @@ impl Upstream {
         loop {
             let wish = LeaseRequest {
                 avoid: &avoid,
-                ..LeaseRequest::default()
+                affinity: order.affinity,
             };
-            let lease = match tenant.pool.lease_with(wish).await {
+            let mut lease = match tenant.pool.lease_with(wish).await {
                 Ok(lease) => lease,
                 Err(error) => {
                     return Err(last.unwrap_or_else(|| refusal::no_credential(error, tenant)));
@@ -137,13 +143,21 @@ impl Upstream {
             let credential = lease.credential_id();
             let profile = self.profile_for(&lease, &mut tried);
             tried.attempts += 1;
-            let failure = match self.attempt(order, &lease, profile, tried.attempts).await {
+            let attempt = async {
+                self.find_profile(&mut lease).await?;
+                self.attempt(order, &lease, profile, tried.attempts).await
+            };
+            let failure = match attempt.await {
                 Ok(opened) => return Ok(opened.with_lease(lease)),
                 Err(failure) => failure,
             };
             let next = retry::next(&failure, tried, self.options.max_retries);
             tracing::warn!(?failure, ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");
-            refusal::settle(lease, &failure);
+            let reset = match refusal::is_out_of_quota(&failure) {
+                true => self.quota_reset(&lease).await,
+                false => None,
+            };
+            refusal::settle(lease, &failure, reset);
             last = Some(refusal::error(failure, tenant, Some(order)));
             match next {
                 Next::Refresh => tried.refreshed = true,

@@ -6,26 +6,36 @@ use kiro_auth::{AuthError, AuthErrorKind, Lease, Outcome, RestReason};
 use kiro_protocol::fault::{Fault, FaultKind};
 
 use super::Order;
+use super::profile::NoProfile;
 use super::retry::Failure;
 use crate::error::{Error, ErrorKind};
 use crate::tenant::Tenant;
 
-/// Tells the pool what the attempt taught about the credential.
-pub(super) fn settle(lease: Lease, failure: &Failure) {
+/// Tells the pool what the attempt taught about the credential. `reset` is when its quota is full again, if
+/// that is known.
+pub(super) fn settle(lease: Lease, failure: &Failure, reset: Option<SystemTime>) {
     let outcome = match failure {
-        Failure::Fault(fault) => outcome(fault),
+        Failure::Fault(fault) => outcome(fault, reset),
+        Failure::NoProfile(_) => Outcome::Denied,
         _ => Outcome::Neutral,
     };
     lease.settle(outcome);
 }
 
-fn outcome(fault: &Fault) -> Outcome {
+/// Whether the account has used up the quota that the upstream tells the reset of. A daily one is full again
+/// before that.
+pub(super) fn is_out_of_quota(failure: &Failure) -> bool {
+    use FaultKind::{MonthlyQuota, OverageQuota};
+    matches!(failure, Failure::Fault(fault) if matches!(fault.kind(), MonthlyQuota | OverageQuota))
+}
+
+fn outcome(fault: &Fault, reset: Option<SystemTime>) -> Outcome {
     match fault.kind() {
         FaultKind::Throttled | FaultKind::SpendingTooFast => Outcome::RateLimited {
             retry_after: fault.retry_after(),
         },
         FaultKind::MonthlyQuota | FaultKind::OverageQuota | FaultKind::DailyQuota => {
-            Outcome::QuotaExhausted { until: None }
+            Outcome::QuotaExhausted { until: reset }
         }
         FaultKind::Suspended => Outcome::Suspended,
         FaultKind::TokenRejected => Outcome::TokenRejected,
@@ -49,6 +59,7 @@ pub(super) fn error(failure: Failure, tenant: &Tenant, order: Option<&Order>) ->
             let message = format!("The conversation cannot be sent: {reason}.");
             Error::invalid("messages", None, message)
         }
+        Failure::NoProfile(problem) => no_profile(problem, tenant.is_house()),
         Failure::Unreachable => Error::new(
             ErrorKind::UpstreamUnreachable,
             "The upstream could not be reached. Try again in a moment; if it stays so, the operator should check the network and `[upstream] endpoint`.",
@@ -66,6 +77,36 @@ pub(super) fn error(failure: Failure, tenant: &Tenant, order: Option<&Order>) ->
             "The upstream's answer was broken or empty. Try again.",
         ),
     }
+}
+
+/// The login has no profile, or more than one. Their ARNs hold the number of an account; the names do not.
+fn no_profile(problem: NoProfile, house: bool) -> Error {
+    let whose = if house { "The gateway's" } else { "Your" };
+    let how = if house {
+        "The operator chooses one with PROFILE_ARN, or `profile_arn` of the [[account]]"
+    } else {
+        "Choose one by sending base64url of a JSON object with `profileArn` after the colon"
+    };
+    let (kind, message) = match problem {
+        NoProfile::None => (
+            ErrorKind::Forbidden,
+            format!(
+                "{whose} Kiro login has no profile in any region. An administrator of the organisation must assign a subscription."
+            ),
+        ),
+        NoProfile::Several(names) => (
+            if house {
+                ErrorKind::UpstreamAuth
+            } else {
+                ErrorKind::Unauthorized
+            },
+            format!(
+                "{whose} Kiro login has several profiles: {}. {how}.",
+                names.join(", ")
+            ),
+        ),
+    };
+    Error::new(kind, message)
 }
 
 /// What the downstream is told when the reply fails after its first event.
@@ -224,7 +265,7 @@ pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
                 "The refresh token that you sent after the colon is not valid any more. Sign in again and send the new one.",
             ),
         ),
-        AuthErrorKind::NoneAvailable { why, .. } => resting(why),
+        AuthErrorKind::NoneAvailable { why, until } => resting(why, until.and_then(until_from_now)),
         AuthErrorKind::Transient => (
             ErrorKind::UpstreamUnreachable,
             message("The sign-in service could not be reached. Try again in a moment."),
@@ -247,7 +288,7 @@ pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
         .with_source(error)
 }
 
-fn resting(why: Option<RestReason>) -> (ErrorKind, String) {
+fn resting(why: Option<RestReason>, after: Option<Duration>) -> (ErrorKind, String) {
     let (kind, text) = match why {
         Some(RestReason::RateLimited) => (
             ErrorKind::RateLimited,
@@ -266,7 +307,23 @@ fn resting(why: Option<RestReason>) -> (ErrorKind, String) {
             "No Kiro account is available at the moment.",
         ),
     };
-    (kind, text.to_owned())
+    let returns = after.map_or(String::new(), |after| {
+        format!(" The next one returns in {}.", for_people(after))
+    });
+    (kind, format!("{text}{returns}"))
+}
+
+/// A time to wait, rounded up to what people care about.
+fn for_people(time: Duration) -> String {
+    let seconds = time.as_millis().div_ceil(1000);
+    let (count, unit) = match seconds {
+        0..120 => (seconds, "second"),
+        120..7_200 => (seconds.div_ceil(60), "minute"),
+        7_200..172_800 => (seconds.div_ceil(3_600), "hour"),
+        _ => (seconds.div_ceil(86_400), "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {unit}{plural}")
 }
 
 fn until_from_now(until: SystemTime) -> Option<Duration> {
@@ -276,4 +333,38 @@ fn until_from_now(until: SystemTime) -> Option<Duration> {
     )]
     let now = SystemTime::now();
     until.duration_since(now).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_to_wait_is_said_in_a_unit_that_fits() {
+        for (seconds, said) in [
+            (0.2, "1 second"),
+            (8.0, "8 seconds"),
+            (119.5, "2 minutes"),
+            (3_600.0, "60 minutes"),
+            (7_201.0, "3 hours"),
+            (864_000.0, "10 days"),
+        ] {
+            assert_eq!(for_people(Duration::from_secs_f64(seconds)), said);
+        }
+    }
+
+    #[test]
+    fn who_finds_every_account_resting_is_told_when_the_next_one_returns() {
+        let (kind, text) = resting(
+            Some(RestReason::QuotaExhausted),
+            Some(Duration::from_secs(90)),
+        );
+        assert_eq!(kind, ErrorKind::QuotaExhausted);
+        assert!(
+            text.ends_with("The next one returns in 90 seconds."),
+            "{text}"
+        );
+        let (_, text) = resting(None, None);
+        assert!(!text.contains("returns"), "{text}");
+    }
 }

@@ -100,7 +100,7 @@ impl ReplyStream {
             }
             Err(failure) => {
                 if let Some(lease) = self.lease.take() {
-                    refusal::settle(lease, &failure);
+                    refusal::settle(lease, &failure, None);
                 }
                 Poll::Ready(Err(refusal::broken_off(failure)))
             }

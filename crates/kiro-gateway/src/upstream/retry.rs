@@ -5,6 +5,8 @@ use std::time::Duration;
 use kiro_protocol::fault::{Blame, Fault, FaultKind, Repair};
 use kiro_protocol::request::BuildError;
 
+use super::profile::NoProfile;
+
 /// What went wrong with one attempt, before anything went downstream.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -20,6 +22,8 @@ pub(crate) enum Failure {
     Malformed,
     /// The conversation cannot be written down for Kiro.
     Unsendable(BuildError),
+    /// The login has no profile that could be used.
+    NoProfile(NoProfile),
 }
 
 /// What has been tried so far in one exchange.
@@ -62,6 +66,7 @@ pub(crate) fn next(failure: &Failure, tried: Tried, max_retries: u32) -> Next {
         Failure::Fault(fault) => fault,
         Failure::Unreachable if !tried.fell_back => return Next::FallBack,
         Failure::Unsendable(_) => return Next::GiveUp,
+        Failure::NoProfile(_) => return Next::Elsewhere,
         _ => return again(None, tried, max_retries),
     };
     match fault.kind().repair() {

@@ -9,10 +9,7 @@ use crate::account::Account;
 use crate::refusal::Refusal;
 use crate::service::{Call, Outcome};
 use crate::validate::check_profile;
-use crate::{CredentialKind, form};
-
-/// Seconds since the epoch of the next reset: 1 November 2026. Fixed, so that answers are reproducible.
-const NEXT_RESET: f64 = 1_793_491_200.0;
+use crate::{CredentialKind, SimOptions, form};
 
 /// `ListAvailableModels`. Pages when asked for `maxResults`.
 pub(super) fn list_models(call: &Call) -> Outcome {
@@ -71,20 +68,17 @@ pub(super) fn usage_limits(call: &Call) -> Outcome {
         .is_some_and(|value| value.as_bool().unwrap_or(value.as_str() == Some("true")));
     let inner = call.shared.look();
     let account = inner.accounts.account(caller.account);
-    Ok(ok(&limits_of(
-        account,
-        call.shared.options.credit_quota,
-        with_email,
-    )))
+    Ok(ok(&limits_of(account, &call.shared.options, with_email)))
 }
 
-fn limits_of(account: &Account, quota: f64, with_email: bool) -> Value {
+fn limits_of(account: &Account, options: &SimOptions, with_email: bool) -> Value {
+    let (quota, next_reset) = (options.credit_quota, options.next_reset as f64);
     let used = account.credits_used;
     let email = with_email.then(|| format!("{}@example.com", account.id));
     json!({
         "limits": [],
         "daysUntilReset": null,
-        "nextDateReset": NEXT_RESET,
+        "nextDateReset": next_reset,
         "subscriptionInfo": {
             "type": "Q_DEVELOPER_STANDALONE_PRO",
             "subscriptionTitle": "KIRO PRO",
@@ -109,7 +103,7 @@ fn limits_of(account: &Account, quota: f64, with_email: bool) -> Value {
             "overageCapWithPrecision": 0.0,
             "overageRate": 0.04,
             "overageCharges": 0.0,
-            "nextDateReset": NEXT_RESET,
+            "nextDateReset": next_reset,
             "bonuses": [],
         }],
         "userInfo": {"userId": format!("d-1234567890.{}", account.id), "email": email},
