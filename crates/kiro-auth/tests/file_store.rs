@@ -409,7 +409,7 @@ async fn registration_cannot_lead_out_of_the_folder() {
 /// everywhere.
 #[cfg(unix)]
 #[test]
-fn read_only_folder_works_and_is_left_alone() {
+fn read_only_folder_works_with_a_claim_and_is_left_alone() {
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::process::CommandExt;
     use std::process::Command;
@@ -453,8 +453,11 @@ async fn child_in_a_read_only_folder() {
         return;
     };
     let store = FileStore::new(path);
-    rotate(&store).await.unwrap();
-    rotate(&store).await.unwrap();
+    for _ in 0..2 {
+        let claim = store.claim().await.unwrap();
+        assert_eq!(format!("{claim:?}"), "Claim(held)");
+        rotate(&store).await.unwrap();
+    }
     println!("saved without a word");
 }
 

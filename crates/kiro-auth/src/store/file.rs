@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use zeroize::Zeroizing;
 
+use super::lock::PathLock;
 use super::replace::{Replaced, replace};
-use super::{CredentialStore, beside_the_runtime};
+use super::{Claim, CredentialStore, beside_the_runtime};
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::document::Document;
@@ -45,6 +46,7 @@ pub struct FileStore(Arc<Inner>);
 struct Inner {
     id: CredentialId,
     path: PathBuf,
+    lock: PathLock,
     warned_read_only: AtomicBool,
 }
 
@@ -57,6 +59,7 @@ impl FileStore {
         let path = path.into();
         Self(Arc::new(Inner {
             id: CredentialId::of("file", &path.to_string_lossy()),
+            lock: PathLock::on(&path),
             path,
             warned_read_only: AtomicBool::new(false),
         }))
@@ -82,6 +85,10 @@ impl CredentialStore for FileStore {
         let inner = Arc::clone(&self.0);
         let credential = credential.clone();
         Box::pin(beside_the_runtime(move || inner.save(&credential)))
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
+        Box::pin(self.0.lock.claim())
     }
 }
 
@@ -229,38 +236,18 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-    use std::sync::Mutex;
-
     use super::*;
-
-    /// Writes down what is logged in this thread.
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().write(bytes)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::store::log::Log;
 
     #[test]
     fn read_only_source_warns_once() {
-        let log = Log::default();
-        let writer = log.clone();
-        let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
-        let _guard = tracing::subscriber::set_default(subscriber.finish());
-
+        let log = Log::start();
         let store = FileStore::new("/nowhere/kiro-auth-token.json");
         for _ in 0..3 {
             let replaced = Replaced::ReadOnly(ErrorKind::PermissionDenied.into());
             store.0.settle(Ok(replaced)).unwrap();
         }
-        let logged = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let logged = log.text();
         assert_eq!(logged.matches("read-only").count(), 1, "{logged}");
     }
 

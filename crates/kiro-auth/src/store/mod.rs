@@ -5,6 +5,9 @@ mod claim;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 mod file;
+mod lock;
+#[cfg(test)]
+mod log;
 mod memory;
 pub(crate) mod replace;
 

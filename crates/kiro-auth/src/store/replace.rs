@@ -107,7 +107,7 @@ impl Drop for Temporary {
 /// Gives the new file to the old one's owner. A gateway that runs as root would otherwise lock the IDE
 /// out of its own file.
 #[cfg(unix)]
-fn give_back(file: &File, owner: &Metadata) -> io::Result<()> {
+pub(super) fn give_back(file: &File, owner: &Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt, fchown};
     let ours = file.metadata()?;
     if (ours.uid(), ours.gid()) == (owner.uid(), owner.gid()) {
@@ -121,7 +121,7 @@ fn give_back(file: &File, owner: &Metadata) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn give_back(_file: &File, _owner: &Metadata) -> io::Result<()> {
+pub(super) fn give_back(_file: &File, _owner: &Metadata) -> io::Result<()> {
     Ok(())
 }
 
