@@ -30,13 +30,21 @@ use crate::wire;
 /// kiro-auth-token.json                  old or new at every moment, never half; then the folder is synced
 /// ```
 ///
+/// A process that is killed in between leaves the temporary file, which is in nobody's way and goes with a
+/// write-back that finds it ten minutes old.
+///
+/// Programs that share the file take turns in refreshing if they [claim](CredentialStore::claim) it. On Unix
+/// the claim is a lock (`flock`) on the file itself, elsewhere one on `{name}.kiro-2api.lock` beside it. On a
+/// file system without locks one warning says that there are none.
+///
 /// - A symbolic link stays one: the file it points to is replaced.
 /// - A new file gets mode 0600.
 /// - A file that is not JSON is never overwritten.
 /// - Where the file or its folder is not writable, or the new file could not be given back to its owner,
 ///   the rotated tokens live in memory only; one warning says so.
 /// - A file that is a mount point, as containers make one of a single file, cannot be replaced and is
-///   written over instead.
+///   written over instead, in one write: a process that is killed leaves it whole, a system that crashes
+///   may not.
 /// - Clients of the AWS directories keep their registration in a second file, `{clientIdHash}.json` in
 ///   the same folder. It is read, never written. Without it the access token is good until it expires.
 #[derive(Debug, Clone)]
