@@ -45,6 +45,7 @@ use crate::wire;
 /// - A file that is a mount point, as containers make one of a single file, cannot be replaced and is
 ///   written over instead, in one write: a process that is killed leaves it whole, a system that crashes
 ///   may not.
+/// - When the disk is full the old file stays, and the error says what to do.
 /// - Clients of the AWS directories keep their registration in a second file, `{clientIdHash}.json` in
 ///   the same folder. It is read, never written. Without it the access token is good until it expires.
 #[derive(Debug, Clone)]
@@ -217,7 +218,14 @@ impl Inner {
 }
 
 fn failed(doing: &str, path: &Path, error: io::Error) -> AuthError {
-    AuthError::store_failed(format!("cannot {doing} {}", path.display())).with_source(error)
+    let remedy = match error.kind() {
+        ErrorKind::StorageFull => "; make room on its disk",
+        ErrorKind::QuotaExceeded => "; make room within the quota of its owner",
+        ErrorKind::FileTooLarge => "; raise the limit on the size of a file (ulimit -f)",
+        ErrorKind::PermissionDenied => "; grant that to the user of this process",
+        _ => "",
+    };
+    AuthError::store_failed(format!("cannot {doing} {}{remedy}", path.display())).with_source(error)
 }
 
 fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, AuthError> {
@@ -233,7 +241,7 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
         .take(MAX_FILE_BYTES + 1)
         .read_to_string(&mut text)?;
     if read as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, "larger than 1 MiB"));
+        return Err(io::Error::new(ErrorKind::InvalidData, "larger than 1 MiB"));
     }
     // Editors on Windows put a byte order mark in front, which is not JSON.
     if text.starts_with('\u{feff}') {
