@@ -14,7 +14,7 @@ use kiro_auth::{
     TokenSource, Vault, VaultOptions, VaultStore,
 };
 use proptest::prelude::*;
-use support::{HOUR, MINUTE, SignInService};
+use support::{HOUR, MINUTE, SECOND, SignInService};
 use tempfile::TempDir;
 
 /// The folder of a vault that can be opened again and again, as after restarts.
@@ -268,6 +268,47 @@ async fn the_number_of_records_is_bounded_and_the_longest_idle_one_goes_first() 
     ] {
         assert_eq!(place.refresh_token(sent).await, newest);
     }
+}
+
+/// Strangers who send what they like make empty records only, and those never push out a tenant's.
+#[tokio::test]
+async fn who_never_signs_in_leaves_nothing_and_pushes_nobody_out() {
+    let mut place = Place::new();
+    place.options.max_records = 3;
+    place.rotate("tenant", "tenant-1").await;
+    for stranger in 0..20 {
+        place.clock.advance(SECOND);
+        drop(
+            place
+                .store(&format!("stranger-{stranger}"))
+                .claim()
+                .await
+                .unwrap(),
+        );
+    }
+    assert_eq!(place.records().len(), 3);
+    assert_eq!(place.refresh_token("tenant").await, "tenant-1");
+    assert_eq!(place.refresh_token("stranger-19").await, "stranger-19");
+    place.clock.advance(2 * HOUR);
+    place.vault();
+    assert_eq!(place.records().len(), 1);
+}
+
+/// As when a gateway forgets a tenant and meets them again while their refresh is still under way, or as two
+/// gateways with one folder.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stores_of_one_owner_take_turns() {
+    let place = Place::new();
+    let service = Arc::new(SignInService::new("refresh-0"));
+    let ask = || {
+        let clock = Arc::new(place.clock.clone());
+        let source = TokenSource::new(Arc::new(place.store("refresh-0")), service.clone(), clock);
+        tokio::spawn(async move { source.token().await.unwrap() })
+    };
+    for token in (0..8).map(|_| ask()).collect::<Vec<_>>() {
+        assert_eq!(token.await.unwrap().secret().expose(), "access-1");
+    }
+    assert_eq!(service.visits(), 1);
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ use kiro_auth::{
 };
 use kiro_gateway::{Gateway, GatewayOptions, Guest};
 use kiro_sim::{AccountId, CredentialKind, IssuedCredential, Operation, SimOptions, Simulator};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{KEY, client_tls, whole};
 use tempfile::TempDir;
@@ -246,4 +247,92 @@ async fn of_several_profiles_the_caller_is_told_to_choose() {
         "{message}"
     );
     assert!(!message.contains("111122223333"), "{message}");
+}
+
+/// One step of a crowd.
+#[derive(Debug, Clone)]
+enum Step {
+    /// These tenants ask at the same time.
+    Ask(Vec<usize>),
+    /// All access tokens expire behind our back.
+    Expire,
+    /// The gateway starts anew.
+    Restart,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => proptest::collection::vec(0..4_usize, 1..8).prop_map(Step::Ask),
+        1 => Just(Step::Expire),
+        1 => Just(Step::Restart),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn no_interleaving_serves_one_tenant_with_anothers_token(
+        steps in proptest::collection::vec(step(), 1..10),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(crowd(steps));
+    }
+}
+
+async fn crowd(steps: Vec<Step>) {
+    let town = Town::start().await;
+    // Fewer seats than tenants, so that they push each other out.
+    let few = |options: &mut GatewayOptions| {
+        options.guests.max_guests = NonZeroUsize::new(2).unwrap();
+    };
+    let tenants: Vec<_> = KINDS[..4]
+        .iter()
+        .map(|kind| town.sim.issue(*kind))
+        .collect();
+    let mut gateway = town.gateway(few);
+    for step in steps {
+        match step {
+            Step::Expire => town.sim.expire_access_tokens(),
+            Step::Restart => gateway = town.gateway(few),
+            Step::Ask(who) => ask_together(&town, &gateway, &tenants, who).await,
+        }
+    }
+}
+
+/// The words of each request name its tenant, so what reached the service can be held against it.
+async fn ask_together(
+    town: &Town,
+    gateway: &Gateway,
+    tenants: &[IssuedCredential],
+    who: Vec<usize>,
+) {
+    town.sim.forget_requests();
+    let asks = who.into_iter().map(|index| {
+        let (gateway, tenant) = (gateway.clone(), tenants[index].clone());
+        tokio::spawn(async move {
+            let body = whole(&format!("I am {}", tenant.account)).to_string();
+            let request = Request::post("/v1/chat/completions")
+                .header("x-api-key", format!("{KEY}:{}", compact(&tenant)))
+                .body(Full::new(Bytes::from(body)))
+                .unwrap();
+            assert_eq!(gateway.handle(request).await.status(), 200);
+        })
+    });
+    for ask in asks.collect::<Vec<_>>() {
+        ask.await.unwrap();
+    }
+    for call in town.sim.requests_for(Operation::Generate) {
+        let body = call.json().to_string();
+        if let Some(account) = call.account {
+            assert!(
+                body.contains(&format!("I am {account}\"")),
+                "{account}: {body}"
+            );
+        }
+    }
 }

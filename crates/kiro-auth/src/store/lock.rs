@@ -19,7 +19,7 @@ use crate::error::AuthError;
 /// The lock is advisory: it keeps out who asks for it and nobody else, and the system takes it back from
 /// a process that dies.
 #[derive(Debug)]
-pub(super) struct PathLock {
+pub(crate) struct PathLock {
     path: PathBuf,
     /// Blocks for no longer than opening a file does.
     attempt: fn(&Path) -> Attempt,
@@ -41,14 +41,14 @@ impl PathLock {
     ///
     /// Where locks are mandatory, as on Windows, a file beside it is locked instead. The IDE must be able
     /// to read while we refresh.
-    pub(super) fn on(path: &Path) -> Self {
+    pub(crate) fn on(path: &Path) -> Self {
         Self::with(path, if cfg!(unix) { itself } else { beside })
     }
 
     /// Locks the file `{name}.kiro-2api.lock` beside the one at the path, for files that only their own
     /// library may open. The lock file stays: to remove it would let two processes lock two files.
     #[allow(dead_code, reason = "for stores that keep a database")]
-    pub(super) fn beside(path: &Path) -> Self {
+    pub(crate) fn beside(path: &Path) -> Self {
         Self::with(path, beside)
     }
 
@@ -70,7 +70,7 @@ impl PathLock {
     /// # Cancel safety
     ///
     /// Cancel safe: an attempt that nobody waits for any more drops what it has locked.
-    pub(super) async fn claim(&self) -> Result<Claim, AuthError> {
+    pub(crate) async fn claim(&self) -> Result<Claim, AuthError> {
         let started = Instant::now();
         loop {
             match self.attempt().await? {

@@ -5,7 +5,7 @@ mod claim;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 mod file;
-mod lock;
+pub(crate) mod lock;
 #[cfg(test)]
 mod log;
 mod memory;

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::record::VaultStore;
 use super::seal::{SealKey, keyed_name};
@@ -57,6 +57,9 @@ pub(super) struct Folder {
     options: VaultOptions,
 }
 
+/// How long an empty record is kept: much longer than a refresh takes, during which it is locked.
+const EMPTY_EXPIRY: Duration = Duration::from_secs(3600);
+
 const SALT_FILE: &str = "salt";
 const SALT_BYTES: usize = 32;
 
@@ -100,26 +103,31 @@ impl Vault {
 
 impl Folder {
     /// Removes what has been idle for too long, and of the rest the longest idle ones, so that there is room for
-    /// so many more.
+    /// so many more. Records that are empty, because their owner's first refresh never succeeded, go first:
+    /// strangers can make those.
     pub(super) fn make_room(&self, more: usize) -> io::Result<()> {
         let now = self.clock.now();
-        let idle = |since: SystemTime| now.duration_since(since).unwrap_or_default();
         let mut records = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
             if entry.file_name() == SALT_FILE {
                 continue;
             }
-            let refreshed_at = entry.metadata()?.modified()?;
-            if idle(refreshed_at) > self.options.idle_expiry {
+            let metadata = entry.metadata()?;
+            let refreshed_at = metadata.modified()?;
+            let limit = match metadata.len() {
+                0 => EMPTY_EXPIRY.min(self.options.idle_expiry),
+                _ => self.options.idle_expiry,
+            };
+            if now.duration_since(refreshed_at).unwrap_or_default() > limit {
                 remove(&entry.path())?;
             } else {
-                records.push((refreshed_at, entry.path()));
+                records.push((metadata.len() > 0, refreshed_at, entry.path()));
             }
         }
         records.sort();
         let surplus = (records.len() + more).saturating_sub(self.options.max_records);
-        for (_, path) in records.iter().take(surplus) {
+        for (_, _, path) in records.iter().take(surplus) {
             remove(path)?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! One record of a vault, as a store.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,14 +16,16 @@ use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::document::Document;
 use crate::error::AuthError;
+use crate::store::lock::PathLock;
 use crate::store::replace::{Replaced, replace};
-use crate::store::{CredentialStore, beside_the_runtime};
+use crate::store::{Claim, CredentialStore, beside_the_runtime};
 use crate::wire;
 
 /// Keeps one credential of a [`Vault`](super::Vault).
 ///
 /// Loading gives the sealed record, or what the owner has sent when there is none yet; saving replaces the
-/// record in one step. A record that cannot be opened – it was damaged, or belongs to another vault – counts as
+/// record in one step; the claim is a lock on the record, so that several processes, and several stores of one
+/// owner, take turns. A record that cannot be opened – it was damaged, or belongs to another vault – counts as
 /// none, and one warning says so.
 #[derive(Clone)]
 pub struct VaultStore(Arc<Record>);
@@ -31,6 +33,7 @@ pub struct VaultStore(Arc<Record>);
 struct Record {
     folder: Arc<Folder>,
     name: String,
+    lock: PathLock,
     key: SealKey,
     sent: Credential,
 }
@@ -41,9 +44,11 @@ const PADDED_BYTES: usize = 4096;
 
 impl VaultStore {
     pub(super) fn new(folder: Arc<Folder>, name: String, key: SealKey, sent: Credential) -> Self {
+        let lock = PathLock::on(&folder.path.join(&name));
         Self(Arc::new(Record {
             folder,
             name,
+            lock,
             key,
             sent,
         }))
@@ -65,6 +70,10 @@ impl CredentialStore for VaultStore {
         let credential = credential.clone();
         Box::pin(beside_the_runtime(move || record.save(&credential)))
     }
+
+    fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
+        Box::pin(self.0.claim())
+    }
 }
 
 impl Record {
@@ -75,9 +84,10 @@ impl Record {
     fn load(&self) -> Result<Credential, AuthError> {
         let path = self.path();
         let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
+            Ok(text) if text.is_empty() => return Ok(self.sent.clone()),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.sent.clone()),
             Err(error) => return Err(failed("read", &path, error)),
+            Ok(text) => text,
         };
         match self.open(&text) {
             Some(credential) => Ok(Credential {
@@ -96,6 +106,31 @@ impl Record {
         }
     }
 
+    /// Makes an empty record, so that there is something to lock before the first refresh.
+    fn make(&self) -> Result<(), AuthError> {
+        let path = self.path();
+        if path.exists() {
+            return Ok(());
+        }
+        if let Err(error) = self.folder.make_room(1) {
+            tracing::warn!(path = %self.folder.path.display(), %error, "cannot tidy the vault");
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let made = options
+            .open(&path)
+            .and_then(|file| file.set_modified(self.folder.clock.now()));
+        made.map_err(|error| failed("make", &path, error))
+    }
+
+    async fn claim(self: &Arc<Self>) -> Result<Claim, AuthError> {
+        let record = Arc::clone(self);
+        beside_the_runtime(move || record.make()).await?;
+        self.lock.claim().await
+    }
+
     fn open(&self, text: &str) -> Option<Credential> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let plain = self.key.open(&sealed, self.name.as_bytes()).ok()?;
@@ -105,10 +140,7 @@ impl Record {
 
     fn save(&self, credential: &Credential) -> Result<(), AuthError> {
         let path = self.path();
-        let is_new = !path.exists();
-        if is_new && let Err(error) = self.folder.make_room(1) {
-            tracing::warn!(path = %self.folder.path.display(), %error, "cannot tidy the vault");
-        }
+        self.make()?;
         let sealed = self.key.seal(&padded(credential), self.name.as_bytes());
         let sealed = sealed.map_err(|error| {
             AuthError::store_failed("the credential cannot be sealed").with_source(error)
