@@ -5,7 +5,7 @@
 //! | part | is |
 //! | --- | --- |
 //! | [`Credential`], [`Login`], [`Secret`] | an account as we hold it |
-//! | [`CredentialStore`]: [`FileStore`], [`MemoryStore`] | where it lives |
+//! | [`CredentialStore`]: [`FileStore`], `KiroCliStore`, [`MemoryStore`] | where it lives |
 //! | [`Refresher`]: `HttpRefresher`; [`mod@refresh`] | how it gets a new token |
 //! | [`TokenSource`], [`AccessToken`], [`freshness`](fn@freshness) | one credential, ready to use |
 //! | [`Pool`], [`Lease`], [`Outcome`], [`Health`] | several of them |
@@ -43,6 +43,8 @@ pub use crate::refresh::{DEFAULT_IDP_HOSTS, HttpRefresher, HttpRefresherOptions}
 pub use crate::refresh::{Refreshed, Refresher, Refusal};
 pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_region};
 pub use crate::secret::Secret;
+#[cfg(feature = "sqlite")]
+pub use crate::store::KiroCliStore;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore};
 pub use crate::token::{AccessToken, Freshness, Margins, Overrides, TokenSource, freshness};
 #[cfg(feature = "vault")]

@@ -11,7 +11,7 @@ use crate::expiry::{format_rfc3339, parse_expiry};
 use crate::login::Login;
 use crate::secret::Secret;
 
-/// The spellings of each member: the IDE's first, which new members get.
+/// The spellings of each member: the IDE's first, kiro-cli's last.
 const ACCESS_TOKEN: &[&str] = &["accessToken", "access_token"];
 const REFRESH_TOKEN: &[&str] = &["refreshToken", "refresh_token"];
 const EXPIRES_AT: &[&str] = &["expiresAt", "expires_at"];
@@ -52,6 +52,12 @@ pub(crate) fn read(document: &Document<'_>) -> Result<Credential, AuthError> {
             ..Credential::from_api_key(key)?
         });
     }
+    read_as(document, login)
+}
+
+/// Reads a credential whose kind of login is known. Its id is as with [`read`].
+pub(crate) fn read_as(document: &Document<'_>, login: Login) -> Result<Credential, AuthError> {
+    let secret = |names| document.string(names).map(Secret::new);
     let (access_token, refresh_token) = (secret(ACCESS_TOKEN), secret(REFRESH_TOKEN));
     let Some(seed) = refresh_token.as_ref().or(access_token.as_ref()) else {
         return Err(AuthError::misconfigured("the credential holds no token"));
@@ -95,6 +101,7 @@ pub(crate) fn patch(document: &Document<'_>, credential: &Credential) -> String 
         if let Some(text) = text
             && document.string(names).as_deref() != Some(text)
         {
+            let names = in_spelling_of(document, names);
             changes.push((names, Value::from(text).to_string()));
         }
     };
@@ -108,7 +115,8 @@ pub(crate) fn patch(document: &Document<'_>, credential: &Credential) -> String 
     );
     set(PROFILE_ARN, credential.profile_arn.as_deref());
     if let Some(expires_at) = credential.expires_at {
-        changes.push((EXPIRES_AT, expiry_in_style_of(document, expires_at)));
+        let names = in_spelling_of(document, EXPIRES_AT);
+        changes.push((names, expiry_in_style_of(document, expires_at)));
     }
     document.with(&changes)
 }
@@ -182,7 +190,7 @@ fn login(document: &Document<'_>, has_api_key: bool) -> Login {
 
 /// Which of the two kinds of AWS directory. Without a name, a start URL or a profile of its own it is
 /// taken for Builder ID, which needs none of them.
-fn directory(document: &Document<'_>, provider: &str) -> Login {
+pub(crate) fn directory(document: &Document<'_>, provider: &str) -> Login {
     let start_url = document.string(START_URL);
     let start_url = start_url.as_deref().map(|url| url.trim_end_matches('/'));
     match bare(provider).as_str() {
@@ -220,6 +228,17 @@ fn scopes(document: &Document<'_>) -> Option<String> {
             Some(words.join(" ")).filter(|text| !text.is_empty())
         }
         _ => None,
+    }
+}
+
+/// The names of a member, the one for a new member first: kiro-cli would not find the IDE's spelling.
+fn in_spelling_of<'n>(document: &Document<'_>, names: &'n [&'n str]) -> &'n [&'n str] {
+    let is_snake_case = [ACCESS_TOKEN, REFRESH_TOKEN, EXPIRES_AT]
+        .iter()
+        .any(|names| document.raw(&names[1..]).is_some());
+    match document.raw(names) {
+        None if is_snake_case => &names[names.len() - 1..],
+        _ => names,
     }
 }
 

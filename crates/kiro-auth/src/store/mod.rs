@@ -8,6 +8,8 @@ mod file;
 pub(crate) mod lock;
 #[cfg(test)]
 mod log;
+#[cfg(feature = "sqlite")]
+mod kiro_cli;
 mod memory;
 pub(crate) mod replace;
 
@@ -17,6 +19,8 @@ use std::future::ready;
 pub(crate) use self::blocking::beside_the_runtime;
 pub use self::claim::Claim;
 pub use self::file::FileStore;
+#[cfg(feature = "sqlite")]
+pub use self::kiro_cli::KiroCliStore;
 pub use self::memory::MemoryStore;
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
