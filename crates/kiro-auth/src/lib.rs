@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | [`Credential`], [`Login`], [`Secret`] | an account as we hold it |
 //! | [`CredentialStore`]: [`FileStore`], `KiroCliStore`, [`MemoryStore`] | where it lives |
+//! | [`discover`](fn@discover), [`Places`] | which logins there are on a machine |
 //! | [`Refresher`]: `HttpRefresher`; [`mod@refresh`] | how it gets a new token |
 //! | [`TokenSource`], [`AccessToken`], [`freshness`](fn@freshness) | one credential, ready to use |
 //! | [`Pool`], [`Lease`], [`Outcome`], [`Health`] | several of them |
@@ -14,6 +15,7 @@
 
 mod clock;
 mod credential;
+mod discover;
 mod document;
 mod error;
 mod expiry;
@@ -35,6 +37,10 @@ use std::pin::Pin;
 pub use crate::clock::ManualClock;
 pub use crate::clock::{Clock, SystemClock};
 pub use crate::credential::{Credential, CredentialId};
+pub use crate::discover::{
+    ChoiceReason, Discovery, Find, LoginFacts, Place, PlaceState, Places, Platform, SourceKind,
+    discover,
+};
 pub use crate::error::{AuthError, AuthErrorKind};
 pub use crate::login::{ApiHost, BUILDER_ID_PROFILE_ARN, Login, SOCIAL_PROFILE_ARN};
 pub use crate::pool::{CredentialStatus, Health, Lease, LeaseRequest, Outcome, Pool, RestReason};
