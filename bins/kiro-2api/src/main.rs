@@ -9,6 +9,7 @@
 mod command;
 mod config;
 mod logging;
+mod search;
 mod setup;
 
 use std::process::ExitCode;

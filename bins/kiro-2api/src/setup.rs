@@ -1,12 +1,14 @@
 //! From the configuration to the parts that serve.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use http::Uri;
 use kiro_auth::{
-    Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, MemoryStore,
-    Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
+    Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
+    MemoryStore, Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
 };
 use kiro_gateway::{Gateway, GatewayOptions, Guest, UpstreamOptions};
 use kiro_protocol::request::{Region, WireProfile};
@@ -15,8 +17,12 @@ use rustls::RootCertStore;
 use crate::command::Failure;
 use crate::config::{Account, Config};
 
-/// Builds the gateway. Opens no connection and reads no credential yet.
-pub(crate) fn gateway(config: &Config) -> Result<Gateway, Failure> {
+/// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
+/// yet.
+pub(crate) fn gateway(
+    config: &Config,
+    found: Option<Arc<dyn CredentialStore>>,
+) -> Result<Gateway, Failure> {
     let tls = tls();
     let refresher = refresher(config, tls.clone())?;
     let mut upstream = UpstreamOptions::default();
@@ -29,9 +35,19 @@ pub(crate) fn gateway(config: &Config) -> Result<Gateway, Failure> {
         .as_deref()
         .and_then(WireProfile::by_name);
 
-    let mut sources = Vec::new();
+    let mut accounts = Vec::new();
     for account in config.accounts() {
-        let source = source(&account, config, &refresher)?;
+        let store = store(&account)?;
+        accounts.push((account, store));
+    }
+    let found_account = Account {
+        profile_arn: config.profile_arn.clone(),
+        ..Account::default()
+    };
+    accounts.extend(found.map(|store| (found_account, store)));
+    let mut sources = Vec::new();
+    for (account, store) in accounts {
+        let source = source(&account, store, config, &refresher)?;
         if let Some(profile) = account
             .wire_profile
             .as_deref()
@@ -89,27 +105,50 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refre
     Ok(Arc::new(HttpRefresher::new(tls, options)?))
 }
 
-/// The credential of one account and where it is kept.
+/// Where the credential of an account is kept.
+fn store(account: &Account) -> Result<Arc<dyn CredentialStore>, Failure> {
+    let credential = if let Some(file) = &account.file {
+        return Ok(file_store(&home(file)));
+    } else if let Some(database) = &account.kiro_cli {
+        return Ok(Arc::new(KiroCliStore::new(home(database))));
+    } else if let Some(token) = &account.refresh_token {
+        Credential::from_refresh_token(token.clone())
+    } else if let Some(key) = &account.api_key {
+        Credential::from_api_key(key.clone())
+    } else {
+        // `Config::load` has refused an account without any.
+        return Err(format!("the account `{}` has no credential", account.name).into());
+    };
+    let name = account.name.clone();
+    let credential = credential.map_err(|source| BadAccount { name, source })?;
+    Ok(Arc::new(MemoryStore::new(credential)))
+}
+
+/// A JSON file or a database of kiro-cli, told apart by what the file begins with; where there is none
+/// yet, by its name.
+///
+/// Closing the file would take away the locks that SQLite has on it, so this must happen before the first
+/// credential is read.
+fn file_store(path: &Path) -> Arc<dyn CredentialStore> {
+    const DATABASE: &[u8; 16] = b"SQLite format 3\0";
+    let mut start = [0; DATABASE.len()];
+    let is_database = match File::open(path).and_then(|mut file| file.read_exact(&mut start)) {
+        Ok(()) => start == *DATABASE,
+        Err(_) => path.extension().is_some_and(|name| name == "sqlite3"),
+    };
+    if is_database {
+        Arc::new(KiroCliStore::new(path))
+    } else {
+        Arc::new(FileStore::new(path))
+    }
+}
+
 fn source(
     account: &Account,
+    store: Arc<dyn CredentialStore>,
     config: &Config,
     refresher: &Arc<dyn Refresher>,
 ) -> Result<TokenSource, Failure> {
-    let store: Arc<dyn CredentialStore> = match (&account.file, &account.refresh_token) {
-        (Some(file), _) => Arc::new(FileStore::new(home(file))),
-        (None, Some(token)) => {
-            let credential =
-                Credential::from_refresh_token(token.clone()).map_err(|source| BadAccount {
-                    name: account.name.clone(),
-                    source,
-                })?;
-            Arc::new(MemoryStore::new(credential))
-        }
-        // `Config::load` has refused an account without either.
-        (None, None) => {
-            return Err(format!("the account `{}` has no credential", account.name).into());
-        }
-    };
     let region = account
         .region
         .as_deref()
@@ -141,7 +180,7 @@ fn overrides(region: Option<&str>, profile_arn: Option<&str>) -> Overrides {
 }
 
 /// `~/` at the beginning is the home directory, as in a shell.
-fn home(path: &Path) -> PathBuf {
+pub(crate) fn home(path: &Path) -> PathBuf {
     match (path.strip_prefix("~"), std::env::home_dir()) {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),

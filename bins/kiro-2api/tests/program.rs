@@ -5,7 +5,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 
 use kiro_sim::{Matcher, Operation, Script, SimOptions, Simulator};
@@ -13,10 +13,12 @@ use serde_json::{Value, json};
 
 const KEY: &str = "sk-program-0123456789";
 
-/// The program in an empty folder, with nothing of our environment that it would read.
+/// The program in an empty folder that is its home too, with nothing of our environment that it would
+/// read.
 fn program(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kiro-2api"));
     command.args(arguments).current_dir(folder).env_clear();
+    command.env("HOME", folder);
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -266,6 +268,132 @@ async fn a_rotated_token_is_in_the_file_and_found_after_kill_9() {
     assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
     assert_eq!(sim.refreshes(credential.account), 2);
     assert_eq!(second.signal("-TERM").0, Some(0));
+}
+
+/// The database of kiro-cli with a social login, in the home folder.
+fn kiro_cli_database(home: &Path, credential: &kiro_sim::IssuedCredential) -> PathBuf {
+    let folder = home.join(".local/share/kiro-cli");
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("data.sqlite3");
+    let row = json!({
+        "access_token": "unknown", "expires_at": "2020-01-01T00:00:00.123456789Z",
+        "refresh_token": credential.refresh_token, "provider": "github",
+        "profile_arn": credential.profile_arn,
+    });
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let table = "CREATE TABLE auth_kv (key TEXT PRIMARY KEY, value TEXT)";
+    connection.execute_batch(table).unwrap();
+    let sql = "INSERT INTO auth_kv VALUES ('kirocli:social:token', ?1)";
+    connection.execute(sql, [row.to_string()]).unwrap();
+    path
+}
+
+/// The refresh token in it.
+fn stored_in(database: &Path) -> Value {
+    let connection = rusqlite::Connection::open(database).unwrap();
+    let row: String = connection
+        .query_row("SELECT value FROM auth_kv", [], |row| row.get(0))
+        .unwrap();
+    serde_json::from_str::<Value>(&row).unwrap()["refresh_token"].take()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_login_serves() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let login = sim.issue_social();
+    let database = kiro_cli_database(folder.path(), &login);
+    let renamed = folder.path().join("copy of it");
+    std::fs::copy(&database, &renamed).unwrap();
+    let key = sim.issue_api_key().access_token;
+
+    let creds_file = ("KIRO_CREDS_FILE", renamed.to_str().unwrap());
+    let (running, address) = serve(folder.path(), &sim, &[creds_file]);
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(running.signal("-TERM").0, Some(0));
+    assert_ne!(
+        stored_in(&renamed),
+        json!(login.refresh_token),
+        "told by its content"
+    );
+
+    let (running, address) = serve(folder.path(), &sim, &[("KIRO_API_KEY", &key)]);
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(running.signal("-TERM").0, Some(0));
+
+    let database = kiro_cli_database(&folder.path().join("other"), &sim.issue_social());
+    let before = stored_in(&database);
+    let account = format!("[[account]]\nname = \"cli\"\nkiro_cli = {database:?}\n");
+    std::fs::write(folder.path().join("kiro-2api.toml"), account).unwrap();
+    let (running, address) = serve(folder.path(), &sim, &[]);
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(running.signal("-TERM").0, Some(0));
+    assert_ne!(stored_in(&database), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_of_the_machine_are_announced_and_used_when_asked_for() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let start = |environment: &[(&str, &str)]| {
+        let mut command = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+        command
+            .env("PROXY_API_KEY", KEY)
+            .envs(environment.iter().copied());
+        command.env("KIRO_2API_UPSTREAM__ENDPOINT", sim.base_url());
+        command.env("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", sim.base_url());
+        let mut running = Running::start(command);
+        let text = running.read_until("Base URL");
+        (running, text)
+    };
+    let discover = ("KIRO_2API_DISCOVER", "true");
+    let (_running, text) = start(&[discover]);
+    assert!(
+        text.contains("Tenant-only mode") && text.contains("nothing in 4 places"),
+        "{text}"
+    );
+
+    let database = kiro_cli_database(folder.path(), &sim.issue_social());
+    let (_running, text) = start(&[]);
+    let path = database.to_str().unwrap();
+    assert!(
+        text.contains("Tenant-only mode") && text.contains(path),
+        "{text}"
+    );
+    assert!(text.contains("set KIRO_2API_DISCOVER=true"), "{text}");
+    assert!(chat(address_in(&text), KEY, &question()).starts_with("HTTP/1.1 401"));
+
+    let amazon_q = folder.path().join(".local/share/amazon-q");
+    std::fs::create_dir(&amazon_q).unwrap();
+    std::fs::write(amazon_q.join("data.sqlite3"), "not a database").unwrap();
+    let before = stored_in(&database);
+    let (_running, text) = start(&[discover]);
+    assert!(
+        text.contains(&format!("the login that was found: {path} (kiro-cli)")),
+        "{text}"
+    );
+    assert!(text.contains("because no token is valid"), "{text}");
+    assert!(
+        !text.contains("Tenant-only mode")
+            && text.contains("Also found")
+            && text.contains("not a whole"),
+        "{text}"
+    );
+    assert!(chat(address_in(&text), KEY, &question()).starts_with("HTTP/1.1 200"));
+    assert_ne!(stored_in(&database), before);
+
+    let elsewhere = kiro_cli_database(&folder.path().join("elsewhere"), &sim.issue_social());
+    let elsewhere = elsewhere.to_str().unwrap();
+    let (_running, text) = start(&[discover, ("KIROCLI_DB_PATH", elsewhere)]);
+    assert!(
+        text.contains(&format!("found: {elsewhere}")) && !text.contains(path),
+        "{text}"
+    );
+
+    let token = sim.issue_social().refresh_token.unwrap();
+    let (_running, text) = start(&[discover, ("REFRESH_TOKEN", &token)]);
+    assert!(
+        text.contains("so none was looked for") && !text.contains(path),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

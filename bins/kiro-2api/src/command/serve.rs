@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::{Failure, asked_to_stop, bind};
 use crate::config::{Config, Source};
+use crate::search::Search;
 use crate::{logging, setup};
 
 #[derive(Debug, clap::Args)]
@@ -18,9 +19,13 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    let config = Config::load(&Source::of_process(arguments.config, arguments.listen))?;
+    let source = Source::of_process(arguments.config, arguments.listen);
+    let config = Config::load(&source)?;
     logging::init(&config.log);
-    let gateway = setup::gateway(&config)?;
+    let search = Search::run(&source, &config).await;
+    let found = search.as_ref().and_then(Search::store);
+    let serves_with_found = found.is_some();
+    let gateway = setup::gateway(&config, found)?;
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr()?;
     println!(
@@ -28,13 +33,19 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         env!("CARGO_PKG_VERSION")
     );
     match config.accounts().count() {
+        0 if serves_with_found => {}
         0 => println!(
-            "Tenant-only mode: there is neither REFRESH_TOKEN nor KIRO_CREDS_FILE nor an [[account]], so every caller must send `Authorization: Bearer PROXY_API_KEY:REFRESH_TOKEN`."
+            "Tenant-only mode: there is neither REFRESH_TOKEN nor KIRO_CREDS_FILE nor KIRO_API_KEY nor an [[account]], so every caller must send `Authorization: Bearer PROXY_API_KEY:REFRESH_TOKEN`."
         ),
         n => println!(
             "Serving with {n} account{} of its own.",
             if n == 1 { "" } else { "s" }
         ),
+    }
+    match search.map(|search| search.message()).as_deref() {
+        None if config.discover => println!("A login is configured, so none was looked for."),
+        None | Some("") => {}
+        Some(message) => println!("{message}"),
     }
     println!("Base URL for clients: http://{address}/v1");
     kiro_gateway::serve(listener, gateway, config.server_options(), asked_to_stop()).await?;

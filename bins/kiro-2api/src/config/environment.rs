@@ -11,12 +11,15 @@ use figment::{Metadata, Profile, Provider};
 
 use super::ConfigError;
 
-/// Names that work without a prefix: those of the original, so that its `.env` files work unchanged.
+/// Names that work without a prefix: those of the original, so that its `.env` files work unchanged, and
+/// those that Kiro's own clients and other tools know.
 /// A bare number in a time-out of the original is seconds.
-pub(crate) const NAMES: [(&str, &str); 12] = [
+pub(crate) const NAMES: [(&str, &str); 14] = [
     ("PROXY_API_KEY", "proxy_api_key"),
     ("REFRESH_TOKEN", "refresh_token"),
     ("KIRO_CREDS_FILE", "creds_file"),
+    ("KIRO_API_KEY", "api_key"),
+    ("KIROCLI_DB_PATH", "kiro_cli_database"),
     ("PROFILE_ARN", "profile_arn"),
     ("KIRO_REGION", "upstream.region"),
     ("MAX_RETRIES", "upstream.max_retries"),

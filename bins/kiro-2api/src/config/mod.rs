@@ -33,10 +33,19 @@ pub(crate) struct Config {
     /// The refresh token of the account that serves those who send the key alone.
     #[serde(with = "value::secret")]
     pub(crate) refresh_token: Option<Secret>,
-    /// Kiro's JSON credential file of that account, instead of the token.
+    /// Kiro's JSON credential file of that account, or the database of kiro-cli, instead of the token.
     pub(crate) creds_file: Option<PathBuf>,
+    /// The API key of that account, instead of either.
+    #[serde(with = "value::secret")]
+    pub(crate) api_key: Option<Secret>,
     /// Its profile ARN, when the login does not tell.
     pub(crate) profile_arn: Option<String>,
+    /// Whether to look for a login of this machine's user where none is configured. Off, because a
+    /// gateway that many share must not serve them with its administrator's login by surprise.
+    #[serde(with = "value::switch")]
+    pub(crate) discover: bool,
+    /// Where to look for the database of kiro-cli, in place of its usual paths.
+    pub(crate) kiro_cli_database: Option<PathBuf>,
     /// More accounts.
     pub(crate) account: Vec<Account>,
     pub(crate) server: Server,
@@ -52,7 +61,10 @@ pub(crate) struct Account {
     pub(crate) name: String,
     #[serde(with = "value::secret")]
     pub(crate) refresh_token: Option<Secret>,
+    #[serde(with = "value::secret")]
+    pub(crate) api_key: Option<Secret>,
     pub(crate) file: Option<PathBuf>,
+    pub(crate) kiro_cli: Option<PathBuf>,
     pub(crate) profile_arn: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) wire_profile: Option<String>,
@@ -185,6 +197,14 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// A folder that the environment names.
+    pub(crate) fn folder(&self, variable: &str) -> Option<PathBuf> {
+        let folder = self.environment.get(variable);
+        folder
+            .filter(|folder| !folder.is_empty())
+            .map(PathBuf::from)
+    }
+
     /// What this process was started with.
     pub(crate) fn of_process(file: Option<PathBuf>, listen: Option<SocketAddr>) -> Self {
         #[expect(
@@ -251,17 +271,17 @@ impl Config {
         Ok(config)
     }
 
-    /// The accounts of the gateway's own: the one of the original's names, then the list.
+    /// The accounts of the gateway's own: the one that needs no table, then the list.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = Account> {
         let first = Account {
             name: "default".into(),
             refresh_token: self.refresh_token.clone(),
+            api_key: self.api_key.clone(),
             file: self.creds_file.clone(),
             profile_arn: self.profile_arn.clone(),
-            region: None,
-            wire_profile: None,
+            ..Account::default()
         };
-        let has_first = first.refresh_token.is_some() || first.file.is_some();
+        let has_first = first.n_sources() > 0;
         has_first
             .then_some(first)
             .into_iter()
@@ -300,14 +320,30 @@ impl Config {
             }
         }
         for account in &self.account {
-            if account.refresh_token.is_none() == account.file.is_none() {
+            if account.n_sources() != 1 {
                 let name = &account.name;
-                let reason =
-                    format!("[[account]] `{name}` needs exactly one of refresh_token and file");
+                let reason = format!(
+                    "[[account]] `{name}` needs exactly one of refresh_token, api_key, file and kiro_cli"
+                );
                 return Err(ConfigError::Invalid(reason));
             }
         }
         Ok(())
+    }
+}
+
+impl Account {
+    /// How many places to take its login from are named.
+    fn n_sources(&self) -> usize {
+        [
+            self.refresh_token.is_some(),
+            self.api_key.is_some(),
+            self.file.is_some(),
+            self.kiro_cli.is_some(),
+        ]
+        .into_iter()
+        .filter(|named| *named)
+        .count()
     }
 }
 

@@ -96,6 +96,43 @@ fn a_key_of_digits_stays_a_key_and_an_empty_variable_is_unset() {
 }
 
 #[test]
+fn every_kind_of_login_can_be_configured() {
+    let toml = "discover = true\n[[account]]\nname = \"a\"\napi_key = \"ksk_a\"\n[[account]]\nname = \"b\"\nkiro_cli = \"~/data.sqlite3\"";
+    let environment = [
+        KEY,
+        ("KIRO_API_KEY", "ksk_first"),
+        ("KIROCLI_DB_PATH", "/a b/data.sqlite3"),
+    ];
+    let config = load("", toml, &environment).unwrap();
+    assert!(config.discover);
+    assert_eq!(config.kiro_cli_database, Some("/a b/data.sqlite3".into()));
+    let accounts: Vec<Account> = config.accounts().collect();
+    let keys = accounts
+        .iter()
+        .map(|account| account.api_key.as_ref().map(Secret::expose));
+    assert_eq!(
+        keys.collect::<Vec<_>>(),
+        [Some("ksk_first"), Some("ksk_a"), None]
+    );
+    assert_eq!(accounts[2].kiro_cli, Some("~/data.sqlite3".into()));
+}
+
+#[test]
+fn logins_of_the_machine_are_used_only_when_asked_for() {
+    for (value, expected) in [
+        ("", false),
+        ("false", false),
+        ("0", false),
+        ("true", true),
+        ("True", true),
+        ("1", true),
+    ] {
+        let config = load("", "", &[KEY, ("KIRO_2API_DISCOVER", value)]).unwrap();
+        assert_eq!(config.discover, expected, "{value}");
+    }
+}
+
+#[test]
 fn windows_paths_and_spaces_survive() {
     for (line, path) in [
         (
@@ -142,10 +179,23 @@ fn what_is_wrong_is_named_with_its_remedy_and_without_the_secret() {
         profile.contains("grpc") && profile.contains("krs"),
         "{profile}"
     );
-    let account = load("", "[[account]]\nname = \"a\"", &[KEY]).unwrap_err();
+    for sources in [
+        "",
+        "file = \"a\"\nkiro_cli = \"b\"",
+        "api_key = \"planted\"\nfile = \"a\"",
+    ] {
+        let table = format!("[[account]]\nname = \"a\"\n{sources}");
+        let account = load("", &table, &[KEY]).unwrap_err();
+        assert!(
+            account.contains("`a`") && account.contains("refresh_token"),
+            "{account}"
+        );
+        assert!(!account.contains("planted"), "{account}");
+    }
+    let discover = load("KIRO_2API_DISCOVER=perhaps", "", &[KEY]).unwrap_err();
     assert!(
-        account.contains("`a`") && account.contains("refresh_token"),
-        "{account}"
+        discover.contains("discover") && discover.contains("`true` or `false`"),
+        "{discover}"
     );
     let broken = load("REFRESH_TOKEN=planted secret\\x", "", &[KEY]).unwrap_err();
     assert!(

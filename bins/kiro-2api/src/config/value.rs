@@ -123,6 +123,34 @@ pub(super) mod number {
     }
 }
 
+/// Switches: `true` or `false`, also written as text.
+pub(super) mod switch {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Switch {
+        Bool(bool),
+        Text(String),
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+        let error = || de::Error::custom("expected `true` or `false`");
+        match Switch::deserialize(from).map_err(|_| error())? {
+            Switch::Bool(switch) => Ok(switch),
+            Switch::Text(text) => match text.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" => Ok(true),
+                "false" | "0" => Ok(false),
+                _ => Err(error()),
+            },
+        }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(switch: &bool, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bool(*switch)
+    }
+}
+
 /// Secrets, written as text and never shown.
 pub(super) mod secret {
     use kiro_auth::Secret;

@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let key = arguments.key.unwrap_or_else(new_key);
     let config = config(&sim, &key);
     logging::init(&config.log);
-    let gateway = setup::gateway(&config)?;
+    let gateway = setup::gateway(&config, None)?;
     let listener = match arguments.listen {
         Some(address) => bind(address).await?,
         None => first_free_port().await?,
