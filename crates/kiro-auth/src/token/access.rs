@@ -11,7 +11,13 @@ use crate::secret::Secret;
 /// An access token as it was when it was asked for. Cheap to clone; it does not change when the
 /// credential is refreshed.
 #[derive(Debug, Clone)]
-pub struct AccessToken(Arc<Inner>);
+pub struct AccessToken(Arc<Handle>);
+
+/// One of several handles to the same token. Clones of one handle count their holders in one place, which
+/// two processors cannot write at the same time; each count has a cache line of its own.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Handle(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -19,6 +25,14 @@ struct Inner {
     generation: u64,
     margins: Margins,
     credential: Credential,
+}
+
+/// When an access token is good, apart from the token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Life {
+    expires: bool,
+    expires_at: Option<SystemTime>,
+    margins: Margins,
 }
 
 impl AccessToken {
@@ -30,7 +44,7 @@ impl AccessToken {
         lifetime: Option<Duration>,
         jitter: f64,
     ) -> Self {
-        Self(Arc::new(Inner {
+        Self::of(Arc::new(Inner {
             secret,
             generation,
             margins: Margins::of(lifetime, jitter),
@@ -40,27 +54,27 @@ impl AccessToken {
 
     /// The token, for the `authorization: Bearer` header.
     pub fn secret(&self) -> &Secret {
-        &self.0.secret
+        &self.inner().secret
     }
 
     /// Counts the access tokens of this credential; see [`TokenSource::reject`](super::TokenSource::reject).
     pub fn generation(&self) -> u64 {
-        self.0.generation
+        self.inner().generation
     }
 
     /// When it expires, if it does.
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.0.credential.expires_at
+        self.inner().credential.expires_at
     }
 
     /// The name of its credential.
     pub fn credential_id(&self) -> CredentialId {
-        self.0.credential.id
+        self.inner().credential.id
     }
 
     /// How its credential was obtained.
     pub fn login(&self) -> Login {
-        self.0.credential.login
+        self.inner().credential.login
     }
 
     /// The value of the `TokenType` header, if one must be sent.
@@ -71,7 +85,7 @@ impl AccessToken {
     /// The profile that is known for the credential. What to send to a host is
     /// [`profile_arn_for`](Self::profile_arn_for).
     pub fn profile_arn(&self) -> Option<&str> {
-        self.0.credential.profile_arn.as_deref()
+        self.inner().credential.profile_arn.as_deref()
     }
 
     /// The profile ARN to send to a host; `None` means to leave the member out. See
@@ -82,35 +96,68 @@ impl AccessToken {
 
     /// The region of the service; see [`service_region`](crate::service_region).
     pub fn api_region(&self) -> &str {
-        self.0.credential.service_region()
+        self.inner().credential.service_region()
     }
 
     /// The region of the sign-in service.
     pub fn auth_region(&self) -> &str {
-        self.0.credential.login_region()
+        self.inner().credential.login_region()
+    }
+
+    pub(super) fn life(&self) -> Life {
+        Life {
+            expires: self.login().expires(),
+            expires_at: self.expires_at(),
+            margins: self.inner().margins,
+        }
     }
 
     pub(super) fn freshness(&self, now: SystemTime) -> Freshness {
-        if self.login().expires() {
-            freshness(self.expires_at(), now, &self.0.margins)
-        } else {
-            Freshness::Fresh
-        }
+        self.life().freshness(now)
     }
 
     /// Whether it may still be used when refreshing fails.
     pub(super) fn is_last_resort(&self, now: SystemTime) -> bool {
-        !self.login().expires() || time_left(self.expires_at(), now) > self.0.margins.last_resort
+        let life = self.life();
+        !life.expires || time_left(life.expires_at, now) > life.margins.last_resort
     }
 
     /// The same token, with news about its credential.
     pub(super) fn with_facts_of(&self, credential: Credential) -> Self {
-        Self(Arc::new(Inner {
-            secret: self.0.secret.clone(),
-            generation: self.0.generation,
-            margins: self.0.margins,
+        Self::of(Arc::new(Inner {
+            secret: self.inner().secret.clone(),
+            generation: self.inner().generation,
+            margins: self.inner().margins,
             credential,
         }))
+    }
+
+    /// The same token by another handle.
+    pub(super) fn again(&self) -> Self {
+        Self::of(Arc::clone(self.inner()))
+    }
+
+    /// Whether both are handles to the same token and the same facts.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.inner(), other.inner())
+    }
+
+    fn of(inner: Arc<Inner>) -> Self {
+        Self(Arc::new(Handle(inner)))
+    }
+
+    fn inner(&self) -> &Arc<Inner> {
+        &self.0.0
+    }
+}
+
+impl Life {
+    pub(super) fn freshness(&self, now: SystemTime) -> Freshness {
+        if self.expires {
+            freshness(self.expires_at, now, &self.margins)
+        } else {
+            Freshness::Fresh
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod flight;
 mod freshness;
+mod published;
 mod source;
 
 pub use self::access::{AccessToken, Overrides};

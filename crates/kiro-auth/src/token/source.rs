@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use super::access::{AccessToken, Overrides};
 use super::flight;
 use super::freshness::Freshness;
+use super::published::Published;
 use crate::clock::Clock;
 use crate::credential::{Credential, CredentialId};
 use crate::error::{AuthError, AuthErrorKind};
@@ -52,6 +54,16 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     seed: RandomState,
     state: Mutex<State>,
+    /// What [`State::accepted`] gives. Written under the lock only, by [`Locked`], so that it never
+    /// contradicts the state.
+    published: Published,
+}
+
+/// The state, for as long as one holds its lock. Whatever its holder has done to the token is published
+/// before the next one can look.
+pub(super) struct Locked<'a> {
+    state: MutexGuard<'a, State>,
+    published: &'a Published,
 }
 
 /// What a flight brings to those who wait; `None` while it is in the air.
@@ -140,6 +152,7 @@ impl TokenSource {
                     overrides,
                     ..State::default()
                 }),
+                published: Published::default(),
             }),
         }
     }
@@ -149,7 +162,7 @@ impl TokenSource {
         self.shared.id
     }
 
-    /// An access token that can be used.
+    /// An access token that can be used. A fresh one is handed out without a lock.
     ///
     /// # Errors
     ///
@@ -164,7 +177,11 @@ impl TokenSource {
     ///
     /// Outside of a Tokio runtime, if a refresh has to be started.
     pub async fn token(&self) -> Result<AccessToken, AuthError> {
-        let mut landing = match self.next() {
+        let now = self.now();
+        if let Some(token) = self.shared.published.fresh(now) {
+            return Ok(token);
+        }
+        let mut landing = match self.next(now) {
             Next::Serve(token) => return Ok(token),
             Next::Fail(error) => return Err(error),
             Next::Wait(landing) => landing,
@@ -241,8 +258,7 @@ impl TokenSource {
         self.shared.clock.now()
     }
 
-    fn next(&self) -> Next {
-        let now = self.now();
+    fn next(&self, now: SystemTime) -> Next {
         let mut state = self.shared.lock();
         let held = state.held.clone();
         let rejected = held
@@ -286,8 +302,11 @@ impl TokenSource {
 impl Shared {
     /// The state is consistent between any two statements that hold this lock, so a panic elsewhere does
     /// not spoil it.
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked {
+            state: self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            published: &self.published,
+        }
     }
 
     /// Between 0 and 1, different for each generation, credential and process.
@@ -324,6 +343,27 @@ impl Shared {
             Some(held) if held.is_last_resort(now) => Ok(held.clone()),
             _ => Err(error),
         }
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Drop for Locked<'_> {
+    // Runs before the fields are dropped, so the lock is still held.
+    fn drop(&mut self) {
+        self.published.set(self.state.accepted());
     }
 }
 
@@ -379,5 +419,46 @@ impl fmt::Debug for TokenSource {
             .field("id", &self.shared.id)
             .field("store", &self.shared.store)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+    use crate::BoxFuture;
+    use crate::clock::SystemClock;
+    use crate::refresh::Refreshed;
+    use crate::store::MemoryStore;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Refresher for Nobody {
+        fn refresh<'a>(&'a self, _: &'a Credential) -> BoxFuture<'a, Result<Refreshed, AuthError>> {
+            Box::pin(async { Err(AuthError::transient("nobody is there")) })
+        }
+    }
+
+    #[test]
+    fn a_fresh_token_is_handed_out_while_somebody_holds_the_lock() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let key = Credential::from_api_key("ksk_example").unwrap();
+        let store = Arc::new(MemoryStore::new(key));
+        let source = TokenSource::new(store, Arc::new(Nobody), Arc::new(SystemClock));
+        runtime.block_on(source.token()).unwrap();
+
+        let (sender, receiver) = mpsc::channel();
+        let locked = source.shared.lock();
+        let caller = source.clone();
+        thread::spawn(move || sender.send(runtime.block_on(caller.token())));
+        let token = receiver.recv_timeout(Duration::from_secs(10));
+        drop(locked);
+        let token = token.expect("it waits for the lock").unwrap();
+        assert_eq!(token.secret().expose(), "ksk_example");
     }
 }
