@@ -1,14 +1,16 @@
 //! A sign-in service, a store and a clock that do what a test tells them.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod world;
+
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use kiro_auth::{
-    AuthError, AuthErrorKind, BoxFuture, Clock, Credential, CredentialId, CredentialStore,
-    ManualClock, MemoryStore, Refreshed, Refresher, TokenSource,
+    AuthError, AuthErrorKind, BoxFuture, Claim, Clock, Credential, CredentialId, CredentialStore,
+    ManualClock, MemoryStore, Refreshed, Refresher, Secret, TokenSource,
 };
 use tokio::sync::{Semaphore, watch};
 
@@ -101,6 +103,8 @@ struct ServiceState {
     failures: VecDeque<AuthErrorKind>,
     panics: bool,
     under_way: usize,
+    dead_tokens_shown: usize,
+    refused: Vec<Secret>,
     asked_with: Vec<Credential>,
 }
 
@@ -117,6 +121,8 @@ impl SignInService {
                 failures: VecDeque::new(),
                 panics: false,
                 under_way: 0,
+                dead_tokens_shown: 0,
+                refused: Vec::new(),
                 asked_with: Vec::new(),
             }),
             visits: watch::Sender::new(0),
@@ -143,6 +149,20 @@ impl SignInService {
 
     pub(crate) fn visits(&self) -> usize {
         *self.visits.borrow()
+    }
+
+    pub(crate) fn is_visited(&self) -> bool {
+        self.state.lock().unwrap().under_way > 0
+    }
+
+    /// Visitors whose refresh token was dead already when they came.
+    pub(crate) fn dead_tokens_shown(&self) -> usize {
+        self.state.lock().unwrap().dead_tokens_shown
+    }
+
+    /// The refresh tokens that were refused, as often as they were.
+    pub(crate) fn refused(&self) -> Vec<Secret> {
+        self.state.lock().unwrap().refused.clone()
     }
 
     pub(crate) fn fails_next(&self, kind: AuthErrorKind) {
@@ -195,11 +215,8 @@ impl SignInService {
         if let Some(kind) = state.failures.pop_front() {
             return Err(AuthError::new(kind, "as the test wishes"));
         }
-        let shown = credential
-            .refresh_token
-            .as_ref()
-            .map(|token| token.expose());
-        if shown != Some(state.good.as_str()) {
+        if !state.is_good(credential) {
+            state.refused.extend(credential.refresh_token.clone());
             return Err(AuthError::new(
                 AuthErrorKind::SignedOut,
                 "not the good token",
@@ -213,6 +230,13 @@ impl SignInService {
         }
         state.good = format!("refresh-{issued}");
         Ok(refreshed.with_refresh_token(state.good.as_str()))
+    }
+}
+
+impl ServiceState {
+    fn is_good(&self, credential: &Credential) -> bool {
+        let shown = credential.refresh_token.as_ref();
+        shown.is_some_and(|token| token.expose() == self.good)
     }
 }
 
@@ -246,6 +270,7 @@ impl<'a> Visit<'a> {
     fn begin(service: &'a SignInService, credential: &Credential) -> Self {
         let mut state = service.state.lock().unwrap();
         state.asked_with.push(credential.clone());
+        state.dead_tokens_shown += usize::from(!state.is_good(credential));
         state.under_way += 1;
         assert_eq!(state.under_way, 1, "two refreshes at once");
         drop(state);
@@ -270,6 +295,8 @@ pub(crate) struct TestStore {
     /// As the gate of the service.
     gate: Semaphore,
     saving: watch::Sender<usize>,
+    /// One, for whoever may refresh.
+    claims: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -290,6 +317,7 @@ impl TestStore {
             state: Mutex::default(),
             gate,
             saving: watch::Sender::new(0),
+            claims: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -374,6 +402,15 @@ impl CredentialStore for TestStore {
                 }
             }
             self.memory.save(credential).await
+        })
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
+        Box::pin(async {
+            let claim = self.claims.clone().acquire_owned().await;
+            claim.map(Claim::held).map_err(|_| {
+                AuthError::new(AuthErrorKind::Transient, "somebody holds it for too long")
+            })
         })
     }
 }
