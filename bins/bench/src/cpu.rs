@@ -6,7 +6,16 @@ use rustix::time::{ClockId, clock_gettime};
 
 /// What this thread has used since it began.
 pub(crate) fn of_this_thread() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    read(ClockId::ThreadCPUTime)
+}
+
+/// What all threads of this process have used since it began.
+pub(crate) fn of_this_process() -> Duration {
+    read(ClockId::ProcessCPUTime)
+}
+
+fn read(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
     // The clock counts up from zero.
     Duration::new(
         time.tv_sec.unsigned_abs(),

@@ -1,6 +1,7 @@
-//! Measures what decoding costs, beside what it is to be compared with and in the same run.
+//! Measures what decoding and what an access token costs, beside what each is to be compared with and in the
+//! same run.
 //!
-//! `cargo xtask bench protocol` builds and starts it.
+//! `cargo xtask bench protocol` and `cargo xtask bench auth` build and start it.
 
 #![allow(
     clippy::print_stdout,
@@ -8,6 +9,7 @@
     reason = "a program talks to its user"
 )]
 
+mod auth;
 mod cpu;
 mod figure;
 mod protocol;
@@ -19,10 +21,11 @@ use std::process::ExitCode;
 use figure::Format;
 
 const USAGE: &str = "\
-Usage: kiro-bench [--instructions] [--json]
+Usage: kiro-bench [auth] [--instructions] [--json]
 
 Times decoding beside aws-smithy-eventstream and bare crc32fast.
 
+  auth             time access tokens beside a bare ArcSwap load instead
   --instructions   count instructions per frame and event instead; needs valgrind
   --json           one object per line: name, value, unit, reference, ratio
 ";
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
     };
     let done = match &arguments[..] {
         [] => protocol::run(format),
+        ["auth"] => auth::run(format),
         ["--instructions"] => protocol::run_instructions(format),
         ["read", arguments @ ..] => protocol::read(arguments),
         _ => {

@@ -3,11 +3,16 @@
 //! Whatever disturbs the machine for a while then disturbs all of them alike, and a ratio is taken
 //! inside each round before the median over the rounds.
 
+use std::time::Duration;
+
 use crate::Failure;
 use crate::stats;
 
 /// How far two measurements of the same thing may lie apart before nothing in that run is to be believed.
 const SAME_AGAINST_SAME: f64 = 0.03;
+
+/// How often a noisy measurement is repeated before it is reported as it is.
+const ATTEMPTS: usize = 3;
 
 /// What was measured: one list per round, one value per contestant.
 #[derive(Debug)]
@@ -47,6 +52,31 @@ impl<T> Samples<T> {
         Ok(Self { rounds })
     }
 
+    /// As [`take`](Self::take), with a last contestant that is the first once more; says how well the two
+    /// agree, after trying to make them.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub(crate) fn take_agreeing(
+        n_rounds: usize,
+        n_contestants: usize,
+        mut measure: impl FnMut(usize) -> Result<T, Failure>,
+    ) -> Result<(Self, Ratio), Failure>
+    where
+        T: Copy + Into<f64>,
+    {
+        let mut attempt = 1;
+        loop {
+            let samples = Self::take(n_rounds, n_contestants, &mut measure)?;
+            let same = samples.ratio(0, n_contestants - 1, |value| (*value).into());
+            if same.agrees() || attempt == ATTEMPTS {
+                return Ok((samples, same));
+            }
+            attempt += 1;
+        }
+    }
+
     /// The median of a contestant.
     pub(crate) fn median(&self, contestant: usize, value: impl Fn(&T) -> f64) -> f64 {
         stats::median(self.rounds.iter().map(|round| value(&round[contestant])))
@@ -73,6 +103,41 @@ impl Ratio {
     }
 }
 
+/// How many passes fill a turn, given the time of so many.
+///
+/// # Errors
+///
+/// The measurement failed.
+pub(crate) fn passes_per_turn(
+    turn: Duration,
+    mut time: impl FnMut(u64) -> Result<Duration, Failure>,
+) -> Result<u64, Failure> {
+    let mut passes = 1;
+    loop {
+        let took = time(passes)?;
+        if took >= turn / 4 {
+            let per_pass = took.as_secs_f64() / passes as f64;
+            return Ok((turn.as_secs_f64() / per_pass).ceil() as u64);
+        }
+        passes *= 2;
+    }
+}
+
+/// Says how well two measurements of the same code agreed, and which figures are void because they did not.
+/// On the standard error, so that it stands beside either format.
+pub(crate) fn judge(agreements: &[(String, Ratio)]) {
+    let percent = |same: &Ratio| (same.median - 1.0).abs() * 100.0;
+    let worst = agreements
+        .iter()
+        .map(|(_, same)| percent(same))
+        .fold(0.0, f64::max);
+    eprintln!("The same code measured twice: at most {worst:.1} % apart.");
+    for (name, same) in agreements.iter().filter(|(_, same)| !same.agrees()) {
+        let apart = percent(same);
+        eprintln!("void: {name}: {apart:.1} % apart; something else keeps the machine busy");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +160,29 @@ mod tests {
         let rounds = vec![vec![2.0, 1.0], vec![20.0, 10.0], vec![20.0, 10.0]];
         let ratio = Samples { rounds }.ratio(0, 1, |value| *value);
         assert_eq!((ratio.median, ratio.deviation), (2.0, 0.0));
+    }
+
+    #[test]
+    fn a_measurement_that_disagrees_with_itself_is_repeated_a_few_times() {
+        let mut n_measured = 0;
+        let (_, same) = Samples::take_agreeing(1, 2, |contestant| {
+            n_measured += 1;
+            Ok([1.0, 2.0][contestant])
+        })
+        .unwrap();
+        assert_eq!((same.median, n_measured), (0.5, ATTEMPTS * 2 * 2));
+        let (_, same) = Samples::take_agreeing(1, 2, |_| Ok(1.0)).unwrap();
+        assert!(same.agrees());
+    }
+
+    #[test]
+    fn a_turn_is_filled() {
+        let per_pass = Duration::from_millis(3);
+        let passes = passes_per_turn(
+            Duration::from_secs(1),
+            |passes| Ok(per_pass * passes as u32),
+        );
+        assert_eq!(passes.unwrap(), 334);
     }
 
     #[test]

@@ -34,6 +34,7 @@ Commands:
                               the whole path, beside bare hyper pass-throughs of the same bytes
   bench protocol [--instructions] [--json]
                               decoding, beside aws-smithy-eventstream and bare crc32fast
+  bench auth [--json]         fresh access tokens, beside a bare ArcSwap load
   fuzz [--seconds N] [TARGET]
                               every fuzz target, or one, for N seconds each (60)
 ";
@@ -49,6 +50,7 @@ enum Chore {
     Purity,
     Bench(bench::Options),
     BenchProtocol(bench::protocol::Options),
+    BenchAuth { json: bool },
     Fuzz(fuzz::Options),
     Help,
 }
@@ -88,6 +90,8 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
             clients.map(Chore::Clients)
         }
         ["purity"] => Some(Chore::Purity),
+        ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
+        ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
         ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
         ["fuzz", options @ ..] => fuzz::Options::parse(options).map(Chore::Fuzz),
@@ -132,6 +136,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
+        Chore::BenchAuth { json } => bench::auth::run(&Workspace::find()?, *json),
         Chore::Fuzz(options) => fuzz::run(&Workspace::find()?, options),
         Chore::Help => {
             print!("{USAGE}");
@@ -184,6 +189,12 @@ mod tests {
                 })),
             ),
             (&["bench", "protocol", "--seconds", "5"], None),
+            (&["bench", "auth"], Some(Chore::BenchAuth { json: false })),
+            (
+                &["bench", "auth", "--json"],
+                Some(Chore::BenchAuth { json: true }),
+            ),
+            (&["bench", "auth", "--seconds", "5"], None),
             (
                 &["fuzz", "--seconds", "5", "reply"],
                 Some(Chore::Fuzz(fuzz::Options {

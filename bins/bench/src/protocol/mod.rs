@@ -10,7 +10,7 @@ mod trial;
 
 use crate::Failure;
 use crate::figure::{Figure, Format, print};
-use crate::rounds::Ratio;
+use crate::rounds::judge;
 use corpus::{Content, Corpus, Cut};
 use reader::Reader;
 use trial::Trial;
@@ -63,21 +63,6 @@ pub(crate) fn run(format: Format) -> Result<(), Failure> {
     print(&figures, format)?;
     judge(&agreements);
     Ok(())
-}
-
-/// Says how well two measurements of the same code agreed, and which figures are void because they did not.
-/// On the standard error, so that it stands beside either format.
-fn judge(agreements: &[(String, Ratio)]) {
-    let percent = |same: &Ratio| (same.median - 1.0).abs() * 100.0;
-    let worst = agreements
-        .iter()
-        .map(|(_, same)| percent(same))
-        .fold(0.0, f64::max);
-    eprintln!("The same code measured twice: at most {worst:.1} % apart.");
-    for (name, same) in agreements.iter().filter(|(_, same)| !same.agrees()) {
-        let apart = percent(same);
-        eprintln!("void: {name}: {apart:.1} % apart; something else keeps the machine busy");
-    }
 }
 
 fn decode(name: &str, payload_bytes: usize, trial: &Trial) -> [Figure; 2] {

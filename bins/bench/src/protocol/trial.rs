@@ -7,7 +7,7 @@ use super::corpus::{Corpus, Seen, Tally};
 use super::reader::Reader;
 use crate::Failure;
 use crate::cpu;
-use crate::rounds::{Ratio, Samples};
+use crate::rounds::{Ratio, Samples, passes_per_turn};
 
 /// Rounds that count.
 const ROUNDS: usize = 15;
@@ -15,9 +15,6 @@ const ROUNDS: usize = 15;
 /// What one reader does before it is the next one's turn. Long against the clock, short against whatever
 /// else happens on the machine.
 const TURN: Duration = Duration::from_millis(10);
-
-/// How often a noisy trial is repeated before it is reported as it is.
-const ATTEMPTS: usize = 3;
 
 /// Readers timed against each other: seconds of processor time per thing that came out.
 #[derive(Debug)]
@@ -39,26 +36,19 @@ impl Trial {
         // The first one once more, to see how well two measurements of the same thing agree.
         for reader in readers.iter().chain(&readers[..1]) {
             verify(*reader, corpus)?;
-            turns.push((*reader, passes_per_turn(*reader, corpus)?));
+            let passes = passes_per_turn(TURN, |passes| time(*reader, corpus, passes))?;
+            turns.push((*reader, passes));
         }
-        let mut attempt = 1;
-        loop {
-            let samples = Samples::take(ROUNDS, turns.len(), |turn| {
-                let (reader, passes) = turns[turn];
-                let time = time(reader, corpus, passes)?;
-                Ok(time.as_secs_f64() / (passes * corpus.expected.count) as f64)
-            })?;
-            let same = samples.ratio(0, readers.len(), |seconds| *seconds);
-            if same.agrees() || attempt == ATTEMPTS {
-                let readers = readers.to_vec();
-                return Ok(Self {
-                    samples,
-                    readers,
-                    same,
-                });
-            }
-            attempt += 1;
-        }
+        let (samples, same) = Samples::take_agreeing(ROUNDS, turns.len(), |turn| {
+            let (reader, passes) = turns[turn];
+            let time = time(reader, corpus, passes)?;
+            Ok(time.as_secs_f64() / (passes * corpus.expected.count) as f64)
+        })?;
+        Ok(Self {
+            samples,
+            readers: readers.to_vec(),
+            same,
+        })
     }
 
     /// Seconds per thing.
@@ -128,16 +118,4 @@ pub(super) fn repeat(reader: Reader, corpus: &Corpus, passes: u64) -> Result<u64
         })?;
     }
     Ok(count)
-}
-
-fn passes_per_turn(reader: Reader, corpus: &Corpus) -> Result<u64, Failure> {
-    let mut passes = 1;
-    loop {
-        let took = time(reader, corpus, passes)?;
-        if took >= TURN / 4 {
-            let per_pass = took.as_secs_f64() / passes as f64;
-            return Ok((TURN.as_secs_f64() / per_pass).ceil() as u64);
-        }
-        passes *= 2;
-    }
 }

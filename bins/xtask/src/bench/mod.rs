@@ -5,6 +5,7 @@
 //! of the server alone; requests per second are what this machine's cores yield for simulator, server and
 //! client together.
 
+pub(crate) mod auth;
 mod cpu;
 mod http;
 mod load;
@@ -100,6 +101,24 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
         print_table(&results, options);
     }
     Ok(())
+}
+
+/// The command that builds and runs the measuring program of the libraries, `kiro-bench`. It is a package of
+/// its own: it brings what it compares with, and must be built in release mode, while this program stays
+/// quick to build.
+fn measuring_program(workspace: &Workspace) -> Command {
+    workspace.command(
+        "cargo",
+        &[
+            "run",
+            "--release",
+            "--locked",
+            "--quiet",
+            "-p",
+            "kiro-bench",
+            "--",
+        ],
+    )
 }
 
 /// The gateway first, then the pass-throughs, each with the request that makes the same answer stream.

@@ -1,8 +1,6 @@
 //! The protocol crate measured: frames and replies, beside what they are compared with.
-//!
-//! The measuring program, `kiro-bench`, is a package of its own: it brings the decoder that it compares with,
-//! and must be built in release mode, while this program stays quick to build.
 
+use super::measuring_program;
 use crate::Failure;
 use crate::process;
 use crate::workspace::Workspace;
@@ -22,18 +20,7 @@ pub(crate) struct Options {
 ///
 /// It does not build, or the measurement failed.
 pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failure> {
-    let mut bench = workspace.command(
-        "cargo",
-        &[
-            "run",
-            "--release",
-            "--locked",
-            "--quiet",
-            "-p",
-            "kiro-bench",
-            "--",
-        ],
-    );
+    let mut bench = measuring_program(workspace);
     bench.args(options.instructions.then_some("--instructions"));
     bench.args(options.json.then_some("--json"));
     Ok(process::run(&mut bench)?)
