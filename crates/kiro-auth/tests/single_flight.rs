@@ -13,12 +13,7 @@ use tokio::sync::Barrier;
 fn hesitating() -> (Scene, Arc<SignInService>, TokenSource) {
     let credential = Credential::from_refresh_token("refresh-0").unwrap();
     let scene = Scene::with(credential, ManualClock::new());
-    let service = Arc::new(SignInService::that_hesitates("refresh-0"));
-    let source = TokenSource::new(
-        scene.store.clone(),
-        service.clone(),
-        Arc::new(scene.clock.clone()),
-    );
+    let (service, source) = scene.hesitating();
     (scene, service, source)
 }
 

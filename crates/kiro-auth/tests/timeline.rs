@@ -3,15 +3,23 @@
 
 mod support;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use kiro_auth::{
-    ApiHost, AuthErrorKind, Credential, Login, ManualClock, Overrides, SOCIAL_PROFILE_ARN,
-    TokenSource,
+    ApiHost, AuthErrorKind, Credential, CredentialStore, Login, ManualClock, Overrides,
+    SOCIAL_PROFILE_ARN, TokenSource,
 };
-use support::{HOUR, MINUTE, SECOND, Scene, let_others_run};
+use support::{HOUR, MINUTE, SECOND, Scene, SignInService, call, let_others_run};
 
 use AuthErrorKind::{SignedOut, StoreFailed, Transient};
+
+/// A token with `minutes` to live, and a source whose service leaves its visitors waiting.
+fn hesitating(minutes: u64) -> (Scene, Arc<SignInService>, TokenSource) {
+    let scene = Scene::with_token_for(minutes);
+    let (service, source) = scene.hesitating();
+    (scene, service, source)
+}
 
 #[tokio::test]
 async fn fresh_token_is_served_as_it_is() {
@@ -43,6 +51,102 @@ async fn stale_token_is_served_while_one_caller_refreshes() {
 
     assert_eq!(scene.token().await, Ok("access-1".into()));
     assert_eq!(scene.service.visits(), 1);
+}
+
+#[tokio::test]
+async fn credentials_that_were_issued_together_are_not_refreshed_together() {
+    let mut became_stale = HashSet::new();
+    for _ in 0..20 {
+        let scene = Scene::with_refresh_token_only();
+        scene.token().await.unwrap();
+        scene.clock.advance(47 * MINUTE);
+        let mut seconds = 0;
+        while scene.service.visits() == 1 {
+            scene.token().await.unwrap();
+            let_others_run().await;
+            scene.clock.advance(SECOND);
+            seconds += 1;
+        }
+        assert!((60..=182).contains(&seconds), "47 min and {seconds} s");
+        became_stale.insert(seconds);
+    }
+    assert!(became_stale.len() > 1, "all of them in the same second");
+}
+
+#[tokio::test]
+async fn stale_token_is_served_until_the_refresh_is_saved_and_not_longer() {
+    let (scene, service, source) = hesitating(60);
+    source.token().await.unwrap();
+    scene.clock.advance(55 * MINUTE);
+    let served = async || source.token().await.unwrap().secret().expose().to_owned();
+    assert_eq!(served().await, "access-0");
+    service.visited(1).await;
+    for _ in 0..10 {
+        assert_eq!(served().await, "access-0");
+    }
+    service.answer_one();
+    let_others_run().await;
+    assert_eq!(served().await, "access-1");
+    assert_eq!(service.visits(), 1);
+}
+
+#[tokio::test]
+async fn refresh_waits_while_another_process_holds_the_claim() {
+    let scene = Scene::with_token_for(0);
+    let other = scene.store.claim().await.unwrap();
+    let caller = call(&scene.source);
+    let_others_run().await;
+    assert_eq!((scene.service.visits(), caller.is_finished()), (0, false));
+
+    // It dies, without having refreshed: its claim goes with it.
+    drop(other);
+    let token = caller.await.unwrap().unwrap();
+    assert_eq!(token.secret().expose(), "access-1");
+}
+
+#[tokio::test]
+async fn refresh_by_the_one_who_held_the_claim_makes_ours_unnecessary() {
+    let scene = Scene::with_token_for(0);
+    let other = scene.store.claim().await.unwrap();
+    let caller = call(&scene.source);
+    let_others_run().await;
+    scene.somebody_else_writes("access-of-the-other", "refresh-of-the-other");
+    drop(other);
+    let token = caller.await.unwrap().unwrap();
+    assert_eq!(token.secret().expose(), "access-of-the-other");
+    assert_eq!(scene.service.visits(), 0);
+}
+
+#[tokio::test]
+async fn callers_that_leave_do_not_keep_the_claim_from_others() {
+    let scene = Scene::with_token_for(0);
+    let other = scene.store.claim().await.unwrap();
+    let caller = call(&scene.source);
+    let_others_run().await;
+    caller.abort();
+    drop(other);
+    let_others_run().await;
+    assert_eq!(scene.store.refresh_token().await, "refresh-1");
+    drop(scene.store.claim().await.unwrap());
+}
+
+#[tokio::test]
+async fn claim_that_is_not_to_be_had_leaves_the_service_alone_and_is_asked_for_again() {
+    let scene = Scene::with_token_for(60);
+    scene.token().await.unwrap();
+    scene.store.gives_no_claim(true);
+    scene.clock.advance(55 * MINUTE);
+    assert_eq!(scene.token().await, Ok("access-0".into()));
+    let_others_run().await;
+    scene.clock.advance(4 * MINUTE);
+    assert_eq!(scene.token().await, Ok("access-0".into()));
+    scene.clock.advance(MINUTE);
+    assert_eq!(scene.token().await, Err(Transient));
+    assert_eq!(scene.service.visits(), 0);
+
+    scene.store.gives_no_claim(false);
+    scene.clock.advance(MINUTE);
+    assert_eq!(scene.token().await, Ok("access-1".into()));
 }
 
 #[tokio::test]
@@ -143,16 +247,10 @@ async fn refresh_by_somebody_else_makes_ours_unnecessary() {
 
 #[tokio::test]
 async fn lost_race_against_the_ide_is_won_by_reading_again() {
-    let scene = Scene::with_token_for(0);
+    let (scene, racing, source) = hesitating(0);
     // Between our look into the store and our visit, the IDE refreshes and writes.
-    scene.service.accepts_only("refresh-of-the-ide");
-    let racing = Arc::new(support::SignInService::that_hesitates("refresh-of-the-ide"));
-    let source = TokenSource::new(
-        scene.store.clone(),
-        racing.clone(),
-        Arc::new(scene.clock.clone()),
-    );
-    let caller = tokio::spawn(async move { source.token().await });
+    racing.accepts_only("refresh-of-the-ide");
+    let caller = call(&source);
     racing.visited(1).await;
     scene.somebody_else_writes("access-of-the-ide", "refresh-of-the-ide");
     racing.answer_one();
@@ -164,14 +262,9 @@ async fn lost_race_against_the_ide_is_won_by_reading_again() {
 
 #[tokio::test]
 async fn refused_refresh_token_is_replaced_by_the_one_in_the_store() {
-    let scene = Scene::with_token_for(0);
-    let racing = Arc::new(support::SignInService::that_hesitates("refresh-of-the-ide"));
-    let source = TokenSource::new(
-        scene.store.clone(),
-        racing.clone(),
-        Arc::new(scene.clock.clone()),
-    );
-    let caller = tokio::spawn(async move { source.token().await });
+    let (scene, racing, source) = hesitating(0);
+    racing.accepts_only("refresh-of-the-ide");
+    let caller = call(&source);
     racing.visited(1).await;
     let expired = support::stored("access-of-the-ide", "refresh-of-the-ide", None);
     scene.store.memory.replace(expired);
@@ -516,9 +609,7 @@ async fn word_of_the_operator_stands_over_the_store_and_is_not_written_to_it() {
     assert_eq!(token.auth_region(), "eu-west-1");
     assert_eq!(scene.service.asked_with()[0].login_region(), "eu-west-1");
 
-    let kept = kiro_auth::CredentialStore::load(&*scene.store)
-        .await
-        .unwrap();
+    let kept = scene.store.load().await.unwrap();
     assert_eq!((kept.profile_arn, kept.auth_region), (None, None));
 }
 

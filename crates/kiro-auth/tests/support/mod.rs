@@ -9,10 +9,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use kiro_auth::{
-    AuthError, AuthErrorKind, BoxFuture, Claim, Clock, Credential, CredentialId, CredentialStore,
-    ManualClock, MemoryStore, Refreshed, Refresher, Secret, TokenSource,
+    AccessToken, AuthError, AuthErrorKind, BoxFuture, Claim, Clock, Credential, CredentialId,
+    CredentialStore, ManualClock, MemoryStore, Refreshed, Refresher, Secret, TokenSource,
 };
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
 
 /// One credential with everything around it under control.
 pub(crate) struct Scene {
@@ -48,6 +49,14 @@ impl Scene {
         }
     }
 
+    /// Another source for the same store, whose service leaves its visitors waiting.
+    pub(crate) fn hesitating(&self) -> (Arc<SignInService>, TokenSource) {
+        let service = Arc::new(SignInService::that_hesitates("refresh-0"));
+        let clock = Arc::new(self.clock.clone());
+        let source = TokenSource::new(self.store.clone(), service.clone(), clock);
+        (service, source)
+    }
+
     /// The access token that a caller gets.
     pub(crate) async fn token(&self) -> Result<String, AuthErrorKind> {
         match self.source.token().await {
@@ -68,6 +77,12 @@ impl Scene {
 pub(crate) const SECOND: Duration = Duration::from_secs(1);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+
+/// Somebody asks for a token, and may have to wait.
+pub(crate) fn call(source: &TokenSource) -> JoinHandle<Result<AccessToken, AuthError>> {
+    let source = source.clone();
+    tokio::spawn(async move { source.token().await })
+}
 
 /// A social credential as a store holds it.
 pub(crate) fn stored(access: &str, refresh: &str, expires_at: Option<SystemTime>) -> Credential {
@@ -304,6 +319,7 @@ struct StoreState {
     failing_saves: usize,
     unreadable: bool,
     read_only: bool,
+    gives_no_claim: bool,
     loads: usize,
     saves_done: usize,
 }
@@ -344,6 +360,10 @@ impl TestStore {
 
     pub(crate) fn is_read_only(&self) {
         self.state.lock().unwrap().read_only = true;
+    }
+
+    pub(crate) fn gives_no_claim(&self, gives_none: bool) {
+        self.state.lock().unwrap().gives_no_claim = gives_none;
     }
 
     pub(crate) fn is_unreadable(&self, unreadable: bool) {
@@ -406,11 +426,15 @@ impl CredentialStore for TestStore {
     }
 
     fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
-        Box::pin(async {
-            let claim = self.claims.clone().acquire_owned().await;
-            claim.map(Claim::held).map_err(|_| {
-                AuthError::new(AuthErrorKind::Transient, "somebody holds it for too long")
-            })
-        })
+        if self.state.lock().unwrap().gives_no_claim {
+            let error = AuthError::new(
+                AuthErrorKind::Transient,
+                "somebody has held it for too long",
+            );
+            return Box::pin(async { Err(error) });
+        }
+        // It is never closed.
+        let claim = self.claims.clone().acquire_owned();
+        Box::pin(async { Ok(Claim::held(claim.await.unwrap())) })
     }
 }
