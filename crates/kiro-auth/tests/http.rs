@@ -2,6 +2,8 @@
 #![cfg(feature = "hyper")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,25 +17,10 @@ use kiro_sim::{
     CredentialKind, IssuedCredential, Operation, Rotation, SignInFault, SimOptions, Simulator,
 };
 use serde_json::json;
+use support::http::{refresher, tls};
 
 async fn simulator() -> Simulator {
     Simulator::start(SimOptions::default()).await.unwrap()
-}
-
-fn tls() -> rustls::ClientConfig {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
-}
-
-fn refresher(simulator: &Simulator) -> HttpRefresher {
-    let mut options = HttpRefresherOptions::default();
-    options.auth_endpoint = Some(simulator.base_url().parse().unwrap());
-    options.user_agent = "tests/1.0".to_owned();
-    HttpRefresher::new(tls(), options).unwrap()
 }
 
 /// What the simulator has issued, as Kiro's IDE would write it down.

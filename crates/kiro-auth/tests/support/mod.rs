@@ -1,6 +1,8 @@
 //! A sign-in service, a store and a clock that do what a test tells them.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[cfg(feature = "hyper")]
+pub(crate) mod http;
 pub(crate) mod world;
 
 use std::collections::VecDeque;
