@@ -150,6 +150,28 @@ fn registration() -> Value {
 const BUILDER_ID: &str = "https://view.awsapps.com/start";
 const ENTERPRISE: &str = "https://d-1234567890.awsapps.com/start";
 
+/// By a lock beside the database, which the CLI can use all the while.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn gateways_with_one_database_take_turns() {
+    let row = tokens("0", "2026-10-20T11:00:00Z");
+    let cli = Cli::with(&[(SOCIAL, row)]);
+    let service = Arc::new(SignInService::new("refresh-0"));
+    let ask = || {
+        let clock = Arc::new(ManualClock::new());
+        let source = TokenSource::new(Arc::new(cli.store()), service.clone(), clock);
+        tokio::spawn(async move { source.token().await.unwrap() })
+    };
+    for token in (0..4).map(|_| ask()).collect::<Vec<_>>() {
+        assert_eq!(token.await.unwrap().secret().expose(), "access-1");
+    }
+    assert_eq!(service.visits(), 1);
+
+    let claim = cli.store().claim().await.unwrap();
+    cli.put("state", "auth.idc.region", "eu-west-1");
+    drop(claim);
+    assert_eq!(cli.names(), ["data.sqlite3", "data.sqlite3.kiro-2api.lock"]);
+}
+
 #[tokio::test]
 async fn store_keeps_the_contract() {
     let folder = TempDir::new().unwrap();

@@ -97,6 +97,16 @@ impl Scene {
         }
     }
 
+    /// For as long as some other requests take, which would be enough for a refresh.
+    fn assert_nobody_else_refreshes(&self) {
+        let before = self.simulator.state().refreshes;
+        for _ in 0..20 {
+            assert!(!self.is_accepted("nobody's"));
+            let after = self.simulator.state().refreshes;
+            assert_eq!(after, before, "the claim is somebody else's");
+        }
+    }
+
     /// Refreshes that the service has refused because their token was used up.
     fn dead_refreshes(&self) -> usize {
         let requests = self.simulator.requests_for(Operation::SocialRefresh);
@@ -201,6 +211,7 @@ async fn process_killed_in_the_middle_of_a_refresh_is_replaced_at_once() {
             .wait_until(|state| state.requests > before, DEADLINE);
         asked.await.unwrap();
         other.tell("refused");
+        scene.assert_nobody_else_refreshes();
         holder.kill();
         // The deadline for an answer is shorter than the limit for a claim.
         scene.assert_served(&other, round);

@@ -360,7 +360,7 @@ async fn a_full_or_protected_folder_is_an_error_that_names_it() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// In whatever order tenants come, rotate and restart, each finds what was theirs.
     #[test]

@@ -47,7 +47,7 @@ impl PathLock {
 
     /// Locks the file `{name}.kiro-2api.lock` beside the one at the path, for files that only their own
     /// library may open. The lock file stays: to remove it would let two processes lock two files.
-    #[allow(dead_code, reason = "for stores that keep a database")]
+    #[cfg_attr(not(feature = "sqlite"), allow(dead_code))]
     pub(crate) fn beside(path: &Path) -> Self {
         Self::with(path, beside)
     }

@@ -5,11 +5,11 @@ mod claim;
 #[cfg(any(test, feature = "test-util"))]
 pub mod contract;
 mod file;
+#[cfg(feature = "sqlite")]
+mod kiro_cli;
 pub(crate) mod lock;
 #[cfg(test)]
 mod log;
-#[cfg(feature = "sqlite")]
-mod kiro_cli;
 mod memory;
 pub(crate) mod replace;
 

@@ -14,7 +14,8 @@ use crate::credential::{Credential, CredentialId};
 use crate::document::Document;
 use crate::error::AuthError;
 use crate::login::Login;
-use crate::store::CredentialStore;
+use crate::store::lock::PathLock;
+use crate::store::{Claim, CredentialStore, beside_the_runtime};
 use crate::wire;
 
 /// Keeps a credential in the SQLite database of kiro-cli or of the Amazon Q CLI, which goes on using it
@@ -58,6 +59,8 @@ use crate::wire;
 ///
 /// - Neither a database nor a row is ever created: who is not signed in there stays so.
 /// - A database that another program is writing to is waited for, 5 seconds at most.
+/// - Gateways that share the database take turns in refreshing, by a lock on `data.sqlite3.kiro-2api.lock`
+///   beside it. The client does not know that lock; what it writes is found before and after asking.
 /// - Where the file or its folder is not writable, the rotated tokens live in memory only; one warning says
 ///   so. A database in write-ahead mode can be read there as long as its `-wal` file is empty or stands
 ///   beside it with its `-shm`: mount the folder, not the file.
@@ -70,6 +73,7 @@ pub struct KiroCliStore(Arc<Inner>);
 struct Inner {
     id: CredentialId,
     database: Database,
+    lock: PathLock,
     warned_read_only: AtomicBool,
 }
 
@@ -79,6 +83,9 @@ impl KiroCliStore {
         let path = path.into();
         Self(Arc::new(Inner {
             id: CredentialId::of("kiro-cli", &path.to_string_lossy()),
+            // Beside it: closing any descriptor of the database itself would drop the locks by which SQLite
+            // keeps the processes that write to it apart (sqlite.org/howtocorrupt.html, section 2.2).
+            lock: PathLock::beside(&path),
             database: Database::new(path),
             warned_read_only: AtomicBool::new(false),
         }))
@@ -88,21 +95,6 @@ impl KiroCliStore {
     pub fn path(&self) -> &Path {
         self.0.database.path()
     }
-
-    /// Runs blocking work beside the runtime. It is not cut short when the caller leaves.
-    async fn blocking<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Inner) -> Result<T, AuthError> + Send + 'static,
-    ) -> Result<T, AuthError> {
-        let inner = Arc::clone(&self.0);
-        tokio::task::spawn_blocking(move || work(&inner))
-            .await
-            .unwrap_or_else(|error| {
-                let error = AuthError::store_failed("the work on the database was interrupted")
-                    .with_source(error);
-                Err(error)
-            })
-    }
 }
 
 impl CredentialStore for KiroCliStore {
@@ -111,12 +103,18 @@ impl CredentialStore for KiroCliStore {
     }
 
     fn load(&self) -> BoxFuture<'_, Result<Credential, AuthError>> {
-        Box::pin(self.blocking(Inner::load))
+        let inner = Arc::clone(&self.0);
+        Box::pin(beside_the_runtime(move || inner.load()))
     }
 
     fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>> {
+        let inner = Arc::clone(&self.0);
         let credential = credential.clone();
-        Box::pin(self.blocking(move |inner| inner.save(&credential)))
+        Box::pin(beside_the_runtime(move || inner.save(&credential)))
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
+        Box::pin(self.0.lock.claim())
     }
 }
 
