@@ -11,6 +11,7 @@ mod config;
 mod logging;
 mod search;
 mod setup;
+mod state;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::Uri;
 use kiro_auth::{
     Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
-    MemoryStore, Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
+    Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
 };
 use kiro_gateway::{Gateway, GatewayOptions, Guest, UpstreamOptions};
 use kiro_protocol::request::{Region, WireProfile};
@@ -16,6 +16,7 @@ use rustls::RootCertStore;
 
 use crate::command::Failure;
 use crate::config::{Account, Config};
+use crate::state::State;
 
 /// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
 /// yet.
@@ -35,9 +36,10 @@ pub(crate) fn gateway(
         .as_deref()
         .and_then(WireProfile::by_name);
 
+    let state = State::open(&config.store)?;
     let mut accounts = Vec::new();
     for account in config.accounts() {
-        let store = store(&account)?;
+        let store = store(&account, &state)?;
         accounts.push((account, store));
     }
     let found_account = Account {
@@ -60,7 +62,7 @@ pub(crate) fn gateway(
     let pool = (!sources.is_empty()).then(|| Pool::new(sources));
     let guests = overrides(config.upstream.region.as_deref(), None);
     let make_pool = Box::new(move |guest: Guest| {
-        let store = Arc::new(MemoryStore::new(guest.credential));
+        let store = state.store(&guest.sent, guest.credential);
         let source = token_source(store, &refresher, guests.clone());
         Pool::new(vec![source])
     });
@@ -72,6 +74,8 @@ pub(crate) fn gateway(
         .unwrap_or_else(|| Secret::from(""));
     let mut options = GatewayOptions::new(key, pool, make_pool, tls);
     options.upstream = upstream;
+    options.guests.max_guests = config.tenants.max_tracked;
+    options.guests.idle_expiry = config.tenants.idle_expiry;
     options.max_body = config.server.max_body;
     options.timeouts.connect = config.timeouts.connect;
     options.timeouts.first_event = config.timeouts.first_event;
@@ -106,22 +110,22 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refre
 }
 
 /// Where the credential of an account is kept.
-fn store(account: &Account) -> Result<Arc<dyn CredentialStore>, Failure> {
-    let credential = if let Some(file) = &account.file {
+fn store(account: &Account, state: &State) -> Result<Arc<dyn CredentialStore>, Failure> {
+    let (sent, credential) = if let Some(file) = &account.file {
         return Ok(file_store(&home(file)));
     } else if let Some(database) = &account.kiro_cli {
         return Ok(Arc::new(KiroCliStore::new(home(database))));
     } else if let Some(token) = &account.refresh_token {
-        Credential::from_refresh_token(token.clone())
+        (token, Credential::from_refresh_token(token.clone()))
     } else if let Some(key) = &account.api_key {
-        Credential::from_api_key(key.clone())
+        (key, Credential::from_api_key(key.clone()))
     } else {
         // `Config::load` has refused an account without any.
         return Err(format!("the account `{}` has no credential", account.name).into());
     };
     let name = account.name.clone();
     let credential = credential.map_err(|source| BadAccount { name, source })?;
-    Ok(Arc::new(MemoryStore::new(credential)))
+    Ok(state.store(sent, credential))
 }
 
 /// A JSON file or a database of kiro-cli, told apart by what the file begins with; where there is none

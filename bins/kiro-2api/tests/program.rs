@@ -270,6 +270,60 @@ async fn a_rotated_token_is_in_the_file_and_found_after_kill_9() {
     assert_eq!(second.signal("-TERM").0, Some(0));
 }
 
+/// A token from the environment and one that a caller sends: neither has a file of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_without_a_file_are_found_after_kill_9_and_lie_sealed() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let (own, callers) = (sim.issue_social(), sim.issue_social());
+    let token = own.refresh_token.unwrap();
+    let key = format!("{KEY}:{}", callers.refresh_token.unwrap());
+    for _ in 0..3 {
+        let environment = [("REFRESH_TOKEN", token.as_str())];
+        let (running, address) = serve(folder.path(), &sim, &environment);
+        for key in [KEY, &key] {
+            let response = chat(address, key, &question());
+            assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+        }
+        assert_eq!(running.signal("-KILL").0, None);
+        sim.expire_access_tokens();
+    }
+    let vault = folder.path().join(".local/state/kiro-2api/vault");
+    let files = std::fs::read_dir(vault).unwrap();
+    let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    assert_eq!(files.len(), 3, "two records and the salt: {files:?}");
+    for file in files {
+        let content = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
+        assert!(
+            !content.contains("aor") || !content.contains(':'),
+            "{content}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_folder_that_cannot_be_used_is_named_and_the_service_goes_on() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let taken = folder.path().join("taken");
+    std::fs::write(&taken, "").unwrap();
+    let mut command = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("KIRO_2API_STORE__PATH", &taken);
+    command.env("PROXY_API_KEY", KEY);
+    command.env("REFRESH_TOKEN", sim.issue_social().refresh_token.unwrap());
+    command.env("KIRO_2API_UPSTREAM__ENDPOINT", sim.base_url());
+    command.env("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", sim.base_url());
+    let mut child = command.spawn().unwrap();
+    let mut log = child.stderr.take().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap());
+    let mut running = Running { child, lines };
+    let address = address_in(&running.read_until("Base URL"));
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    running.signal("-KILL");
+    let mut logged = String::new();
+    log.read_to_string(&mut logged).unwrap();
+    let named = logged.contains("taken") && logged.contains("KIRO_2API_STORE__PATH");
+    assert!(named, "{logged}");
+}
+
 /// The database of kiro-cli with a social login, in the home folder.
 fn kiro_cli_database(home: &Path, credential: &kiro_sim::IssuedCredential) -> PathBuf {
     let folder = home.join(".local/share/kiro-cli");

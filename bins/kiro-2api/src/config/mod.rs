@@ -10,6 +10,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) kiro_cli_database: Option<PathBuf>,
     /// More accounts.
     pub(crate) account: Vec<Account>,
+    pub(crate) store: Store,
+    pub(crate) tenants: Tenants,
     pub(crate) server: Server,
     pub(crate) upstream: Upstream,
     pub(crate) timeouts: Timeouts,
@@ -68,6 +71,36 @@ pub(crate) struct Account {
     pub(crate) profile_arn: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) wire_profile: Option<String>,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Store {
+    pub(crate) kind: StoreKind,
+    /// The folder, for `file`.
+    pub(crate) path: Option<PathBuf>,
+}
+
+/// Where rotated tokens are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum StoreKind {
+    /// In a folder, sealed.
+    #[default]
+    File,
+    /// In the process.
+    Memory,
+}
+
+/// `[tenants]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tenants {
+    #[serde(with = "value::number")]
+    pub(crate) max_tracked: NonZeroUsize,
+    #[serde(with = "value::duration")]
+    pub(crate) idle_expiry: Duration,
 }
 
 /// `[server]`
@@ -132,6 +165,16 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        let options = kiro_gateway::GuestOptions::default();
+        Self {
+            max_tracked: options.max_guests,
+            idle_expiry: options.idle_expiry,
+        }
+    }
 }
 
 impl Default for Server {

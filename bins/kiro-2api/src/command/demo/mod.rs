@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
 use super::{Failure, asked_to_stop, bind};
-use crate::config::Config;
+use crate::config::{Config, StoreKind};
 use crate::{logging, setup};
 
 #[derive(Debug, clap::Args)]
@@ -72,6 +72,8 @@ fn config(sim: &Simulator, key: &str) -> Config {
         refresh_token: sim.issue_social().refresh_token.map(Secret::new),
         ..Config::default()
     };
+    // A demo leaves nothing behind.
+    config.store.kind = StoreKind::Memory;
     config.upstream.endpoint = Some(sim.base_url());
     config.upstream.auth_endpoint = Some(sim.base_url());
     config.log.level = "warn".into();
