@@ -292,4 +292,7 @@ async fn report_reads_well() {
     let empty = Home::new();
     let report = at_noon(&empty.places(Platform::MacOs)).await.to_string();
     assert_eq!(report, "nothing in 4 places\nno login that could be used");
+    let nowhere = Places::new(Platform::MacOs, None);
+    let report = at_noon(&nowhere).await.to_string();
+    assert_eq!(report, "no login that could be used");
 }

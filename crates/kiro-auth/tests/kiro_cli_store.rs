@@ -734,11 +734,11 @@ async fn many_writers_all_get_their_turn() {
             .pragma_update(None, "journal_mode", mode)
             .unwrap();
         let credential = cli.load().await.unwrap();
-        let writers: Vec<_> = (0..4)
+        let writers: Vec<_> = (0..3)
             .map(|writer| {
                 let (store, credential) = (cli.store(), credential.clone());
                 tokio::spawn(async move {
-                    for round in 0..25 {
+                    for round in 0..5 {
                         let refreshed = Refreshed::new(format!("access-{writer}-{round}"));
                         store
                             .save(&credential.refreshed(&refreshed, at(0)))

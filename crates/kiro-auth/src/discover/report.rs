@@ -67,8 +67,11 @@ impl fmt::Display for Discovery {
             n_there += 1;
             writeln!(f, "{find}")?;
         }
-        let other = if n_there > 0 { "other " } else { "" };
-        writeln!(f, "nothing in {} {other}places", self.finds.len() - n_there)?;
+        let n_absent = self.finds.len() - n_there;
+        if n_absent > 0 {
+            let other = if n_there > 0 { "other " } else { "" };
+            writeln!(f, "nothing in {n_absent} {other}places")?;
+        }
         match (self.chosen(), self.reason()) {
             (Some(find), Some(reason)) => write!(f, "best: {}, because {reason}", find.place),
             _ => f.write_str("no login that could be used"),
