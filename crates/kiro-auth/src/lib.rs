@@ -19,6 +19,8 @@ mod discover;
 mod document;
 mod error;
 mod expiry;
+#[cfg(feature = "hyper")]
+mod http;
 mod login;
 mod pool;
 pub mod refresh;

@@ -28,3 +28,5 @@ pub mod social;
 pub use self::http::{DEFAULT_IDP_HOSTS, HttpRefresher, HttpRefresherOptions};
 pub use self::refresher::{Refreshed, Refresher};
 pub use self::refusal::Refusal;
+#[cfg(feature = "hyper")]
+pub(crate) use self::retry::{Failure, pause_after};

@@ -1,16 +1,16 @@
-//! How often a sign-in service is asked within one refresh.
+//! How often a sign-in service is asked within one refresh, or for one step of a sign-in.
 
 use std::time::Duration;
 
 use super::Refusal;
-use crate::error::AuthError;
+use crate::error::{AuthError, AuthErrorKind};
 
 /// Why one try brought no answer, or a refusal.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// An answer, and it is not a token.
     Refused(Refusal),
-    /// No answer.
+    /// No answer, or nobody was asked.
     Unreachable(AuthError),
 }
 
@@ -24,14 +24,21 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
 /// How long to wait before the next try, after `tries` of them have failed: 1 s, then 2 s, or as long as
 /// the service asks. `None` when there is no point in another.
-pub(super) fn pause_after(failure: &Failure, tries: u32) -> Option<Duration> {
+pub(crate) fn pause_after(failure: &Failure, tries: u32) -> Option<Duration> {
     let hint = match failure {
         Failure::Refused(refusal) if !refusal.may_retry() => return None,
         Failure::Refused(refusal) => refusal.retry_after(),
+        Failure::Unreachable(error) if error.kind() != AuthErrorKind::Transient => return None,
         Failure::Unreachable(_) => None,
     };
     let pause = hint.unwrap_or(Duration::from_secs(1 << tries.saturating_sub(1).min(8)));
     (tries < MAX_TRIES && pause <= LONGEST_WAIT).then_some(pause)
+}
+
+impl From<AuthError> for Failure {
+    fn from(error: AuthError) -> Self {
+        Self::Unreachable(error)
+    }
 }
 
 impl From<Failure> for AuthError {
@@ -77,6 +84,12 @@ mod tests {
     fn the_wish_of_the_service_is_honoured_within_reason() {
         assert_eq!(pauses(&throttled(4)), [4, 4]);
         assert_eq!(pauses(&throttled(60)), [0; 0]);
+    }
+
+    #[test]
+    fn what_cannot_even_be_asked_is_not_tried_again() {
+        let misconfigured = AuthError::misconfigured("plain http");
+        assert_eq!(pauses(&Failure::Unreachable(misconfigured)), [0; 0]);
     }
 
     #[test]
