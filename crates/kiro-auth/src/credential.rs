@@ -44,8 +44,13 @@ pub struct Credential {
     pub client_id: Option<String>,
     /// The secret of the registered OIDC client.
     pub client_secret: Option<Secret>,
+    /// When the registration of the OIDC client expires, and with it the refresh token; weeks after the
+    /// sign-in. `None` when it is not known.
+    pub client_expires_at: Option<SystemTime>,
     /// Names the file beside Kiro's cache that holds the client registration. Opaque.
     pub client_id_hash: Option<String>,
+    /// The page at which one signs in to an AWS directory; tells the directories apart.
+    pub start_url: Option<String>,
     /// The issuer of an external identity provider.
     pub issuer_url: Option<String>,
     /// The token endpoint of an external identity provider.
@@ -139,6 +144,7 @@ impl Credential {
     ///   "authMethod": "social", "provider": "Github", "profileArn": "arn:aws:codewhisperer:…",
     ///   "region": "eu-west-1",
     ///   "clientId": "…", "clientSecret": "…", "clientIdHash": "…",
+    ///   "clientSecretExpiresAt": "2027-01-18T12:00:00.000Z", "startUrl": "https://…",
     ///   "issuerUrl": "https://…", "tokenEndpoint": "https://…", "scopes": "…"
     /// }
     /// ```
@@ -209,7 +215,9 @@ impl Credential {
             api_region: None,
             client_id: None,
             client_secret: None,
+            client_expires_at: None,
             client_id_hash: None,
+            start_url: None,
             issuer_url: None,
             token_endpoint: None,
             scopes: None,

@@ -23,6 +23,7 @@ const API_REGION: &[&str] = &["apiRegion", "api_region"];
 const START_URL: &[&str] = &["startUrl", "start_url"];
 const CLIENT_ID: &[&str] = &["clientId", "client_id"];
 const CLIENT_SECRET: &[&str] = &["clientSecret", "client_secret"];
+const CLIENT_EXPIRES_AT: &[&str] = &["clientSecretExpiresAt", "client_secret_expires_at"];
 const CLIENT_ID_HASH: &[&str] = &["clientIdHash", "client_id_hash"];
 const ISSUER_URL: &[&str] = &["issuerUrl", "issuer_url"];
 const TOKEN_ENDPOINT: &[&str] = &["tokenEndpoint", "token_endpoint"];
@@ -66,13 +67,15 @@ pub(crate) fn read_as(document: &Document<'_>, login: Login) -> Result<Credentia
     Ok(Credential {
         access_token,
         refresh_token,
-        expires_at: document.value(EXPIRES_AT).as_ref().and_then(parse_expiry),
+        expires_at: expiry(document, EXPIRES_AT),
         profile_arn: document.string(PROFILE_ARN),
         auth_region: document.string(REGION),
         api_region: document.string(API_REGION),
         client_id: document.string(CLIENT_ID),
         client_secret: secret(CLIENT_SECRET),
+        client_expires_at: expiry(document, CLIENT_EXPIRES_AT),
         client_id_hash: document.string(CLIENT_ID_HASH),
+        start_url: document.string(START_URL),
         issuer_url: document.string(ISSUER_URL),
         token_endpoint: document.string(TOKEN_ENDPOINT),
         scopes: scopes(document),
@@ -91,6 +94,7 @@ pub(crate) fn read_registration(document: &Document<'_>, into: &mut Credential) 
         .string(CLIENT_SECRET)
         .map(Secret::new)
         .or(into.client_secret.take());
+    into.client_expires_at = expiry(document, EXPIRES_AT).or(into.client_expires_at.take());
 }
 
 /// The text of a file with the tokens of a credential in it. Only what a refresh can change is written:
@@ -131,6 +135,7 @@ pub(crate) fn write(credential: &Credential) -> String {
         Login::ApiKey => ("api_key", None),
     };
     let expires_at = credential.expires_at.map(format_rfc3339);
+    let client_expires_at = credential.client_expires_at.map(format_rfc3339);
     let members = [
         (
             ACCESS_TOKEN,
@@ -151,7 +156,9 @@ pub(crate) fn write(credential: &Credential) -> String {
             CLIENT_SECRET,
             credential.client_secret.as_ref().map(Secret::expose),
         ),
+        (CLIENT_EXPIRES_AT, client_expires_at.as_deref()),
         (CLIENT_ID_HASH, credential.client_id_hash.as_deref()),
+        (START_URL, credential.start_url.as_deref()),
         (ISSUER_URL, credential.issuer_url.as_deref()),
         (TOKEN_ENDPOINT, credential.token_endpoint.as_deref()),
         (SCOPES, credential.scopes.as_deref()),
@@ -162,6 +169,10 @@ pub(crate) fn write(credential: &Credential) -> String {
         .map(|(name, text)| format!("  {}: {}", Value::from(*name), Value::from(text)))
         .collect();
     format!("{{\n{}\n}}\n", lines.join(",\n"))
+}
+
+fn expiry(document: &Document<'_>, names: &[&str]) -> Option<SystemTime> {
+    document.value(names).as_ref().and_then(parse_expiry)
 }
 
 /// An explicit method wins; else the shape decides (several gateways agree on this order).
@@ -254,5 +265,52 @@ fn expiry_in_style_of(document: &Document<'_>, time: SystemTime) -> String {
         }
         Some(Value::Number(_)) => since_epoch.as_millis().to_string(),
         _ => Value::from(format_rfc3339(time)).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a new file has to hold for each login, so that it can be refreshed after a restart.
+    #[test]
+    fn what_is_written_is_read_back() {
+        let common = r#""accessToken": "aoa-1", "refreshToken": "aor-1",
+            "expiresAt": "2026-10-20T12:34:56.789Z""#;
+        let client = r#""clientId": "client", "clientSecret": "client-secret",
+            "clientSecretExpiresAt": 1797776000"#;
+        for (members, login) in [
+            (
+                r#""authMethod": "social", "profileArn": "arn:aws:codewhisperer:us-east-1:1:profile/X""#
+                    .to_owned(),
+                Login::Social,
+            ),
+            (
+                format!(r#"{client}, "startUrl": "{BUILDER_ID_START_URL}", "region": "us-east-1""#),
+                Login::BuilderId,
+            ),
+            (
+                format!(r#"{client}, "startUrl": "https://d-1.awsapps.com/start", "region": "eu-west-1""#),
+                Login::IdentityCenter,
+            ),
+            (
+                r#""clientId": "public", "issuerUrl": "https://idp.example", "scopes": "a b",
+                   "tokenEndpoint": "https://idp.example/token""#
+                    .to_owned(),
+                Login::ExternalIdp,
+            ),
+        ] {
+            let credential = Credential::from_json(&format!("{{{common}, {members}}}")).unwrap();
+            assert_eq!(credential.login, login);
+            let again = Credential::from_json(&write(&credential)).unwrap();
+            assert_eq!(facts(&again), facts(&credential));
+        }
+    }
+
+    fn facts(credential: &Credential) -> String {
+        let secret = credential.client_secret.as_ref().map(Secret::expose);
+        let tokens = [&credential.access_token, &credential.refresh_token]
+            .map(|token| token.as_ref().map(Secret::expose));
+        format!("{credential:?} {secret:?} {tokens:?}")
     }
 }
