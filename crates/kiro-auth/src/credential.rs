@@ -189,6 +189,14 @@ impl Credential {
         next
     }
 
+    /// What a sign-in has brought. `asked_at` is as for [`refreshed`](Self::refreshed).
+    pub(crate) fn signed_in(login: Login, granted: &Refreshed, asked_at: SystemTime) -> Self {
+        let seed = granted.refresh_token.as_ref();
+        let seed = seed.unwrap_or(&granted.access_token);
+        let id = CredentialId::of("refresh-token", seed.expose());
+        Self::empty(id, login).refreshed(granted, asked_at)
+    }
+
     /// The region of the service for this credential; see [`service_region`](crate::service_region).
     pub fn service_region(&self) -> &str {
         service_region(

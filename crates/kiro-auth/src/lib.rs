@@ -19,6 +19,7 @@ mod discover;
 mod document;
 mod error;
 mod expiry;
+mod form;
 #[cfg(feature = "hyper")]
 mod http;
 mod login;
@@ -26,6 +27,7 @@ mod pool;
 pub mod refresh;
 mod region;
 mod secret;
+pub mod sign_in;
 pub mod store;
 mod token;
 #[cfg(feature = "vault")]

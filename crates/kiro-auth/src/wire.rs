@@ -35,7 +35,7 @@ pub(crate) const API_KEY_PREFIX: &str = "ksk_";
 
 /// The directory behind AWS Builder ID, and what Kiro's IDE makes of it as a `clientIdHash`: the SHA-1
 /// of `{"startUrl":"https://view.awsapps.com/start"}` (computed; file names of that form are seen).
-const BUILDER_ID_START_URL: &str = "https://view.awsapps.com/start";
+pub(crate) const BUILDER_ID_START_URL: &str = "https://view.awsapps.com/start";
 const BUILDER_ID_HASH: &str = "e909a0580879b06ece1202964fbe9dda95ea4ce3";
 
 /// Reads a credential. Its id is derived from the token it holds; a store that knows something more

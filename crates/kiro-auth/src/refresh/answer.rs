@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 /// Reads a new token, in `camelCase` or `snake_case`; `expires_in` may be a number or a string (seen with
 /// external identity providers).
-pub(super) fn token(status: StatusCode, body: &[u8]) -> Result<Refreshed, Refusal> {
+pub(crate) fn token(status: StatusCode, body: &[u8]) -> Result<Refreshed, Refusal> {
     let unclear = Refusal::Unclear { status };
     let Some(document) = std::str::from_utf8(body)
         .ok()
@@ -48,13 +48,13 @@ fn lifetime(document: &Document<'_>) -> Option<Duration> {
 }
 
 /// What an answer gives as its reason: the OAuth member `error`, and the free text of a `message`.
-pub(super) struct Reason {
+pub(crate) struct Reason {
     error: Option<String>,
     message: Option<String>,
 }
 
 impl Reason {
-    pub(super) fn of(body: &[u8]) -> Self {
+    pub(crate) fn of(body: &[u8]) -> Self {
         let document = std::str::from_utf8(body)
             .ok()
             .and_then(|text| Document::parse(text).ok());
@@ -70,12 +70,21 @@ impl Reason {
     }
 
     /// The OAuth error code, if it is one of those that mean something to us.
-    pub(super) fn code(&self) -> Option<&str> {
+    pub(crate) fn code(&self) -> Option<&str> {
         self.error.as_deref()
     }
 
+    /// Whether new accounts are not let in, or only with an invitation.
+    pub(crate) fn is_invitation(&self) -> bool {
+        let message = self.message.as_deref().unwrap_or_default();
+        let message = message.to_ascii_lowercase();
+        ["invitation", "signup", "sign-up"]
+            .iter()
+            .any(|word| message.contains(word))
+    }
+
     /// Whether the refresh token itself is refused.
-    pub(super) fn is_invalid_grant(&self) -> bool {
+    pub(crate) fn is_invalid_grant(&self) -> bool {
         const PHRASE: &str = "invalid refresh token";
         let says_so = |text: &str| text.to_ascii_lowercase().contains(PHRASE);
         matches!(self.code(), Some("invalid_grant" | "expired_token"))
@@ -84,7 +93,7 @@ impl Reason {
 }
 
 /// The refusals that are the same everywhere: throttling, a timeout of the service, and its failures.
-pub(super) fn weather(status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
+pub(crate) fn weather(status: StatusCode, headers: &HeaderMap) -> Option<Refusal> {
     match status {
         StatusCode::TOO_MANY_REQUESTS => Some(Refusal::Throttled {
             status,
@@ -96,7 +105,7 @@ pub(super) fn weather(status: StatusCode, headers: &HeaderMap) -> Option<Refusal
     }
 }
 
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers
         .get(RETRY_AFTER)?
         .to_str()

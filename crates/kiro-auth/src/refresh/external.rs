@@ -30,6 +30,7 @@ use super::{Refreshed, Refusal};
 use crate::credential::Credential;
 use crate::document::Document;
 use crate::error::AuthError;
+use crate::form;
 
 /// The request that refreshes the credential, without a user agent.
 ///
@@ -41,16 +42,20 @@ use crate::error::AuthError;
 pub fn request(credential: &Credential) -> Result<Request<Bytes>, AuthError> {
     let endpoint = credential.token_endpoint.as_deref();
     let client_id = credential.client_id.as_deref();
-    let mut form = vec![
+    let mut members = vec![
         ("grant_type", "refresh_token"),
         ("client_id", client_id.ok_or_else(|| missing("client id"))?),
         ("refresh_token", refresh_token(credential)?),
     ];
     if let Some(scopes) = &credential.scopes {
-        form.push(("scope", scopes));
+        members.push(("scope", scopes));
     }
     let endpoint = endpoint.ok_or_else(|| missing("token endpoint"))?;
-    post(endpoint, "application/x-www-form-urlencoded", encode(&form))
+    post(
+        endpoint,
+        "application/x-www-form-urlencoded",
+        form::encode(&members),
+    )
 }
 
 /// What the answer says.
@@ -83,7 +88,11 @@ pub fn reply(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Ref
 /// [`Misconfigured`](crate::AuthErrorKind::Misconfigured) when the credential names no issuer.
 pub fn discovery_request(credential: &Credential) -> Result<Request<Bytes>, AuthError> {
     let issuer = credential.issuer_url.as_deref();
-    let issuer = issuer.ok_or_else(|| missing("token endpoint and no issuer"))?;
+    discovery_of(issuer.ok_or_else(|| missing("token endpoint and no issuer"))?)
+}
+
+/// The request that asks an issuer for its endpoints.
+pub(crate) fn discovery_of(issuer: &str) -> Result<Request<Bytes>, AuthError> {
     let url = format!(
         "{}/.well-known/openid-configuration",
         issuer.trim_end_matches('/')
@@ -105,38 +114,22 @@ pub fn discovery_reply(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<String, Refusal> {
+    discovered("token_endpoint", status, headers, body)
+}
+
+/// One of the endpoints that the issuer names.
+pub(crate) fn discovered(
+    name: &str,
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<String, Refusal> {
     if let Some(refusal) = answer::weather(status, headers) {
         return Err(refusal);
     }
     std::str::from_utf8(body)
         .ok()
         .filter(|_| status.is_success())
-        .and_then(|text| Document::parse(text).ok()?.string(&["token_endpoint"]))
+        .and_then(|text| Document::parse(text).ok()?.string(&[name]))
         .ok_or(Refusal::Unclear { status })
-}
-
-/// Encodes a form as the URL standard has it: a space is `+`, everything but a few marks is escaped.
-fn encode(form: &[(&str, &str)]) -> String {
-    let mut out = String::new();
-    for (name, value) in form {
-        if !out.is_empty() {
-            out.push('&');
-        }
-        encode_into(name, &mut out);
-        out.push('=');
-        encode_into(value, &mut out);
-    }
-    out
-}
-
-fn encode_into(text: &str, out: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'*' | b'-' | b'.' | b'_' => {
-                out.push(char::from(byte));
-            }
-            b' ' => out.push('+'),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
 }

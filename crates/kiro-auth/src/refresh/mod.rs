@@ -12,14 +12,14 @@
 //!
 //! `HttpRefresher` (feature `hyper`) performs them with hyper.
 
-mod answer;
+pub(crate) mod answer;
 pub mod external;
 #[cfg(feature = "hyper")]
 mod http;
 pub mod oidc;
 mod refresher;
 mod refusal;
-mod request;
+pub(crate) mod request;
 #[cfg(feature = "hyper")]
 mod retry;
 pub mod social;

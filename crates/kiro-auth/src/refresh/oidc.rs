@@ -70,9 +70,14 @@ pub fn reply(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Ref
     if status.is_success() {
         return answer::token(status, body);
     }
+    Err(refusal(status, headers, body))
+}
+
+/// What an answer that is no success says.
+pub(crate) fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Refusal {
     let reason = Reason::of(body);
     let retry_after = answer::retry_after(headers);
-    Err(match (reason.code(), status) {
+    match (reason.code(), status) {
         (Some("invalid_client" | "unauthorized_client"), _) => Refusal::Unregistered { status },
         (Some("slow_down"), _) => Refusal::Throttled {
             status,
@@ -82,5 +87,5 @@ pub fn reply(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Result<Ref
         _ if status.is_client_error() && reason.is_invalid_grant() => Refusal::Dead { status },
         (_, StatusCode::FORBIDDEN) => Refusal::Blocked { status },
         _ => answer::weather(status, headers).unwrap_or(Refusal::Unclear { status }),
-    })
+    }
 }

@@ -12,8 +12,9 @@ use crate::error::AuthError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The refresh token is revoked, expired, or used up by another holder.
-    #[error("the refresh token was refused (status {status})")]
+    /// The refresh token is revoked, expired, or used up by another holder; at the end of a sign-in, the
+    /// code is.
+    #[error("the token or code was refused (status {status})")]
     Dead {
         /// The status of the answer.
         status: StatusCode,
@@ -21,6 +22,12 @@ pub enum Refusal {
     /// The registration of our OIDC client has expired, and the refresh token with it.
     #[error("the client registration was refused (status {status})")]
     Unregistered {
+        /// The status of the answer.
+        status: StatusCode,
+    },
+    /// No new account is let in without an invitation.
+    #[error("the sign-in service lets nobody new in without an invitation (status {status})")]
+    Uninvited {
         /// The status of the answer.
         status: StatusCode,
     },
@@ -81,6 +88,7 @@ impl From<Refusal> for AuthError {
             Refusal::Unregistered { .. } => {
                 AuthError::signed_out("the client must be registered and signed in again")
             }
+            Refusal::Uninvited { .. } => AuthError::signed_out("the account needs an invitation"),
             Refusal::Malformed { .. } => AuthError::misconfigured("the refresh was rejected"),
             Refusal::Blocked { .. }
             | Refusal::Throttled { .. }

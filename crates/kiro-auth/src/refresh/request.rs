@@ -7,7 +7,7 @@ use http::{Method, Request};
 use crate::credential::Credential;
 use crate::error::AuthError;
 
-pub(super) fn post(
+pub(crate) fn post(
     url: &str,
     content_type: &'static str,
     body: String,
