@@ -95,9 +95,19 @@ pub(crate) struct Profile {
 
 /// A client registered at the OIDC service.
 #[derive(Clone)]
-pub(crate) struct Client {
-    pub(crate) secret: String,
-    pub(crate) expires_at: Option<Instant>,
+struct Client {
+    secret: String,
+    expires_at: Option<Instant>,
+    terms: ClientTerms,
+}
+
+/// What a client has registered for.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ClientTerms {
+    pub(crate) grant_types: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) redirect_uris: Vec<String>,
+    pub(crate) issuer_url: String,
 }
 
 /// Tokens that a sign-in or a refresh has given.
@@ -152,7 +162,7 @@ impl Accounts {
     pub(crate) fn issue(&mut self, kind: CredentialKind, now: Instant) -> IssuedCredential {
         let account = self.open(kind);
         let client = match kind {
-            _ if kind.is_oidc() => Some(self.register_client(None)),
+            _ if kind.is_oidc() => Some(self.register_client(ClientTerms::refreshing(), None)),
             CredentialKind::ExternalIdp => Some((self.random.uuid(), String::new())),
             _ => None,
         };
@@ -259,7 +269,11 @@ impl Accounts {
         self.refresh.get(token).map(|held| held.account)
     }
 
-    pub(crate) fn register_client(&mut self, expires_at: Option<Instant>) -> (String, String) {
+    pub(crate) fn register_client(
+        &mut self,
+        terms: ClientTerms,
+        expires_at: Option<Instant>,
+    ) -> (String, String) {
         let id = self.random.base64url(27);
         let secret = format!("eyJ{}", self.random.base64url(200));
         self.clients.insert(
@@ -267,6 +281,7 @@ impl Accounts {
             Client {
                 secret: secret.clone(),
                 expires_at,
+                terms,
             },
         );
         (id, secret)
@@ -277,6 +292,13 @@ impl Accounts {
         self.clients.get(id).is_some_and(|client| {
             client.secret == secret && client.expires_at.is_none_or(|expires_at| now < expires_at)
         })
+    }
+
+    /// What a client has registered for, while its registration is good.
+    pub(crate) fn terms_of(&self, client_id: &str, now: Instant) -> Option<&ClientTerms> {
+        let client = self.clients.get(client_id)?;
+        let valid = client.expires_at.is_none_or(|expires_at| now < expires_at);
+        valid.then_some(&client.terms)
     }
 
     /// Makes every access token that can expire invalid.
@@ -390,6 +412,16 @@ impl Accounts {
             },
         );
         token
+    }
+}
+
+impl ClientTerms {
+    /// The client of somebody who signed in long ago.
+    fn refreshing() -> Self {
+        Self {
+            grant_types: vec!["refresh_token".to_owned()],
+            ..Self::default()
+        }
     }
 }
 

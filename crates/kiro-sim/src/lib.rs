@@ -30,7 +30,7 @@ pub use operation::Operation;
 pub use options::{Rotation, Segmentation, SimOptions};
 pub use record::{Ended, Recorded, Refused};
 pub use script::{Matcher, Script, Step};
-pub use sign_in::{DeviceDecision, SignInFault};
+pub use sign_in::{BrowserDecision, DeviceDecision, LoginOption, SignInFault};
 pub use simulator::{Late, Simulator};
 pub use state::{Connections, SimState};
 pub use validate::Strictness;

@@ -40,6 +40,10 @@ pub(crate) struct Flows {
     pub(crate) devices: HashMap<String, Device>,
     /// What the person at the device page does.
     pub(crate) decision: DeviceDecision,
+    /// What the person in the browser does.
+    pub(crate) browser: BrowserDecision,
+    /// What the person at the portal chooses.
+    pub(crate) option: LoginOption,
 }
 
 /// An authorization code, and what its exchange has to present.
@@ -79,5 +83,53 @@ pub enum DeviceDecision {
 impl Default for DeviceDecision {
     fn default() -> Self {
         Self::ApproveAfter(1)
+    }
+}
+
+/// What the person does who is shown a sign-in page in a browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum BrowserDecision {
+    /// Agrees at once.
+    #[default]
+    Approve,
+    /// Refuses: the browser comes back with `error=access_denied`.
+    Refuse,
+}
+
+/// What the person at the portal chooses, by the portal's names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LoginOption {
+    /// A Google account.
+    #[default]
+    Google,
+    /// A GitHub account.
+    Github,
+    /// AWS Builder ID.
+    #[serde(rename = "builderid")]
+    BuilderId,
+    /// The directory `https://d-1234567890.awsapps.com/start` in `eu-west-1`.
+    #[serde(rename = "awsidc")]
+    IdentityCenter,
+    /// The simulator's own identity provider.
+    ExternalIdp,
+    /// The internal provider, which is for the service's own people.
+    Internal,
+}
+
+impl LoginOption {
+    /// The value of `login_option`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Google => "google",
+            Self::Github => "github",
+            Self::BuilderId => "builderid",
+            Self::IdentityCenter => "awsidc",
+            Self::ExternalIdp => "external_idp",
+            Self::Internal => "internal",
+        }
     }
 }

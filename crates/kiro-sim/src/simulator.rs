@@ -16,7 +16,7 @@ use crate::operation::Operation;
 use crate::record::Recorded;
 use crate::script::{Matcher, Script};
 use crate::server::{Order, serve};
-use crate::sign_in::{DeviceDecision, SignInFault};
+use crate::sign_in::{BrowserDecision, DeviceDecision, LoginOption, SignInFault};
 use crate::state::{Connections, Shared, SimState};
 use crate::{CredentialKind, SimOptions};
 
@@ -151,6 +151,16 @@ impl Simulator {
     /// Sets what the person at the device page does.
     pub fn decide_devices(&self, decision: DeviceDecision) {
         self.shared.change(|inner| inner.flows.decision = decision);
+    }
+
+    /// Sets what the person does who is shown a sign-in page in a browser.
+    pub fn decide_browsers(&self, decision: BrowserDecision) {
+        self.shared.change(|inner| inner.flows.browser = decision);
+    }
+
+    /// Sets what the person at the portal chooses.
+    pub fn choose_login(&self, option: LoginOption) {
+        self.shared.change(|inner| inner.flows.option = option);
     }
 
     // Scripts.

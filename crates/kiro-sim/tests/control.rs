@@ -215,3 +215,23 @@ async fn sign_in_faults_are_set() {
         200
     );
 }
+
+#[tokio::test]
+async fn what_people_do_in_a_browser_can_be_told_over_http() {
+    let sim = simulator().await;
+    let page = "/signin?state=s&code_challenge=c&code_challenge_method=S256\
+                &redirect_uri=http://localhost:1&redirect_from=kirocli";
+    let mut client = Client::connect(&sim).await;
+    assert_eq!(tell(&sim, "logins", json!("builderid")).await.0, 200);
+    let answer = client.call(get(page)).await;
+    let location = answer.headers["location"].to_str().unwrap();
+    assert!(location.contains("login_option=builderid"), "{location}");
+    assert_eq!(tell(&sim, "browsers", json!("refuse")).await.0, 200);
+    let answer = client.call(get(page)).await;
+    let location = answer.headers["location"].to_str().unwrap();
+    assert!(location.contains("error=access_denied"), "{location}");
+    tell(&sim, "reset", json!({})).await;
+    let answer = client.call(get(page)).await;
+    let location = answer.headers["location"].to_str().unwrap();
+    assert!(location.contains("login_option=google"), "{location}");
+}

@@ -12,7 +12,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kiro_sim::{
-    CredentialKind, DeviceDecision, IssuedCredential, Rotation, SignInFault, Simulator,
+    BrowserDecision, CredentialKind, DeviceDecision, IssuedCredential, LoginOption, Rotation,
+    SignInFault, Simulator,
 };
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -258,37 +259,210 @@ async fn the_portal_tells_the_option_and_the_exchange_repeats_it() {
     assert_eq!(answer.status, 200);
 }
 
-async fn register(sim: &Simulator) -> Value {
-    let body = json!({
+async fn try_to_register(sim: &Simulator, more: Value) -> Answer {
+    let mut body = json!({
         "clientName": "test", "clientType": "public",
         "scopes": ["codewhisperer:completions"],
     });
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
     Client::connect(sim)
         .await
         .call(post("/client/register", &body))
         .await
-        .json()
+}
+
+/// A client for devices, as the official CLI registers it.
+async fn register(sim: &Simulator) -> Value {
+    try_to_register(sim, json!({})).await.json()
+}
+
+/// A client for a browser that comes back to `redirect_uri`.
+async fn register_for_browser(sim: &Simulator, redirect_uri: &str) -> Value {
+    let terms = json!({
+        "grantTypes": ["authorization_code", "refresh_token"],
+        "redirectUris": [redirect_uri], "issuerUrl": "https://view.awsapps.com/start",
+    });
+    try_to_register(sim, terms).await.json()
+}
+
+fn authorize_page(client: &Value, redirect_uri: &str, scopes: &str) -> String {
+    format!(
+        "/authorize?response_type=code&client_id={}&redirect_uri={redirect_uri}&scopes={scopes}\
+         &state=p4Jq8sX0Lm&code_challenge={}&code_challenge_method=S256",
+        client["clientId"].as_str().unwrap(),
+        challenge()
+    )
+}
+
+/// Status and error of an OAuth refusal.
+fn refusal(answer: &Answer) -> (u16, String) {
+    let error = answer.json()["error"].as_str().unwrap().to_owned();
+    (answer.status.as_u16(), error)
+}
+
+#[tokio::test]
+async fn a_registration_for_nothing_is_refused() {
+    let sim = simulator().await;
+    for (more, error) in [
+        (json!({"clientType": "confidential"}), "invalid_request"),
+        (json!({"scopes": []}), "invalid_scope"),
+        (json!({"scopes": ["openid"]}), "invalid_scope"),
+        (json!({"grantTypes": ["password"]}), "invalid_request"),
+        (json!({"grantTypes": "refresh_token"}), "invalid_request"),
+        (
+            json!({"grantTypes": ["authorization_code"]}),
+            "invalid_request",
+        ),
+        (
+            json!({"redirectUris": ["https://evil.example/"]}),
+            "invalid_redirect_uri",
+        ),
+    ] {
+        let answer = try_to_register(&sim, more.clone()).await;
+        assert_eq!(refusal(&answer), (400, error.to_owned()), "{more}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_gets_only_what_it_has_registered_for() {
+    const REDIRECT: &str = "http://127.0.0.1:5000/oauth/callback";
+    let sim = simulator().await;
+    let mut connection = Client::connect(&sim).await;
+    let (device, browser) = (
+        register(&sim).await,
+        register_for_browser(&sim, REDIRECT).await,
+    );
+    let scope = "codewhisperer:completions";
+    for (page, error) in [
+        (
+            authorize_page(&device, REDIRECT, scope),
+            "unauthorized_client",
+        ),
+        (
+            authorize_page(&browser, "http://127.0.0.1:5001/oauth/callback", scope),
+            "invalid_redirect_uri",
+        ),
+        (
+            authorize_page(&browser, REDIRECT, "codewhisperer:analysis"),
+            "invalid_scope",
+        ),
+        (authorize_page(&browser, REDIRECT, ""), "invalid_scope"),
+    ] {
+        let answer = connection.call(get(&page)).await;
+        assert_eq!(refusal(&answer), (400, error.to_owned()), "{page}");
+    }
+    let body = json!({
+        "clientId": browser["clientId"], "clientSecret": browser["clientSecret"],
+        "startUrl": "https://view.awsapps.com/start",
+    });
+    let answer = connection.call(post("/device_authorization", &body)).await;
+    assert_eq!(refusal(&answer), (400, "unauthorized_client".to_owned()));
+}
+
+#[tokio::test]
+async fn a_redirect_registered_without_a_port_is_good_with_any() {
+    let sim = simulator().await;
+    let client = register_for_browser(&sim, "http://127.0.0.1/oauth/callback").await;
+    let redirect_uri = "http://127.0.0.1:5000/oauth/callback";
+    follow(
+        &sim,
+        &authorize_page(&client, redirect_uri, "codewhisperer:completions"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_social_sign_in_comes_back_to_known_places_only() {
+    let sim = simulator().await;
+    let page = |redirect_uri: &str| {
+        format!(
+            "/login?idp=Google&redirect_uri={redirect_uri}&code_challenge={}\
+             &code_challenge_method=S256&state=s",
+            challenge()
+        )
+    };
+    follow(&sim, &page("kiro://kiro.kiroAgent/authenticate-success")).await;
+    follow(&sim, &page("http://localhost:53153/oauth/callback")).await;
+    for wrong in [
+        "http://localhost:3128/oauth/callback",
+        "http://127.0.0.1:49153/oauth/callback",
+        "http://localhost:49153/",
+        "https://evil.example/",
+    ] {
+        let answer = Client::connect(&sim).await.call(get(&page(wrong))).await;
+        assert_eq!(
+            refusal(&answer),
+            (400, "invalid_request".to_owned()),
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_person_can_refuse_in_the_browser() {
+    let sim = simulator().await;
+    sim.decide_browsers(BrowserDecision::Refuse);
+    let redirect_uri = "http://127.0.0.1:5000/oauth/callback";
+    let client = register_for_browser(&sim, redirect_uri).await;
+    let page = authorize_page(&client, redirect_uri, "codewhisperer:completions");
+    let query = follow(&sim, &page).await;
+    assert_eq!(value(&query, "error"), "access_denied");
+    assert_eq!(value(&query, "state"), "p4Jq8sX0Lm");
+    assert!(query.iter().all(|(name, _)| name != "code"));
+}
+
+#[tokio::test]
+async fn the_portal_hands_over_what_each_choice_needs() {
+    let sim = simulator().await;
+    let page = format!(
+        "/signin?state=s2&code_challenge={}&code_challenge_method=S256\
+         &redirect_uri=http://localhost:3128&redirect_from=kirocli",
+        challenge()
+    );
+    for (option, name, members) in [
+        (LoginOption::Github, "github", &["code"][..]),
+        (
+            LoginOption::BuilderId,
+            "builderid",
+            &["issuer_url", "idc_region"],
+        ),
+        (
+            LoginOption::IdentityCenter,
+            "awsidc",
+            &["issuer_url", "idc_region"],
+        ),
+        (
+            LoginOption::ExternalIdp,
+            "external_idp",
+            &["issuer_url", "client_id", "scopes"],
+        ),
+        (LoginOption::Internal, "internal", &[]),
+    ] {
+        sim.choose_login(option);
+        let query = follow(&sim, &page).await;
+        assert_eq!(value(&query, "login_option"), name);
+        let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names[1..names.len() - 1], *members, "{name}");
+        assert_eq!(value(&query, "state"), "s2");
+    }
 }
 
 #[tokio::test]
 async fn a_pkce_sign_in_works_with_a_registered_client() {
     let sim = simulator().await;
-    let client = register(&sim).await;
+    let redirect_uri = "http://127.0.0.1:5000/oauth/callback";
+    let client = register_for_browser(&sim, redirect_uri).await;
     let life = client["clientSecretExpiresAt"].as_u64().unwrap()
         - client["clientIdIssuedAt"].as_u64().unwrap();
     assert_eq!(life, 90 * 24 * 3600);
-    let id = client["clientId"].as_str().unwrap();
-    let page = format!(
-        "/authorize?response_type=code&client_id={id}&redirect_uri=http://127.0.0.1:5000/oauth/callback\
-         &scopes=codewhisperer%3Acompletions&state=p4Jq8sX0Lm&code_challenge={}\
-         &code_challenge_method=S256",
-        challenge()
-    );
+    let page = authorize_page(&client, redirect_uri, "codewhisperer%3Acompletions");
     let query = follow(&sim, &page).await;
     let body = json!({
-        "clientId": id, "clientSecret": client["clientSecret"], "grantType": "authorization_code",
+        "clientId": client["clientId"], "clientSecret": client["clientSecret"], "grantType": "authorization_code",
         "code": value(&query, "code"), "codeVerifier": VERIFIER,
-        "redirectUri": "http://127.0.0.1:5000/oauth/callback",
+        "redirectUri": redirect_uri,
     });
     let answer = Client::connect(&sim)
         .await
@@ -381,7 +555,7 @@ async fn the_identity_provider_can_be_discovered() {
         .json();
     assert_eq!(found["token_endpoint"], "http://localhost/idp/token");
     let page = format!(
-        "/idp/authorize?client_id=c1&redirect_uri=http://127.0.0.1:1/cb&state=x&code_challenge={}\
+        "/idp/authorize?response_type=code&client_id=c1&redirect_uri=http://127.0.0.1:1/cb&state=x&code_challenge={}\
          &code_challenge_method=S256",
         challenge()
     );

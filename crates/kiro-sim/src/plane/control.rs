@@ -15,7 +15,7 @@ use super::ok;
 use crate::account::AccountId;
 use crate::record::Recorded;
 use crate::script::{Matcher, Script};
-use crate::sign_in::{DeviceDecision, SignInFault};
+use crate::sign_in::{BrowserDecision, DeviceDecision, LoginOption, SignInFault};
 use crate::state::Shared;
 use crate::stream::SimBody;
 use crate::{CredentialKind, form};
@@ -38,6 +38,8 @@ pub(crate) fn control(
         (&Method::POST, "suspend") => suspend(shared, body),
         (&Method::POST, "faults") => add_faults(shared, body),
         (&Method::POST, "devices") => decide(shared, body),
+        (&Method::POST, "browsers") => decide_browsers(shared, body),
+        (&Method::POST, "logins") => choose_login(shared, body),
         _ => Err((
             StatusCode::NOT_FOUND,
             format!("no control at /__sim/{path}"),
@@ -134,6 +136,8 @@ fn reset(shared: &Shared) -> Value {
         inner.log.clear();
         inner.faults.clear();
         inner.flows.decision = DeviceDecision::default();
+        inner.flows.browser = BrowserDecision::default();
+        inner.flows.option = LoginOption::default();
     });
     json!({})
 }
@@ -218,6 +222,20 @@ fn add_faults(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
 fn decide(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
     let decision: DeviceDecision = read(body)?;
     shared.change(|inner| inner.flows.decision = decision);
+    Ok(json!({}))
+}
+
+/// `"approve"` or `"refuse"`
+fn decide_browsers(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
+    let decision: BrowserDecision = read(body)?;
+    shared.change(|inner| inner.flows.browser = decision);
+    Ok(json!({}))
+}
+
+/// `"google"`, `"builderid"` and so on
+fn choose_login(shared: &Shared, body: &Bytes) -> Result<Value, Refused> {
+    let option: LoginOption = read(body)?;
+    shared.change(|inner| inner.flows.option = option);
     Ok(json!({}))
 }
 

@@ -11,6 +11,19 @@ use crate::service::{Call, Outcome};
 
 /// `GET /idp/.well-known/openid-configuration`. The issuer is `{base URL}/idp`.
 pub(super) fn discovery(call: &Call) -> Value {
+    let issuer = issuer(call);
+    json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "code_challenge_methods_supported": ["S256"],
+    })
+}
+
+/// The issuer, as whoever calls can reach it.
+pub(super) fn issuer(call: &Call) -> String {
     let host = call
         .head
         .headers
@@ -21,15 +34,7 @@ pub(super) fn discovery(call: &Call) -> Value {
     } else {
         "http"
     };
-    let issuer = format!("{scheme}://{}/idp", host.unwrap_or("localhost"));
-    json!({
-        "issuer": issuer,
-        "authorization_endpoint": format!("{issuer}/authorize"),
-        "token_endpoint": format!("{issuer}/token"),
-        "response_types_supported": ["code"],
-        "grant_types_supported": ["authorization_code", "refresh_token"],
-        "code_challenge_methods_supported": ["S256"],
-    })
+    format!("{scheme}://{}/idp", host.unwrap_or("localhost"))
 }
 
 /// `POST /idp/token`. A public client: an id, no secret. `expires_in` is a string, as some providers have it.

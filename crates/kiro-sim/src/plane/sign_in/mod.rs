@@ -9,7 +9,6 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::ok;
-use crate::CredentialKind;
 use crate::operation::Operation;
 use crate::refusal::{Form, Refusal};
 use crate::service::{Call, Ending, Outcome};
@@ -31,9 +30,9 @@ pub(super) async fn serve(call: &Call) -> Outcome {
         return Err(refusal.into());
     }
     let outcome = match call.operation {
-        Operation::SocialLogin => browser::authorize(call, CredentialKind::Social),
-        Operation::OidcAuthorize => browser::authorize(call, CredentialKind::BuilderId),
-        Operation::IdpAuthorize => browser::authorize(call, CredentialKind::ExternalIdp),
+        Operation::SocialLogin => browser::login(call),
+        Operation::OidcAuthorize => browser::authorize(call),
+        Operation::IdpAuthorize => browser::identity_provider(call),
         Operation::PortalSignin => browser::portal(call),
         Operation::SocialToken => social::exchange(call),
         Operation::SocialRefresh => social::refresh(call),
@@ -118,5 +117,17 @@ impl JsonBody {
 
     fn text(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A list of texts, empty when there is none.
+    fn texts(&self, name: &str) -> Result<Vec<String>, Refusal> {
+        let Some(value) = self.0.get(name) else {
+            return Ok(Vec::new());
+        };
+        let texts = value.as_array().and_then(|items| {
+            let texts = items.iter().map(|item| item.as_str().map(str::to_owned));
+            texts.collect()
+        });
+        texts.ok_or_else(|| invalid_request(&format!("{name} is not a list of texts")))
     }
 }

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{JsonBody, browser, invalid_client, invalid_grant, invalid_request};
-use crate::CredentialKind;
-use crate::account::Grant;
+use crate::account::{ClientTerms, Grant};
 use crate::plane::ok;
 use crate::refusal::Refusal;
 use crate::service::{Call, Outcome};
 use crate::sign_in::{Device, DeviceDecision};
 use crate::state::Inner;
+use crate::{CredentialKind, form};
 
 /// Life of a client registration: 90 days, as observed.
 const CLIENT_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -23,6 +23,7 @@ const SLOW_DOWN: Duration = Duration::from_secs(5);
 /// The directory of AWS Builder ID.
 const BUILDER_ID_START_URL: &str = "https://view.awsapps.com/start";
 const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+const BROWSER_GRANT: &str = "authorization_code";
 
 /// `POST /client/register`.
 pub(super) fn register(call: &Call) -> Outcome {
@@ -30,10 +31,11 @@ pub(super) fn register(call: &Call) -> Outcome {
     if body.text("clientName").is_empty() || body.text("clientType") != "public" {
         return Err(invalid_request("clientName or clientType").into());
     }
-    let now = Instant::now();
+    let terms = terms(&body)?;
+    let expires_at = Some(Instant::now() + CLIENT_LIFE);
     let (id, secret) = call
         .shared
-        .change(|inner| inner.accounts.register_client(Some(now + CLIENT_LIFE)));
+        .change(|inner| inner.accounts.register_client(terms, expires_at));
     let issued_at = epoch_seconds();
     Ok(ok(&json!({
         "clientId": id,
@@ -41,6 +43,108 @@ pub(super) fn register(call: &Call) -> Outcome {
         "clientIdIssuedAt": issued_at,
         "clientSecretExpiresAt": issued_at + CLIENT_LIFE.as_secs(),
     })))
+}
+
+/// What a registration asks for. Without `grantTypes` it is for devices, as the official CLI has it; for a
+/// browser the CLI names redirects and issuer, and here they are insisted on.
+fn terms(body: &JsonBody) -> Result<ClientTerms, Refusal> {
+    let mut terms = ClientTerms {
+        grant_types: body.texts("grantTypes")?,
+        scopes: body.texts("scopes")?,
+        redirect_uris: body.texts("redirectUris")?,
+        issuer_url: body.text("issuerUrl").to_owned(),
+    };
+    if terms.grant_types.is_empty() {
+        terms.grant_types = vec![DEVICE_GRANT.to_owned(), "refresh_token".to_owned()];
+    }
+    if !terms.grant_types.iter().all(|grant| is_grant(grant)) {
+        return Err(invalid_request("grantTypes has one that is not known"));
+    }
+    let scoped = |scope: &String| scope.starts_with("codewhisperer:") || scope.starts_with("sso:");
+    if terms.scopes.is_empty() || !terms.scopes.iter().all(scoped) {
+        return Err(invalid_scope());
+    }
+    if !terms
+        .redirect_uris
+        .iter()
+        .all(|uri| uri.starts_with("http://127.0.0.1"))
+    {
+        return Err(invalid_redirect("a redirect is not to 127.0.0.1"));
+    }
+    let for_browser = terms.grant_types.iter().any(|grant| grant == BROWSER_GRANT);
+    if for_browser && (terms.redirect_uris.is_empty() || terms.issuer_url.is_empty()) {
+        return Err(invalid_request("redirectUris or issuerUrl is missing"));
+    }
+    Ok(terms)
+}
+
+/// The kind of account that the page for a client's browser signs in, if the client may send one there.
+pub(super) fn admit_browser(
+    inner: &Inner,
+    query: &[(String, String)],
+    redirect_uri: &str,
+) -> Result<CredentialKind, Refusal> {
+    let get = |name| form::get(query, name).unwrap_or_default();
+    let terms = inner.accounts.terms_of(get("client_id"), Instant::now());
+    let terms = terms.ok_or_else(|| invalid_client().detailed("no such client registration"))?;
+    check_grant(terms, BROWSER_GRANT)?;
+    // A redirect that was registered without a port is good with any, as for the IDE.
+    let fits = |registered: &String| {
+        registered == redirect_uri || *registered == without_port(redirect_uri)
+    };
+    if !terms.redirect_uris.iter().any(fits) {
+        return Err(invalid_redirect("the redirect is not registered"));
+    }
+    let mut scopes = get("scopes").split(' ');
+    if !scopes.all(|scope| terms.scopes.iter().any(|registered| registered == scope)) {
+        return Err(invalid_scope());
+    }
+    Ok(match terms.issuer_url == BUILDER_ID_START_URL {
+        true => CredentialKind::BuilderId,
+        false => CredentialKind::IdentityCenter,
+    })
+}
+
+fn without_port(uri: &str) -> String {
+    let (scheme, rest) = uri.split_once("://").unwrap_or_default();
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.split(':').next().unwrap_or_default();
+    format!("{scheme}://{host}/{path}")
+}
+
+fn is_grant(grant_type: &str) -> bool {
+    matches!(grant_type, DEVICE_GRANT | BROWSER_GRANT | "refresh_token")
+}
+
+/// A grant type that nobody knows gets a refusal of its own, later.
+fn check_grant(terms: &ClientTerms, grant_type: &str) -> Result<(), Refusal> {
+    let mut registered = terms.grant_types.iter();
+    if registered.any(|grant| grant == grant_type) || !is_grant(grant_type) {
+        return Ok(());
+    }
+    let exception = "UnauthorizedClientException";
+    let refusal = Refusal::oauth(400, exception, "unauthorized_client", "Unauthorized client");
+    Err(refusal.detailed("the client has not registered for this grant type"))
+}
+
+fn invalid_scope() -> Refusal {
+    Refusal::oauth(
+        400,
+        "InvalidScopeException",
+        "invalid_scope",
+        "Invalid scope",
+    )
+}
+
+fn invalid_redirect(detail: &str) -> Refusal {
+    let exception = "InvalidRedirectUriException";
+    let refusal = Refusal::oauth(
+        400,
+        exception,
+        "invalid_redirect_uri",
+        "Invalid redirect URI",
+    );
+    refusal.detailed(detail)
 }
 
 /// `POST /device_authorization`.
@@ -52,7 +156,7 @@ pub(super) fn device_authorization(call: &Call) -> Outcome {
     }
     let interval = call.shared.options.device_poll_interval;
     let (device_code, user_code) = call.shared.change(|inner| {
-        check_client(&body, inner)?;
+        check_client(&body, DEVICE_GRANT, inner)?;
         let user_code = inner.random.letters(b"BCDFGHJKLMNPQRSTVWXZ", 8);
         let device_code = inner.random.base64url(60);
         let device = Device {
@@ -83,9 +187,10 @@ pub(super) fn token(call: &Call) -> Outcome {
     let body = json_body(call)?;
     let now = Instant::now();
     let grant = call.shared.change(|inner| {
-        check_client(&body, inner)?;
+        let grant_type = body.text("grantType");
+        check_client(&body, grant_type, inner)?;
         let client_id = body.text("clientId");
-        match body.text("grantType") {
+        match grant_type {
             "refresh_token" => {
                 let token = body.text("refreshToken");
                 let grant = inner.accounts.refresh(token, Some(client_id), now);
@@ -93,7 +198,7 @@ pub(super) fn token(call: &Call) -> Outcome {
                 grant
                     .ok_or_else(|| invalid_grant().detailed("the refresh token is dead or unknown"))
             }
-            "authorization_code" => {
+            BROWSER_GRANT => {
                 let (code, verifier) = (body.text("code"), body.text("codeVerifier"));
                 let redirect_uri = body.text("redirectUri");
                 browser::take_code(inner, code, verifier, redirect_uri, Some(client_id))
@@ -196,16 +301,12 @@ fn json_body(call: &Call) -> Result<JsonBody, Refusal> {
     JsonBody::of(call).ok_or_else(|| invalid_request("the body is not a JSON object"))
 }
 
-fn check_client(body: &JsonBody, inner: &Inner) -> Result<(), Refusal> {
-    let known = inner.accounts.is_client(
-        body.text("clientId"),
-        body.text("clientSecret"),
-        Instant::now(),
-    );
-    if known {
-        Ok(())
-    } else {
-        Err(invalid_client().detailed("no such client registration"))
+fn check_client(body: &JsonBody, grant_type: &str, inner: &Inner) -> Result<(), Refusal> {
+    let (id, now) = (body.text("clientId"), Instant::now());
+    let known = inner.accounts.is_client(id, body.text("clientSecret"), now);
+    match inner.accounts.terms_of(id, now) {
+        Some(terms) if known => check_grant(terms, grant_type),
+        _ => Err(invalid_client().detailed("no such client registration")),
     }
 }
 
