@@ -56,6 +56,17 @@ pub enum SignInError {
     Failed(#[from] AuthError),
 }
 
+#[cfg(feature = "hyper")]
+impl From<crate::refresh::Failure> for SignInError {
+    fn from(failure: crate::refresh::Failure) -> Self {
+        use crate::refresh::Failure;
+        match failure {
+            Failure::Refused(refusal) => Self::Refused(refusal),
+            Failure::Unreachable(error) => Self::Failed(error),
+        }
+    }
+}
+
 impl SignInError {
     /// Whether it may help to start again, with nothing changed.
     pub fn may_start_again(&self) -> bool {

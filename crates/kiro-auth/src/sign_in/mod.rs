@@ -26,6 +26,8 @@ pub mod device;
 mod directory;
 mod error;
 pub mod external;
+#[cfg(feature = "hyper")]
+mod http;
 pub mod oidc;
 mod pkce;
 pub mod portal;
@@ -37,6 +39,10 @@ pub use self::device::{DeviceAuthorization, DevicePoll, PollStep};
 pub use self::directory::Directory;
 pub use self::error::SignInError;
 pub use self::external::{Endpoints, IdentityProvider};
+#[cfg(feature = "hyper")]
+pub use self::http::{
+    BrowserSignIn, DeviceSignIn, PortalOutcome, PortalSignIn, SignIn, SignInOptions,
+};
 pub use self::pkce::Pkce;
 pub use self::portal::PortalChoice;
 pub use self::register::{ClientRegistration, SCOPES};
