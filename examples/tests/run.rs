@@ -4,8 +4,10 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use kiro_auth::{Credential, Login};
 use kiro_sim::{Matcher, Script, SimOptions, Simulator};
 
 async fn simulator() -> Simulator {
@@ -36,6 +38,34 @@ fn decode_capture_prints_the_text_and_the_end() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("[tool read_file: {"), "{text}");
     assert!(text.trim_end().ends_with("(ToolUse)"), "{text}");
+}
+
+#[test]
+fn sign_in_says_what_to_open_and_saves_a_login() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("login.json");
+    let sign_in = |file: &Path| {
+        Command::new(env!("CARGO_BIN_EXE_sign_in"))
+            .arg("--simulate")
+            .arg(file)
+            .args(["https://d-1234567890.awsapps.com/start", "eu-west-1"])
+            .output()
+            .unwrap()
+    };
+    let output = String::from_utf8(sign_in(&file).stdout).unwrap();
+    let page = "open    https://d-1234567890.awsapps.com/start/#/device?user_code=";
+    assert!(output.starts_with(page), "{output}");
+    assert!(output.contains("saved   identity-center in"), "{output}");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let credential = Credential::from_json(&text).unwrap();
+    assert_eq!(credential.login, Login::IdentityCenter);
+    assert!(credential.refresh_token.is_some() && credential.client_secret.is_some());
+
+    assert!(
+        !sign_in(&file).status.success(),
+        "a login is not overwritten"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
