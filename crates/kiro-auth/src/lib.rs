@@ -5,7 +5,9 @@
 //! | part | is |
 //! | --- | --- |
 //! | [`Credential`], [`Login`], [`Secret`] | an account as we hold it |
-//! | [`CredentialStore`]: [`FileStore`], `KiroCliStore`, [`MemoryStore`] | where it lives |
+//! | [`CredentialStore`]: [`FileStore`], `KiroCliStore`, `RedisStore`, [`MemoryStore`]; [`Claim`] | where it lives |
+//! | `Vault`, `VaultStore` | where it lives when its owner keeps the key |
+//! | [`mod@sign_in`]: `SignIn` | how a person signs in |
 //! | [`discover`](fn@discover), [`Places`] | which logins there are on a machine |
 //! | [`Refresher`]: `HttpRefresher`; [`mod@refresh`] | how it gets a new token |
 //! | [`TokenSource`], [`AccessToken`], [`freshness`](fn@freshness) | one credential, ready to use |
