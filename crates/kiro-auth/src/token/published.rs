@@ -10,8 +10,8 @@ use arc_swap::ArcSwapOption;
 use super::access::{AccessToken, Life};
 use super::freshness::Freshness;
 
-/// Handles that are given out in turn, one to each thread: as many as most machines have processors. Two
-/// threads that share one take two to three times as long (measured on two processors; `bench auth`).
+/// Handles, which threads take in turn: as many as most machines have processors. Two threads that share
+/// one need three times as long for a token (measured on two processors with `cargo xtask bench auth`).
 const HANDLES: usize = 16;
 
 /// The access token, unless there is none or the upstream has refused it. Read without a lock.
@@ -64,4 +64,19 @@ fn place_of_this_thread() -> usize {
         static PLACE: usize = NEXT.fetch_add(1, Ordering::Relaxed) % HANDLES;
     }
     PLACE.with(|place| *place)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn threads_do_not_all_take_the_same_handle() {
+        let place = |_| thread::spawn(place_of_this_thread).join().unwrap();
+        let places: HashSet<usize> = (0..8).map(place).collect();
+        assert!(places.len() > 1);
+    }
 }

@@ -427,38 +427,49 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
+    use tokio::runtime::{Builder, Runtime};
+
     use super::*;
     use crate::BoxFuture;
-    use crate::clock::SystemClock;
+    use crate::clock::ManualClock;
     use crate::refresh::Refreshed;
     use crate::store::MemoryStore;
 
     #[derive(Debug)]
-    struct Nobody;
+    struct Always;
 
-    impl Refresher for Nobody {
+    impl Refresher for Always {
         fn refresh<'a>(&'a self, _: &'a Credential) -> BoxFuture<'a, Result<Refreshed, AuthError>> {
-            Box::pin(async { Err(AuthError::transient("nobody is there")) })
+            Box::pin(async { Ok(Refreshed::new("access")) })
         }
     }
 
-    #[test]
-    fn a_fresh_token_is_handed_out_while_somebody_holds_the_lock() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        let key = Credential::from_api_key("ksk_example").unwrap();
-        let store = Arc::new(MemoryStore::new(key));
-        let source = TokenSource::new(store, Arc::new(Nobody), Arc::new(SystemClock));
-        runtime.block_on(source.token()).unwrap();
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().build().unwrap()
+    }
 
+    /// The generation that a caller gets while somebody holds the lock.
+    fn generation_beside_the_lock(source: &TokenSource) -> u64 {
         let (sender, receiver) = mpsc::channel();
         let locked = source.shared.lock();
         let caller = source.clone();
-        thread::spawn(move || sender.send(runtime.block_on(caller.token())));
+        thread::spawn(move || sender.send(runtime().block_on(caller.token())));
         let token = receiver.recv_timeout(Duration::from_secs(10));
         drop(locked);
-        let token = token.expect("it waits for the lock").unwrap();
-        assert_eq!(token.secret().expose(), "ksk_example");
+        token.expect("it waits for the lock").unwrap().generation()
+    }
+
+    #[test]
+    fn each_fresh_token_is_handed_out_while_somebody_holds_the_lock() {
+        let clock = ManualClock::new();
+        let credential = Credential::from_refresh_token("refresh").unwrap();
+        let store = Arc::new(MemoryStore::new(credential));
+        let source = TokenSource::new(store, Arc::new(Always), Arc::new(clock.clone()));
+        let runtime = runtime();
+        for _ in 0..3 {
+            let token = runtime.block_on(source.token()).unwrap();
+            assert_eq!(generation_beside_the_lock(&source), token.generation());
+            clock.advance(Duration::from_secs(7200));
+        }
     }
 }

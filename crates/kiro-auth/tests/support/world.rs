@@ -13,6 +13,9 @@ use tokio::task::JoinHandle;
 
 use super::{HOUR, MINUTE, SECOND, SignInService, TestStore, stored};
 
+/// How long before its end an access token may be refreshed: ten minutes and two of jitter.
+const LONGEST_EARLY: Duration = Duration::from_secs(12 * 60);
+
 /// Something that happens. A number names the program to which it happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
@@ -76,6 +79,7 @@ pub(crate) struct World {
     saves_fail: bool,
     /// Programs that have been started. Each may find out for itself that a refresh token is dead, once.
     n_started: usize,
+    n_visits: usize,
     /// Visits with a dead refresh token.
     n_dead_shown: usize,
     /// Visits that were refused.
@@ -147,6 +151,7 @@ impl World {
             has_faults: false,
             saves_fail: false,
             n_started: n_programs,
+            n_visits: 0,
             n_dead_shown: 0,
             n_refused: 0,
             taken: Vec::new(),
@@ -268,12 +273,29 @@ impl World {
             self.good_until.entry(issued).or_insert(expires_at);
         }
         let held = self.programs[0].runtime.block_on(self.store.memory.load());
-        let held = held.unwrap().access_token.unwrap();
-        self.kept.insert(held.expose().to_owned());
+        let held = held.unwrap();
+        self.check_needed(&held);
+        self.kept
+            .insert(held.access_token.unwrap().expose().to_owned());
         self.check_shown();
         for program in 0..self.programs.len() {
             self.check_served(program);
         }
+    }
+
+    /// Nobody refreshes while the store holds an access token that will do. A visitor still waits for the
+    /// answer, so the store is as it was when the visit began.
+    fn check_needed(&mut self, held: &Credential) {
+        let visits = self.service.visits();
+        let is_visited_anew = visits > self.n_visits;
+        self.n_visits = visits;
+        let is_fresh = held.expires_at.unwrap() > self.clock.now() + LONGEST_EARLY;
+        let token = held.access_token.as_ref().unwrap().expose();
+        let is_rejected = self.programs.iter().any(|one| one.rejected.contains(token));
+        assert!(
+            !is_visited_anew || !is_fresh || is_rejected || self.saves_fail,
+            "refreshed for nothing"
+        );
     }
 
     /// A dead refresh token is shown only while no better one can be found, and not again by the same program
