@@ -3,10 +3,12 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kiro_sim::{Matcher, Operation, Script, SimOptions, Simulator};
 use serde_json::{Value, json};
@@ -40,9 +42,26 @@ struct Running {
     lines: BufReader<ChildStdout>,
 }
 
+/// A file of the folder that `KIRO_TEST_LOG` names, which `cargo xtask ci` searches for secrets.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "how the one who runs the tests says where"
+)]
+fn log_file() -> Option<File> {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let folder = std::env::var("KIRO_TEST_LOG").ok()?;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("kiro-2api.{}-{count}.log", std::process::id());
+    Some(File::create(Path::new(&folder).join(name)).unwrap())
+}
+
 impl Running {
     fn start(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        match log_file() {
+            Some(file) => command.env("LOG_LEVEL", "trace").stderr(file),
+            None => command.stderr(Stdio::inherit()),
+        };
+        let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Self { child, lines }
     }

@@ -7,6 +7,7 @@ use crate::clients::{self, Client};
 use crate::fuzz;
 use crate::process;
 use crate::purity;
+use crate::secrets;
 use crate::workspace::Workspace;
 
 /// One check.
@@ -16,7 +17,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain.
-const RUST: [Step; 8] = [
+const RUST: [Step; 9] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -51,7 +52,11 @@ const RUST: [Step; 8] = [
     },
     Step {
         name: "test",
-        action: |at| cargo(at, &["test", "--locked", "--workspace"]),
+        action: test,
+    },
+    Step {
+        name: "no secret in what the tests logged",
+        action: secrets::search,
     },
     Step {
         name: "seeds of the fuzz targets",
@@ -142,6 +147,12 @@ pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
     let total = seconds(started.elapsed());
     println!("ci: {} steps passed in {total}{left_out}", times.len());
     Ok(())
+}
+
+fn test(workspace: &Workspace) -> Result<(), Failure> {
+    let mut test = workspace.command("cargo", &["test", "--locked", "--workspace"]);
+    test.env(secrets::VARIABLE, secrets::folder(workspace)?);
+    Ok(process::run(&mut test)?)
 }
 
 /// Checks each library with the features that it asks for itself. In the workspace as a whole a missing

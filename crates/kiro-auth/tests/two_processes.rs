@@ -3,6 +3,8 @@
 #![cfg(feature = "hyper")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/http.rs"]
+mod http;
 #[path = "support/process.rs"]
 mod process;
 
@@ -13,9 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiro_auth::{
-    Credential, FileStore, HttpRefresher, HttpRefresherOptions, ManualClock, Refresher, TokenSource,
-};
+use http::refresher_at;
+use kiro_auth::{Credential, FileStore, ManualClock, Refresher, TokenSource};
 use kiro_sim::{IssuedCredential, Operation, Rotation, SignInFault, SimOptions, Simulator};
 use process::{DEADLINE, Process, command, listen, say, setting};
 use serde_json::json;
@@ -79,7 +80,7 @@ impl Scene {
     async fn the_ide_refreshes(&self, in_place: bool) {
         let text = fs::read_to_string(&self.path).unwrap();
         let credential = Credential::from_json(&text).unwrap();
-        let refresher = refresher(&self.simulator.base_url());
+        let refresher = refresher_at(&self.simulator.base_url());
         let refreshed = refresher.refresh(&credential).await.unwrap();
         let text = json!({
             "accessToken": refreshed.access_token.expose(),
@@ -126,18 +127,6 @@ fn as_file(issued: &IssuedCredential) -> String {
     .to_string()
 }
 
-fn refresher(service: &str) -> HttpRefresher {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let mut options = HttpRefresherOptions::default();
-    options.auth_endpoint = Some(service.parse().unwrap());
-    HttpRefresher::new(tls, options).unwrap()
-}
-
 /// The body of the tests below; does nothing when it is run by itself.
 ///
 /// Each line from the parent means that the service has accepted the last token and does so no longer.
@@ -151,7 +140,7 @@ async fn child_that_shares_the_file() {
     };
     let source = TokenSource::new(
         Arc::new(FileStore::new(Path::new(&path))),
-        Arc::new(refresher(&service)),
+        Arc::new(refresher_at(&service)),
         Arc::new(ManualClock::new()),
     );
     source.token().await.unwrap();

@@ -11,14 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-pub(crate) fn tls() -> rustls::ClientConfig {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
-}
+#[path = "http.rs"]
+mod http;
+
+pub(crate) use http::tls;
 
 /// Options with the simulator for all hosts.
 pub(crate) fn at(simulator: &Simulator) -> HttpRefresherOptions {

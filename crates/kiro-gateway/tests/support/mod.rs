@@ -3,6 +3,9 @@
 // Each test binary uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
+#[path = "../../../../tests/support/log.rs"]
+mod log;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -254,7 +257,9 @@ pub fn whole(text: &str) -> Value {
     json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": text}]})
 }
 
+/// Every gateway here is made with it, so this is where the log is turned on.
 pub fn client_tls() -> rustls::ClientConfig {
+    log::write_log();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
