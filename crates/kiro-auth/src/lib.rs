@@ -58,6 +58,8 @@ pub use crate::secret::Secret;
 #[cfg(feature = "sqlite")]
 pub use crate::store::KiroCliStore;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore};
+#[cfg(feature = "redis")]
+pub use crate::store::{RedisStore, RedisStoreOptions};
 pub use crate::token::{AccessToken, Freshness, Margins, Overrides, TokenSource, freshness};
 #[cfg(feature = "vault")]
 pub use crate::vault::{Vault, VaultOptions, VaultStore};

@@ -11,6 +11,8 @@ pub(crate) mod lock;
 #[cfg(test)]
 mod log;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 pub(crate) mod replace;
 
 use std::fmt;
@@ -22,6 +24,8 @@ pub use self::file::FileStore;
 #[cfg(feature = "sqlite")]
 pub use self::kiro_cli::KiroCliStore;
 pub use self::memory::MemoryStore;
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreOptions};
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::error::AuthError;

@@ -18,7 +18,7 @@
 
 mod folder;
 mod record;
-mod seal;
+pub(crate) mod seal;
 
 pub use self::folder::{Vault, VaultOptions};
 pub use self::record::VaultStore;

@@ -1,0 +1,112 @@
+//! The lease: the exclusive right to refresh, for as long as its holder lives.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::store::Shared;
+use crate::error::AuthError;
+use crate::store::Claim;
+
+/// How often one who waits for the lease looks, at the least; up to as long again is added by chance, so
+/// that those who wait do not look together.
+const LOOK: Duration = Duration::from_millis(25);
+
+/// Who asked for a claim, and is gone when this is closed.
+type Taker = oneshot::Sender<Result<Claim, AuthError>>;
+
+/// One claim from asking to giving back. It is one task, so that the messages about it reach Redis in their
+/// order: a renewal does not overtake the release.
+///
+/// The task ends when `taker` or the claim that it received is dropped.
+pub(super) async fn tenure(shared: Arc<Shared>, taker: Taker) {
+    let owner = match owner() {
+        Ok(owner) => owner,
+        Err(error) => return drop(taker.send(Err(error))),
+    };
+    match obtain(&shared, &owner, &taker).await {
+        Ok(Some(fence)) => {
+            tracing::debug!(credential = %shared.id, fence, "the lease is ours");
+            shared.granted(fence);
+            let (guard, given_back) = oneshot::channel::<()>();
+            // If nobody takes it, the guard is dropped with the answer.
+            let _ = taker.send(Ok(Claim::held(guard)));
+            keep(&shared, &owner, given_back).await;
+        }
+        Ok(None) => {}
+        Err(error) => drop(taker.send(Err(error))),
+    }
+    // Also when it was not obtained: the answer may have been lost on its way to us.
+    let released = shared.link.ask::<u64>(&shared.record.release(&owner)).await;
+    if let Err(error) = released {
+        tracing::debug!(
+            credential = %shared.id,
+            error = &error as &dyn std::error::Error,
+            "the lease could not be given back and runs out by itself"
+        );
+    }
+}
+
+/// Waits for the lease and returns its fence, or `None` when the taker has left.
+async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u64>, AuthError> {
+    let deadline = Instant::now() + shared.options.claim_limit;
+    while !taker.is_closed() {
+        let known = shared.known_fence();
+        let ask = shared.record.claim(owner, shared.options.lease, known);
+        let fence = shared.link.ask(&ask).await?;
+        if fence > 0 {
+            return Ok(Some(fence));
+        }
+        if Instant::now() >= deadline {
+            return Err(AuthError::transient(
+                "another replica has been refreshing the credential for too long",
+            ));
+        }
+        sleep(LOOK + LOOK.mul_f64(chance())).await;
+    }
+    Ok(None)
+}
+
+/// Prolongs the lease until it is given back or lost.
+async fn keep(shared: &Shared, owner: &str, mut given_back: oneshot::Receiver<()>) {
+    let renew = shared.record.renew(owner, shared.options.lease);
+    // A third, so that one renewal may fail.
+    while timeout(shared.options.lease / 3, &mut given_back)
+        .await
+        .is_err()
+    {
+        match shared.link.ask(&renew).await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!(
+                    credential = %shared.id,
+                    "the lease ran out before the refresh was over; another replica may be refreshing too"
+                );
+                return;
+            }
+            Err(error) => tracing::warn!(
+                credential = %shared.id,
+                error = &error as &dyn std::error::Error,
+                "the lease could not be prolonged"
+            ),
+        }
+    }
+}
+
+/// A name for one claim that no other claim has.
+fn owner() -> Result<String, AuthError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        AuthError::store_failed("the system gives no random numbers").with_source(error)
+    })?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Between 0 and 1.
+fn chance() -> f64 {
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+}
