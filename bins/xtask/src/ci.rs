@@ -7,6 +7,7 @@ use crate::clients::{self, Client};
 use crate::fuzz;
 use crate::process;
 use crate::purity;
+use crate::redis;
 use crate::secrets;
 use crate::workspace::Workspace;
 
@@ -16,8 +17,8 @@ struct Step {
     action: fn(&Workspace) -> Result<(), Failure>,
 }
 
-/// The checks that need nothing but the Rust toolchain.
-const RUST: [Step; 9] = [
+/// The checks that need nothing but the Rust toolchain and a Redis.
+const RUST: [Step; 10] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -49,6 +50,10 @@ const RUST: [Step; 9] = [
     Step {
         name: "each library on its own",
         action: each_alone,
+    },
+    Step {
+        name: "server for the tests",
+        action: |_| redis::provide(),
     },
     Step {
         name: "test",

@@ -15,6 +15,7 @@ mod clients;
 mod fuzz;
 mod process;
 mod purity;
+mod redis;
 mod secrets;
 mod service;
 mod stage;
