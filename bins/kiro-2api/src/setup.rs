@@ -10,7 +10,7 @@ use kiro_auth::{
     Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
     Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
 };
-use kiro_gateway::{Gateway, GatewayOptions, Guest, UpstreamOptions};
+use kiro_gateway::{Gateway, GatewayOptions, UpstreamOptions};
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::RootCertStore;
 
@@ -61,8 +61,8 @@ pub(crate) fn gateway(
     }
     let pool = (!sources.is_empty()).then(|| Pool::new(sources));
     let guests = overrides(config.upstream.region.as_deref(), None);
-    let make_pool = Box::new(move |guest: Guest| {
-        let store = state.store(&guest.sent, guest.credential);
+    let make_pool = Box::new(move |sent: Credential| {
+        let store = state.store(sent);
         let source = token_source(store, &refresher, guests.clone());
         Pool::new(vec![source])
     });
@@ -111,21 +111,21 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refre
 
 /// Where the credential of an account is kept.
 fn store(account: &Account, state: &State) -> Result<Arc<dyn CredentialStore>, Failure> {
-    let (sent, credential) = if let Some(file) = &account.file {
+    let credential = if let Some(file) = &account.file {
         return Ok(file_store(&home(file)));
     } else if let Some(database) = &account.kiro_cli {
         return Ok(Arc::new(KiroCliStore::new(home(database))));
     } else if let Some(token) = &account.refresh_token {
-        (token, Credential::from_refresh_token(token.clone()))
+        Credential::from_refresh_token(token.clone())
     } else if let Some(key) = &account.api_key {
-        (key, Credential::from_api_key(key.clone()))
+        Credential::from_api_key(key.clone())
     } else {
         // `Config::load` has refused an account without any.
         return Err(format!("the account `{}` has no credential", account.name).into());
     };
     let name = account.name.clone();
     let credential = credential.map_err(|source| BadAccount { name, source })?;
-    Ok(state.store(sent, credential))
+    Ok(state.store(credential))
 }
 
 /// A JSON file or a database of kiro-cli, told apart by what the file begins with; where there is none

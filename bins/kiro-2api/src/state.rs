@@ -1,24 +1,28 @@
 //! Where tokens are kept that have no file of their own: those of callers, and `REFRESH_TOKEN`.
+//!
+//! Each is found again by what was sent in the first place, and sealed with it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use etcetera::{AppStrategy as _, AppStrategyArgs, app_strategy::choose_native_strategy};
 use kiro_auth::{
-    AuthError, AuthErrorKind, Credential, CredentialStore, Login, MemoryStore, Secret, SystemClock,
-    Vault, VaultOptions,
+    AuthError, AuthErrorKind, Credential, CredentialStore, MemoryStore, RedisServer,
+    RedisStoreOptions, Secret, SystemClock, Vault, VaultOptions,
 };
 
 use crate::command::Failure;
 use crate::config::{Store, StoreKind};
 use crate::setup::home;
 
-/// What was rotated, found again by what was sent in the first place.
+/// The place.
 pub(crate) enum State {
-    /// As long as the process lives.
+    /// The process, as long as it lives.
     Memory,
-    /// Sealed, in a folder.
+    /// A folder.
     Folder(Vault),
+    /// A server that several gateways share.
+    Redis(RedisServer),
 }
 
 impl State {
@@ -27,10 +31,16 @@ impl State {
     ///
     /// # Errors
     ///
-    /// What is there is damaged, so that going on would lose it.
+    /// What is there is damaged, so that going on would lose it, or the address of Redis is none.
     pub(crate) fn open(config: &Store) -> Result<Self, Failure> {
         let folder = match config.kind {
             StoreKind::Memory => return Ok(Self::Memory),
+            StoreKind::Redis => {
+                // `Config::load` has refused Redis without an address.
+                let url = config.url.clone().unwrap_or_else(|| Secret::from(""));
+                let server = RedisServer::new(&url, RedisStoreOptions::default())?;
+                return Ok(Self::Redis(server));
+            }
             StoreKind::File => config.path.as_deref().map(home).or_else(default_folder),
         };
         let Some(folder) = folder else {
@@ -57,12 +67,18 @@ impl State {
 
     /// The store of a credential that was sent to us. An API key does not change, so there is nothing to
     /// keep.
-    pub(crate) fn store(&self, sent: &Secret, credential: Credential) -> Arc<dyn CredentialStore> {
-        match self {
-            Self::Folder(vault) if credential.login != Login::ApiKey => {
-                Arc::new(vault.store(sent, credential))
-            }
-            _ => Arc::new(MemoryStore::new(credential)),
+    pub(crate) fn store(&self, sent: Credential) -> Arc<dyn CredentialStore> {
+        let key = sent.refresh_token.clone();
+        match (self, key) {
+            (Self::Folder(vault), Some(_)) => Arc::new(vault.store(sent)),
+            (Self::Redis(server), Some(key)) => match server.store(sent.clone(), &key) {
+                Ok(store) => Arc::new(store),
+                Err(error) => {
+                    in_memory(&error);
+                    Arc::new(MemoryStore::new(sent))
+                }
+            },
+            _ => Arc::new(MemoryStore::new(sent)),
         }
     }
 }

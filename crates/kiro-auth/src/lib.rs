@@ -59,7 +59,7 @@ pub use crate::secret::Secret;
 pub use crate::store::KiroCliStore;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore};
 #[cfg(feature = "redis")]
-pub use crate::store::{RedisStore, RedisStoreOptions};
+pub use crate::store::{RedisServer, RedisStore, RedisStoreOptions};
 pub use crate::token::{AccessToken, Freshness, Margins, Overrides, TokenSource, freshness};
 #[cfg(feature = "vault")]
 pub use crate::vault::{Vault, VaultOptions, VaultStore};

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use kiro_auth::store::contract;
 use kiro_auth::{
-    AuthErrorKind, Clock, Credential, CredentialStore, Login, ManualClock, Refreshed, Secret,
-    TokenSource, Vault, VaultOptions, VaultStore,
+    AuthErrorKind, Clock, Credential, CredentialStore, ManualClock, Refreshed, Secret, TokenSource,
+    Vault, VaultOptions, VaultStore,
 };
 use proptest::prelude::*;
 use support::{HOUR, MINUTE, SECOND, SignInService};
@@ -41,7 +41,7 @@ impl Place {
     /// The store of whoever sends this token, after a restart.
     fn store(&self, sent: &str) -> VaultStore {
         let credential = Credential::from_refresh_token(sent).unwrap();
-        self.vault().store(&Secret::from(sent), credential)
+        self.vault().store(credential)
     }
 
     async fn refresh_token(&self, sent: &str) -> String {
@@ -73,7 +73,11 @@ async fn a_vault_keeps_the_contract_of_stores() {
     let count = std::cell::Cell::new(0);
     contract::check(async |credential: Credential| {
         count.set(count.get() + 1);
-        vault.store(&Secret::new(format!("sent-{}", count.get())), credential)
+        let mut sent = credential.clone();
+        sent.refresh_token = Some(Secret::new(format!("sent-{}", count.get())));
+        let store = vault.store(sent);
+        store.save(&credential).await.unwrap();
+        store
     })
     .await;
 }
@@ -109,22 +113,32 @@ async fn a_restart_needs_no_refresh_while_the_access_token_is_good() {
     assert_eq!(service.visits(), 1);
 }
 
+/// As when the owner is told to choose among several profiles, after the first refresh.
 #[tokio::test]
-async fn everything_that_a_refresh_needs_survives() {
+async fn what_the_owner_sends_besides_the_token_can_be_corrected() {
     let place = Place::new();
-    let text = r#"{"refreshToken":"1.AXoA","clientId":"11111111","scopes":"a b","region":"eu-west-1",
-        "tokenEndpoint":"https://login.microsoftonline.com/t/token","apiRegion":"eu-central-1",
-        "profileArn":"arn:aws:codewhisperer:eu-central-1:111122223333:profile/X",
-        "issuerUrl":"https://login.microsoftonline.com/t","authMethod":"external_idp"}"#;
-    let sent = Secret::from(text);
-    let credential = Credential::from_json(text).unwrap();
-    let store = place.vault().store(&sent, credential.clone());
-    let next = credential.refreshed(&Refreshed::new("access"), place.clock.now());
-    store.save(&next).await.unwrap();
+    let send = |besides: &str| {
+        let text = format!("{{\"refreshToken\":\"1.AXoA\",\"clientId\":\"c\"{besides}}}");
+        let sent = Credential::from_json(&text).unwrap();
+        place.vault().store(sent)
+    };
+    let first = send("");
+    let refreshed = Refreshed::new("access").with_refresh_token("rotated");
+    let next = first
+        .load()
+        .await
+        .unwrap()
+        .refreshed(&refreshed, place.clock.now());
+    first.save(&next).await.unwrap();
 
-    let loaded = place.vault().store(&sent, credential).load().await.unwrap();
-    assert_eq!(loaded.login, Login::ExternalIdp);
-    assert_eq!(format!("{loaded:?}"), format!("{next:?}"));
+    let corrected = send(",\"profileArn\":\"arn:chosen\",\"region\":\"eu-west-1\"");
+    let loaded = corrected.load().await.unwrap();
+    assert_eq!(loaded.refresh_token.unwrap().expose(), "rotated");
+    assert_eq!(loaded.access_token.unwrap().expose(), "access");
+    assert_eq!(loaded.expires_at, next.expires_at);
+    assert_eq!(loaded.profile_arn.as_deref(), Some("arn:chosen"));
+    assert_eq!(loaded.auth_region.as_deref(), Some("eu-west-1"));
+    assert_eq!(loaded.client_id.as_deref(), Some("c"));
 }
 
 #[tokio::test]
@@ -215,7 +229,7 @@ async fn only_the_owner_may_look_inside() {
     )
     .unwrap();
     let credential = Credential::from_refresh_token("refresh-0").unwrap();
-    let store = vault.store(&Secret::from("refresh-0"), credential.clone());
+    let store = vault.store(credential.clone());
     store.save(&credential).await.unwrap();
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(inner.clone()), 0o700);
@@ -237,7 +251,7 @@ async fn idle_records_are_removed_when_a_new_one_comes_or_the_vault_is_opened() 
     assert_eq!(place.records().len(), 2, "nothing has looked");
 
     let credential = Credential::from_refresh_token("new").unwrap();
-    let new = vault.store(&Secret::from("new"), credential.clone());
+    let new = vault.store(credential.clone());
     new.save(&credential).await.unwrap();
     assert_eq!(place.records().len(), 2);
     assert_eq!(place.refresh_token("idle").await, "idle");
@@ -332,7 +346,7 @@ fn of_many_that_open_a_new_vault_all_get_the_same_salt() {
             let clock = Arc::new(ManualClock::new());
             let vault = Vault::open(folder.path(), VaultOptions::default(), clock).unwrap();
             let credential = Credential::from_refresh_token("refresh-0").unwrap();
-            format!("{:?}", vault.store(&Secret::from("refresh-0"), credential))
+            format!("{:?}", vault.store(credential))
         };
         let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
         threads

@@ -23,5 +23,5 @@ pub use error::{Error, ErrorKind};
 pub use gateway::Gateway;
 pub use options::{GatewayOptions, MIN_KEY_LENGTH, SetupError, Timeouts};
 pub use server::{ServerOptions, serve};
-pub use tenant::{Guest, GuestOptions, MakePool};
+pub use tenant::{GuestOptions, MakePool};
 pub use upstream::UpstreamOptions;

@@ -28,31 +28,12 @@ pub(crate) struct Tenant {
 /// The salt of the server's own tenant; those of guests are hexadecimal.
 const HOUSE: &str = "house";
 
-/// A caller who brings a credential of their own.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Guest {
-    /// What they send after the colon, each time the same, also when the credential has long been rotated. A
-    /// store may be found again by it, as [`kiro_auth`]'s vault does; it is as secret as the credential.
-    pub sent: Secret,
-    /// What it says.
-    pub credential: Credential,
-}
-
-impl fmt::Debug for Guest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = &self.credential.id;
-        f.debug_struct("Guest")
-            .field("credential", id)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Makes the pool of a guest.
+/// Makes the pool of a guest, a caller who brings a credential of their own.
 ///
 /// It is called for a guest who comes for the first time, and again when they have been idle or many others
-/// came in between; so what was rotated must be kept somewhere, or their token is of no use then.
-pub type MakePool = Box<dyn Fn(Guest) -> Pool + Send + Sync>;
+/// came in between. What they send stays the same when it has long been rotated; so the store must find what
+/// took its place, as [`kiro_auth`]'s vault does.
+pub type MakePool = Box<dyn Fn(Credential) -> Pool + Send + Sync>;
 
 /// How many guests are remembered, and for how long.
 ///
@@ -169,14 +150,13 @@ impl Tenants {
             known.last_seen = now;
             return Ok(known.tenant.clone());
         }
-        let sent = Secret::from(sent);
-        let credential = Credential::from_compact(&sent).map_err(no_credential)?;
+        let credential = Credential::from_compact(&Secret::from(sent)).map_err(no_credential)?;
         let salt = digest[..8]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
         let tenant = Arc::new(Tenant {
-            pool: (self.make_pool)(Guest { sent, credential }),
+            pool: (self.make_pool)(credential),
             catalog: Catalog::new(),
             salt,
         });
@@ -372,14 +352,6 @@ mod tests {
             "came last but one"
         );
         assert!(!Arc::ptr_eq(&two, &come(&tenants, "two")));
-    }
-
-    #[test]
-    fn a_guests_debug_output_shows_no_secret() {
-        let sent = Secret::from("planted-token");
-        let credential = Credential::from_compact(&sent).unwrap();
-        let shown = format!("{:?}", Guest { sent, credential });
-        assert!(!shown.contains("planted"), "{shown}");
     }
 
     #[test]

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use kiro_auth::{
-    HttpRefresher, HttpRefresherOptions, Pool, Secret, SystemClock, TokenSource, Vault,
+    Credential, HttpRefresher, HttpRefresherOptions, Pool, Secret, SystemClock, TokenSource, Vault,
     VaultOptions,
 };
-use kiro_gateway::{Gateway, GatewayOptions, Guest};
+use kiro_gateway::{Gateway, GatewayOptions};
 use kiro_sim::{AccountId, CredentialKind, IssuedCredential, Operation, SimOptions, Simulator};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -46,8 +46,8 @@ impl Town {
         let refresher = Arc::new(HttpRefresher::new(client_tls(), options).unwrap());
         let clock = Arc::new(SystemClock);
         let vault = Vault::open(self.state.path(), VaultOptions::default(), clock.clone()).unwrap();
-        let make_pool = Box::new(move |guest: Guest| {
-            let store = Arc::new(vault.store(&guest.sent, guest.credential));
+        let make_pool = Box::new(move |sent: Credential| {
+            let store = Arc::new(vault.store(sent));
             let source = TokenSource::new(store, refresher.clone(), clock.clone());
             Pool::new(vec![source])
         });

@@ -20,7 +20,7 @@ use kiro_auth::{
     Credential, HttpRefresher, HttpRefresherOptions, MemoryStore, Pool, Secret, SystemClock,
     TokenSource,
 };
-use kiro_gateway::{Body, Gateway, GatewayOptions, Guest};
+use kiro_gateway::{Body, Gateway, GatewayOptions};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -72,8 +72,7 @@ fn gateway() -> Result<Gateway, Box<dyn Error>> {
     )?)?);
     let key = Secret::new(std::env::var("PROXY_API_KEY")?);
     // In memory: after a restart their rotated tokens are lost. `kiro_auth::Vault` keeps them.
-    let of_guest = move |guest: Guest| pool_of(guest.credential);
-    let mut options = GatewayOptions::new(key, Some(own), Box::new(of_guest), tls);
+    let mut options = GatewayOptions::new(key, Some(own), Box::new(pool_of), tls);
     options.upstream.endpoint = endpoint;
     Ok(Gateway::new(options)?)
 }

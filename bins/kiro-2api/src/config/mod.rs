@@ -80,6 +80,9 @@ pub(crate) struct Store {
     pub(crate) kind: StoreKind,
     /// The folder, for `file`.
     pub(crate) path: Option<PathBuf>,
+    /// The server, for `redis`.
+    #[serde(with = "value::secret")]
+    pub(crate) url: Option<Secret>,
 }
 
 /// Where rotated tokens are kept.
@@ -89,6 +92,8 @@ pub(crate) enum StoreKind {
     /// In a folder, sealed.
     #[default]
     File,
+    /// In Redis or Valkey, sealed, for several gateways.
+    Redis,
     /// In the process.
     Memory,
 }
@@ -342,6 +347,11 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         if self.proxy_api_key.is_none() {
             return Err(ConfigError::NoKey);
+        }
+        if self.store.kind == StoreKind::Redis && self.store.url.is_none() {
+            return Err(ConfigError::Invalid(
+                "store.kind is redis, and store.url is not set; it is an address such as `redis://:password@host:6379/0`".into(),
+            ));
         }
         let profiles = self
             .account

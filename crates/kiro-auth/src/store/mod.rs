@@ -14,6 +14,8 @@ mod memory;
 #[cfg(feature = "redis")]
 mod redis;
 pub(crate) mod replace;
+#[cfg(feature = "vault")]
+pub(crate) mod rotated;
 
 use std::fmt;
 use std::future::ready;
@@ -25,7 +27,7 @@ pub use self::file::FileStore;
 pub use self::kiro_cli::KiroCliStore;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
-pub use self::redis::{RedisStore, RedisStoreOptions};
+pub use self::redis::{RedisServer, RedisStore, RedisStoreOptions};
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::error::AuthError;

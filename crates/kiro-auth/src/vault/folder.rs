@@ -91,13 +91,16 @@ impl Vault {
         Ok(Self(Arc::new(folder)))
     }
 
-    /// The store of one credential. `sent` is what its owner sends each time, `credential` what it says;
-    /// that is the credential until a refresh has changed it.
-    pub fn store(&self, sent: &Secret, credential: Credential) -> VaultStore {
+    /// The store of a credential as its owner sends it, each time with the same refresh token. That token, which
+    /// is soon of no other use, finds and opens what took its place. Where there is none, the access token
+    /// serves; but then nothing is ever refreshed.
+    pub fn store(&self, sent: Credential) -> VaultStore {
+        let token = sent.refresh_token.clone().or(sent.access_token.clone());
+        let token = token.unwrap_or_else(|| Secret::from(""));
         let salt = &self.0.salt;
-        let name = keyed_name(sent, salt, "kiro-auth vault name");
-        let key = SealKey::derive(sent, salt, "kiro-auth vault key");
-        VaultStore::new(Arc::clone(&self.0), name, key, credential)
+        let name = keyed_name(&token, salt, "kiro-auth vault name");
+        let key = SealKey::derive(&token, salt, "kiro-auth vault key");
+        VaultStore::new(Arc::clone(&self.0), name, key, sent)
     }
 }
 

@@ -14,16 +14,15 @@ use super::folder::{Folder, failed};
 use super::seal::SealKey;
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
-use crate::document::Document;
 use crate::error::AuthError;
 use crate::store::lock::PathLock;
 use crate::store::replace::{Replaced, replace};
+use crate::store::rotated::Rotated;
 use crate::store::{Claim, CredentialStore, beside_the_runtime};
-use crate::wire;
 
 /// Keeps one credential of a [`Vault`](super::Vault).
 ///
-/// Loading gives the sealed record, or what the owner has sent when there is none yet; saving replaces the
+/// Loading gives what the owner has sent, with the sealed tokens in it when there are some; saving replaces the
 /// record in one step; the claim is a lock on the record, so that several processes, and several stores of one
 /// owner, take turns. A record that cannot be opened – it was damaged, or belongs to another vault – counts as
 /// none, and one warning says so.
@@ -90,10 +89,7 @@ impl Record {
             Ok(text) => text,
         };
         match self.open(&text) {
-            Some(credential) => Ok(Credential {
-                id: self.sent.id,
-                ..credential
-            }),
+            Some(rotated) => Ok(rotated.over(&self.sent)),
             None => {
                 tracing::warn!(
                     credential = %self.sent.id,
@@ -131,11 +127,10 @@ impl Record {
         self.lock.claim().await
     }
 
-    fn open(&self, text: &str) -> Option<Credential> {
+    fn open(&self, text: &str) -> Option<Rotated> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let plain = self.key.open(&sealed, self.name.as_bytes()).ok()?;
-        let document = Document::parse(std::str::from_utf8(&plain).ok()?).ok()?;
-        wire::read(&document).ok()
+        Rotated::from_json(&plain).ok()
     }
 
     fn save(&self, credential: &Credential) -> Result<(), AuthError> {
@@ -164,11 +159,12 @@ impl Record {
     }
 }
 
-/// The credential as JSON, with white space behind it.
+/// The tokens as JSON, with white space behind them.
 fn padded(credential: &Credential) -> Zeroizing<Vec<u8>> {
-    let mut plain = Zeroizing::new(wire::write(credential).into_bytes());
-    let length = plain.len().next_multiple_of(PADDED_BYTES);
-    plain.resize(length, b' ');
+    let json = Rotated::of(credential).to_json();
+    let length = json.len().next_multiple_of(PADDED_BYTES);
+    let mut plain = Zeroizing::new(vec![b' '; length]);
+    plain[..json.len()].copy_from_slice(json.as_bytes());
     plain
 }
 

@@ -94,7 +94,7 @@ impl House {
         let mut options = GatewayOptions::new(
             Secret::from(KEY),
             Some(make_pool(credential)),
-            Box::new(move |guest| make_pool(guest.credential)),
+            Box::new(make_pool),
             tls,
         );
         options.upstream.endpoint = Some(sim.base_url().parse().expect("an address"));

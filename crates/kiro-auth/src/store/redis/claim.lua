@@ -14,5 +14,10 @@ end
 local fence = math.max(number('granted'), number('written'), tonumber(ARGV[4])) + 1
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 redis.call('HSET', KEYS[2], 'granted', fence)
-redis.call('PEXPIRE', KEYS[2], ARGV[3])
+-- A tenant can claim what is no token at all, so what was never written is forgotten within the hour.
+local life = tonumber(ARGV[3])
+if redis.call('HEXISTS', KEYS[2], 'written') == 0 then
+  life = math.min(life, 3600000)
+end
+redis.call('PEXPIRE', KEYS[2], life)
 return fence

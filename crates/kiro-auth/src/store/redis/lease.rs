@@ -41,7 +41,10 @@ pub(super) async fn tenure(shared: Arc<Shared>, taker: Taker) {
         Err(error) => drop(taker.send(Err(error))),
     }
     // Also when it was not obtained: the answer may have been lost on its way to us.
-    let released = shared.link.ask::<u64>(&shared.record.release(&owner)).await;
+    let released = shared
+        .server
+        .ask::<u64>(&shared.record.release(&owner))
+        .await;
     if let Err(error) = released {
         tracing::debug!(
             credential = %shared.id,
@@ -53,11 +56,13 @@ pub(super) async fn tenure(shared: Arc<Shared>, taker: Taker) {
 
 /// Waits for the lease and returns its fence, or `None` when the taker has left.
 async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u64>, AuthError> {
-    let deadline = Instant::now() + shared.options.claim_limit;
+    let deadline = Instant::now() + shared.server.options().claim_limit;
     while !taker.is_closed() {
         let known = shared.known_fence();
-        let ask = shared.record.claim(owner, shared.options.lease, known);
-        let fence = shared.link.ask(&ask).await?;
+        let ask = shared
+            .record
+            .claim(owner, shared.server.options().lease, known);
+        let fence = shared.server.ask(&ask).await?;
         if fence > 0 {
             return Ok(Some(fence));
         }
@@ -73,13 +78,13 @@ async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u6
 
 /// Prolongs the lease until it is given back or lost.
 async fn keep(shared: &Shared, owner: &str, mut given_back: oneshot::Receiver<()>) {
-    let renew = shared.record.renew(owner, shared.options.lease);
+    let renew = shared.record.renew(owner, shared.server.options().lease);
     // A third, so that one renewal may fail.
-    while timeout(shared.options.lease / 3, &mut given_back)
+    while timeout(shared.server.options().lease / 3, &mut given_back)
         .await
         .is_err()
     {
-        match shared.link.ask(&renew).await {
+        match shared.server.ask(&renew).await {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!(

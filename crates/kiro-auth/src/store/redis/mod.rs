@@ -3,6 +3,8 @@
 mod lease;
 mod link;
 mod record;
+mod server;
 mod store;
 
-pub use self::store::{RedisStore, RedisStoreOptions};
+pub use self::server::{RedisServer, RedisStoreOptions};
+pub use self::store::RedisStore;

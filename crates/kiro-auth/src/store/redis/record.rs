@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use redis::{Cmd, cmd};
-use zeroize::Zeroizing;
 
-use crate::credential::Credential;
-use crate::document::Document;
 use crate::error::AuthError;
 use crate::secret::Secret;
+use crate::store::rotated::Rotated;
 use crate::vault::seal::{SealKey, keyed_name};
-use crate::wire;
 
 /// Names and seals the record of one credential.
 pub(super) struct Record {
@@ -21,11 +18,11 @@ pub(super) struct Record {
     keep_for: Duration,
 }
 
-/// What a refresh changes of a credential, and the fence it was written with.
+/// What a refresh has changed, and the fence of the claim that it was made under.
 #[derive(Clone)]
 pub(super) struct Tokens {
     pub(super) fence: u64,
-    credential: Credential,
+    pub(super) rotated: Rotated,
 }
 
 /// Separates our names and keys from those of other parts that derive theirs from the same secret.
@@ -86,7 +83,7 @@ impl Record {
     ///
     /// There are no random numbers.
     pub(super) fn save(&self, tokens: &Tokens) -> Result<Cmd, AuthError> {
-        let plain = Zeroizing::new(wire::write(&tokens.credential));
+        let plain = tokens.rotated.to_json();
         let sealed = self
             .seal
             .seal(plain.as_bytes(), &self.context(tokens.fence));
@@ -118,48 +115,13 @@ impl Record {
             let message = "the record in Redis was changed, or sealed with another key than is configured here";
             AuthError::misconfigured(message).with_source(error)
         })?;
-        let unreadable = "the record in Redis cannot be understood";
-        let text = std::str::from_utf8(&plain)
-            .map_err(|error| AuthError::misconfigured(unreadable).with_source(error))?;
-        let document = Document::parse(text)
-            .map_err(|error| AuthError::misconfigured(unreadable).with_source(error))?;
-        let credential = wire::read(&document)?;
-        Ok(Some(Tokens { fence, credential }))
+        let rotated = Rotated::from_json(&plain)?;
+        Ok(Some(Tokens { fence, rotated }))
     }
 
     /// A record that is moved to another name, or given another fence, does not open.
     fn context(&self, fence: u64) -> Vec<u8> {
         format!("{}:{fence}", self.name).into_bytes()
-    }
-}
-
-impl Tokens {
-    /// The part of a credential that a refresh changes. What the operator configures is not in it, so a
-    /// client secret is never sent to Redis.
-    pub(super) fn of(credential: &Credential, fence: u64) -> Self {
-        let Credential { id, login, .. } = *credential;
-        Self {
-            fence,
-            credential: Credential {
-                access_token: credential.access_token.clone(),
-                refresh_token: credential.refresh_token.clone(),
-                expires_at: credential.expires_at,
-                profile_arn: credential.profile_arn.clone(),
-                ..Credential::empty(id, login)
-            },
-        }
-    }
-
-    /// The configured credential with these tokens.
-    pub(super) fn over(&self, seed: &Credential) -> Credential {
-        let tokens = self.credential.clone();
-        Credential {
-            access_token: tokens.access_token,
-            refresh_token: tokens.refresh_token,
-            expires_at: tokens.expires_at,
-            profile_arn: tokens.profile_arn.or_else(|| seed.profile_arn.clone()),
-            ..seed.clone()
-        }
     }
 }
 
@@ -173,22 +135,4 @@ fn script(text: &str) -> Cmd {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_the_operator_configures_does_not_go_to_redis() {
-        let text = r#"{
-            "accessToken": "access", "refreshToken": "refresh", "authMethod": "IdC", "region": "eu-west-1",
-            "provider": "Enterprise", "clientId": "client", "clientSecret": "client secret"
-        }"#;
-        let credential = Credential::from_json(text).unwrap();
-        let written = wire::write(&Tokens::of(&credential, 1).credential);
-        assert!(written.contains("refresh"), "{written}");
-        assert!(!written.contains("client"), "{written}");
-        assert!(!written.contains("eu-west-1"), "{written}");
-    }
 }

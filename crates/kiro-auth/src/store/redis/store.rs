@@ -2,18 +2,18 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tracing::Instrument;
 
 use super::lease;
-use super::link::Link;
 use super::record::{Record, Tokens};
+use super::server::{RedisServer, RedisStoreOptions};
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::error::AuthError;
 use crate::secret::Secret;
+use crate::store::rotated::Rotated;
 use crate::store::{Claim, CredentialStore};
 
 /// Keeps one credential for all replicas of a service, in Redis (6 or newer) or Valkey.
@@ -96,50 +96,10 @@ use crate::store::{Claim, CredentialStore};
 #[derive(Clone)]
 pub struct RedisStore(Arc<Shared>);
 
-/// How a [`RedisStore`] behaves.
-///
-/// ```
-/// use kiro_auth::RedisStoreOptions;
-///
-/// let mut options = RedisStoreOptions::default();
-/// options.prefix = "team-a:kiro:".into();
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RedisStoreOptions {
-    /// What begins every key. Default: `kiro-2api:`.
-    pub prefix: String,
-    /// How long a lease lives without being prolonged, and so how long the others wait for a replica that
-    /// has died; at least 100 ms. Default: 10 seconds, which is longer than a process pauses that is alive.
-    pub lease: Duration,
-    /// How long a claim is waited for. Default: 60 seconds, longer than a whole refresh takes with
-    /// `HttpRefresher` (three tries of 15 seconds and the pauses between them).
-    pub claim_limit: Duration,
-    /// How long a question to Redis may take, with all tries. Default: 5 seconds, in which a server
-    /// restarts.
-    pub timeout: Duration,
-    /// How long a record is kept that nobody writes or claims; at least as long as a lease. Default: 90
-    /// days, as long as the registration of an OIDC client lives.
-    pub keep_for: Duration,
-}
-
-impl Default for RedisStoreOptions {
-    fn default() -> Self {
-        Self {
-            prefix: "kiro-2api:".to_owned(),
-            lease: Duration::from_secs(10),
-            claim_limit: Duration::from_secs(60),
-            timeout: Duration::from_secs(5),
-            keep_for: Duration::from_secs(90 * 24 * 3600),
-        }
-    }
-}
-
 /// What the store and the tasks of its claims share.
 pub(super) struct Shared {
     pub(super) id: CredentialId,
-    pub(super) options: RedisStoreOptions,
-    pub(super) link: Link,
+    pub(super) server: RedisServer,
     pub(super) record: Record,
     seed: Credential,
     known: Mutex<Known>,
@@ -153,9 +113,6 @@ struct Known {
     /// The newest record that was read or written here.
     newest: Option<Tokens>,
 }
-
-/// A lease must outlive a few round trips and the pauses of a loaded machine.
-const SHORTEST_LEASE: Duration = Duration::from_millis(100);
 
 /// What is shorter than this was not made by a random generator. The key is not stretched like a password.
 const SHORTEST_KEY: usize = 16;
@@ -177,25 +134,28 @@ impl RedisStore {
         key: &Secret,
         options: RedisStoreOptions,
     ) -> Result<Self, AuthError> {
+        RedisServer::new(url, options)?.store(seed, key)
+    }
+
+    pub(super) fn on(
+        server: RedisServer,
+        seed: Credential,
+        key: &Secret,
+    ) -> Result<Self, AuthError> {
         if key.len() < SHORTEST_KEY {
             return Err(AuthError::misconfigured(
                 "the key that seals the record is shorter than 16 bytes",
-            ));
-        }
-        if options.lease < SHORTEST_LEASE || options.keep_for < options.lease {
-            return Err(AuthError::misconfigured(
-                "the lease is shorter than 100 ms or longer than the record is kept",
             ));
         }
         let token = seed.refresh_token.as_ref().or(seed.access_token.as_ref());
         let Some(token) = token.filter(|token| !token.is_empty()) else {
             return Err(AuthError::misconfigured("the credential holds no token"));
         };
+        let options = server.options();
         Ok(Self(Arc::new(Shared {
             id: seed.id,
-            link: Link::new(url, options.timeout)?,
             record: Record::new(&options.prefix, token, key, options.keep_for),
-            options,
+            server,
             seed,
             known: Mutex::default(),
         })))
@@ -214,7 +174,8 @@ impl CredentialStore for RedisStore {
     fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>> {
         Box::pin(async {
             let fence = self.0.lock().granted;
-            self.0.save(Tokens::of(credential, fence)).await
+            let rotated = Rotated::of(credential);
+            self.0.save(Tokens { fence, rotated }).await
         })
     }
 
@@ -236,11 +197,11 @@ impl Shared {
         let newest = self.lock().newest.clone();
         let found = self
             .record
-            .open(self.link.ask(&self.record.load()).await?)?;
+            .open(self.server.ask(&self.record.load()).await?)?;
         let Some(tokens) = newest_of(found, newest.as_ref()) else {
             return self.restore(newest).await;
         };
-        let credential = tokens.over(&self.seed);
+        let credential = tokens.rotated.over(&self.seed);
         self.remember(tokens);
         Ok(credential)
     }
@@ -254,13 +215,13 @@ impl Shared {
             credential = %self.id,
             "Redis has lost the newest record of the credential; putting it back"
         );
-        let credential = lost.over(&self.seed);
+        let credential = lost.rotated.over(&self.seed);
         self.save(lost).await?;
         Ok(credential)
     }
 
     async fn save(&self, tokens: Tokens) -> Result<(), AuthError> {
-        if self.link.ask(&self.record.save(&tokens)?).await? {
+        if self.server.ask(&self.record.save(&tokens)?).await? {
             self.remember(tokens);
         } else {
             tracing::debug!(
@@ -311,8 +272,7 @@ impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
             .field("id", &self.0.id)
-            .field("address", &self.0.link.to_string())
-            .field("options", &self.0.options)
+            .field("server", &self.0.server)
             .finish_non_exhaustive()
     }
 }
