@@ -1,6 +1,5 @@
 //! The server that the tests of the shared store start for themselves.
 
-use std::io::ErrorKind;
 use std::process::{Command, Stdio};
 
 use crate::Failure;
@@ -40,7 +39,7 @@ pub(crate) fn provide() -> Result<(), Failure> {
 fn is_there(program: &str) -> bool {
     let mut version = Command::new(program);
     let version = version.arg("--version").stdout(Stdio::null());
-    !matches!(version.status(), Err(error) if error.kind() == ErrorKind::NotFound)
+    version.status().is_ok_and(|status| status.success())
 }
 
 fn install() -> Result<(), Failure> {
