@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kiro_auth::AuthErrorKind::Misconfigured;
+use kiro_auth::AuthErrorKind::{Misconfigured, StoreFailed};
 use kiro_auth::store::contract;
 use kiro_auth::{Credential, CredentialStore, RedisStore, RedisStoreOptions, Secret};
 
@@ -118,6 +118,31 @@ async fn record_with_another_fence_does_not_open() {
     let raise = raise.arg(record).arg("written").arg(1_000_000);
     let (): () = raise.query_async(&mut connection).await.unwrap();
     assert_eq!(replica.load().await.unwrap_err().kind(), Misconfigured);
+}
+
+#[tokio::test]
+async fn wrong_password_is_said_at_once_and_not_shown() {
+    let server = Server::start().await;
+    let mut protect = redis::cmd("CONFIG");
+    protect.arg("SET").arg("requirepass").arg("planted-right");
+    let mut connection = server.connection().await;
+    let (): () = protect.query_async(&mut connection).await.unwrap();
+    let load = async |password: &str| {
+        let url = server
+            .url()
+            .expose()
+            .replace("//", &format!("//:{password}@"));
+        let seed = credential("refresh-0");
+        let options = RedisStoreOptions::default();
+        let store = RedisStore::new(&Secret::from(url), seed, &key(), options).unwrap();
+        // Sooner than a question is given up.
+        let loaded = tokio::time::timeout(Duration::from_secs(4), store.load()).await;
+        loaded.expect("it is tried again")
+    };
+    load("planted-right").await.unwrap();
+    let error = load("planted-wrong").await.unwrap_err();
+    assert_eq!(error.kind(), StoreFailed);
+    assert!(!format!("{error:?}").contains("planted"), "{error:?}");
 }
 
 #[test]

@@ -36,10 +36,10 @@ pub struct RedisStoreOptions {
     /// What begins every key. Default: `kiro-2api:`.
     pub prefix: String,
     /// How long a lease lives without being prolonged, and so how long the others wait for a replica that
-    /// has died; at least 100 ms. Default: 10 seconds, which is longer than a process pauses that is alive.
+    /// has died; at least 100 ms. Default: 10 seconds, which outlasts the pauses of a loaded machine.
     pub lease: Duration,
-    /// How long a claim is waited for. Default: 60 seconds, longer than a whole refresh takes with
-    /// `HttpRefresher` (three tries of 15 seconds and the pauses between them).
+    /// How long a claim is waited for. Default: 75 seconds, longer than the longest request of an `HttpRefresher`
+    /// takes: three tries of 15 seconds and two pauses of at most 10.
     pub claim_limit: Duration,
     /// How long a question to Redis may take, with all tries. Default: 5 seconds, in which a server
     /// restarts.
@@ -54,7 +54,7 @@ impl Default for RedisStoreOptions {
         Self {
             prefix: "kiro-2api:".to_owned(),
             lease: Duration::from_secs(10),
-            claim_limit: Duration::from_secs(60),
+            claim_limit: Duration::from_secs(75),
             timeout: Duration::from_secs(5),
             keep_for: Duration::from_secs(90 * 24 * 3600),
         }

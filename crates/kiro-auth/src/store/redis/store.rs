@@ -16,19 +16,20 @@ use crate::secret::Secret;
 use crate::store::rotated::Rotated;
 use crate::store::{Claim, CredentialStore};
 
-/// Keeps one credential for all replicas of a service, in Redis (6 or newer) or Valkey.
+/// Keeps one credential for all replicas of a service, in Redis or Valkey. Tested with Redis 7.0; no command is
+/// newer than Redis 4.
 ///
 /// Each replica is configured with the same credential, the **seed**, from which the first of them starts,
-/// and with the same **key**. Two keys lie in Redis:
+/// and with the same **key**. Two entries lie in Redis:
 ///
 /// ```text
-/// {prefix}{{name}}:lease    string  the owner of the lease, at random; lives for as long as the lease
-/// {prefix}{{name}}:record   hash    granted   fence of the last claim
-///                                   written   fence of the claim that wrote what is sealed
-///                                   sealed    tokens, expiry and profile: version, nonce, ciphertext
+/// kiro-2api:{6f0c…}:lease    string  the owner of the lease, at random; lives for as long as the lease
+/// kiro-2api:{6f0c…}:record   hash    granted   fence of the last claim
+///                                    written   fence of the claim that wrote what is sealed
+///                                    sealed    tokens, expiry and profile: version, nonce, ciphertext
 /// ```
 ///
-/// - The name is a hash of the seed's refresh token. A credential that is signed in anew is another seed and
+/// - The name in braces is a hash of the seed's refresh token. A credential that is signed in anew is another seed and
 ///   gets another record, and the old one is forgotten after [`keep_for`](RedisStoreOptions::keep_for).
 /// - What is sealed reveals nothing without the key (XChaCha20-Poly1305 under a key derived by
 ///   HKDF-SHA256), and cannot be moved to another record or given another fence. What the operator
@@ -71,7 +72,7 @@ use crate::store::{Claim, CredentialStore};
 ///
 /// # Cancel safety
 ///
-/// All methods are cancel safe. A claim is waited for, prolonged and given back by a task of its own, so it
+/// All methods are cancel safe; a save that is dropped is done whole or not at all. A claim is waited for, prolonged and given back by a task of its own, so it
 /// needs a Tokio runtime; at the end of the runtime the lease runs out by itself.
 ///
 /// # Examples
