@@ -29,8 +29,8 @@ use crate::store::{Claim, CredentialStore};
 ///                                    sealed    tokens, expiry and profile: version, nonce, ciphertext
 /// ```
 ///
-/// - The name in braces is a hash of the seed's refresh token. A credential that is signed in anew is another seed and
-///   gets another record, and the old one is forgotten after [`keep_for`](RedisStoreOptions::keep_for).
+/// - The name in braces is a hash of the seed's refresh token. A credential that is signed in anew is another
+///   seed and gets another record, and the old one is forgotten after [`keep_for`](RedisStoreOptions::keep_for).
 /// - What is sealed reveals nothing without the key (XChaCha20-Poly1305 under a key derived by
 ///   HKDF-SHA256), and cannot be moved to another record or given another fence. What the operator
 ///   configures besides – client, region – stays in the configuration and does not go to Redis.
@@ -72,8 +72,9 @@ use crate::store::{Claim, CredentialStore};
 ///
 /// # Cancel safety
 ///
-/// All methods are cancel safe; a save that is dropped is done whole or not at all. A claim is waited for, prolonged and given back by a task of its own, so it
-/// needs a Tokio runtime; at the end of the runtime the lease runs out by itself.
+/// All methods are cancel safe; a save that is dropped is done whole or not at all. A claim is waited for,
+/// prolonged and given back by a task of its own, so it needs a Tokio runtime; at the end of the runtime the
+/// lease runs out by itself.
 ///
 /// # Examples
 ///
