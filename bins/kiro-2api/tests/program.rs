@@ -3,6 +3,9 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[path = "../../../tests/support/redis.rs"]
+mod redis_server;
+
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -317,6 +320,51 @@ async fn tokens_without_a_file_are_found_after_kill_9_and_lie_sealed() {
             "{content}"
         );
     }
+}
+
+/// Whichever of them a request meets: they use the same tokens, and none uses up another's.
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_share_their_tokens_in_redis() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let redis = redis_server::Server::start().await;
+    let (own, callers) = (sim.issue_social(), sim.issue_social());
+    let token = own.refresh_token.unwrap();
+    let key = format!("{KEY}:{}", callers.refresh_token.unwrap());
+    let url = redis.url();
+    let environment = [
+        ("REFRESH_TOKEN", token.as_str()),
+        ("KIRO_2API_STORE__KIND", "redis"),
+        ("KIRO_2API_STORE__URL", url.expose()),
+    ];
+    let gateways: Vec<_> = (0..3)
+        .map(|_| serve(folder.path(), &sim, &environment))
+        .collect();
+    for _ in 0..2 {
+        for (_, address) in &gateways {
+            for key in [KEY, &key] {
+                let response = chat(*address, key, &question());
+                assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+            }
+        }
+        sim.expire_access_tokens();
+    }
+    for account in [own.account, callers.account] {
+        assert_eq!(sim.refreshes(account), 2, "once for each expiry");
+    }
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "nothing is kept in files");
+}
+
+#[test]
+fn redis_without_an_address_is_refused() {
+    let environment = [("PROXY_API_KEY", KEY), ("KIRO_2API_STORE__KIND", "redis")];
+    let output = output(&["serve"], &environment);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success());
+    assert!(
+        said.contains("store.url") && said.contains("redis://"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,6 +6,7 @@ mod fencing;
 mod outage;
 mod replicas;
 mod secrecy;
+#[path = "../../../../tests/support/redis.rs"]
 mod server;
 mod settings;
 mod support;

@@ -1,4 +1,5 @@
-//! A Redis of a test's own.
+//! A Redis of a test's own. Included by the tests of several crates.
+#![allow(dead_code, reason = "each uses its own part")]
 
 use std::io::ErrorKind;
 use std::net::TcpListener;
