@@ -26,6 +26,10 @@ pub(crate) fn gateway(
 ) -> Result<Gateway, Failure> {
     let tls = tls();
     let refresher = refresher(config, tls.clone())?;
+    if let Some(region) = &config.upstream.region {
+        // A region becomes a part of a host name.
+        Region::new(region)?;
+    }
     let mut upstream = UpstreamOptions::default();
     upstream.endpoint = address("upstream.endpoint", config.upstream.endpoint.as_deref())?;
     upstream.user_agent = config.upstream.user_agent.clone();
@@ -106,6 +110,10 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refre
         config.upstream.auth_endpoint.as_deref(),
     )?;
     options.user_agent = config.upstream.user_agent.clone();
+    let hosts = config.upstream.idp_hosts.iter();
+    options
+        .idp_hosts
+        .extend(hosts.map(|host| host.to_ascii_lowercase()));
     Ok(Arc::new(HttpRefresher::new(tls, options)?))
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use etcetera::{AppStrategy as _, AppStrategyArgs, app_strategy::choose_native_strategy};
 use kiro_auth::{
-    AuthError, AuthErrorKind, Credential, CredentialStore, MemoryStore, RedisServer,
-    RedisStoreOptions, Secret, SystemClock, Vault, VaultOptions,
+    AuthErrorKind, Credential, CredentialStore, MemoryStore, RedisServer, RedisStoreOptions,
+    Secret, SystemClock, Vault, VaultOptions,
 };
 
 use crate::command::Failure;
@@ -17,12 +17,14 @@ use crate::setup::home;
 
 /// The place.
 pub(crate) enum State {
-    /// The process, as long as it lives.
-    Memory,
-    /// A folder.
-    Folder(Vault),
+    /// A folder, or the process as long as it lives.
+    Vault(Vault),
     /// A server that several gateways share.
-    Redis(RedisServer),
+    Redis {
+        server: RedisServer,
+        /// For what is too short to be sealed with.
+        rest: Vault,
+    },
 }
 
 impl State {
@@ -33,62 +35,66 @@ impl State {
     ///
     /// What is there is damaged, so that going on would lose it, or the address of Redis is none.
     pub(crate) fn open(config: &Store) -> Result<Self, Failure> {
-        let folder = match config.kind {
-            StoreKind::Memory => return Ok(Self::Memory),
+        match config.kind {
+            StoreKind::Memory => Ok(Self::Vault(in_memory())),
             StoreKind::Redis => {
                 // `Config::load` has refused Redis without an address.
                 let url = config.url.clone().unwrap_or_else(|| Secret::from(""));
-                let server = RedisServer::new(&url, RedisStoreOptions::default())?;
-                return Ok(Self::Redis(server));
+                Ok(Self::Redis {
+                    server: RedisServer::new(&url, RedisStoreOptions::default())?,
+                    rest: in_memory(),
+                })
             }
-            StoreKind::File => config.path.as_deref().map(home).or_else(default_folder),
-        };
-        let Some(folder) = folder else {
-            tracing::error!(
-                "there is no home folder to keep rotated tokens in: they are kept in memory and lost with \
-                 the process; set KIRO_2API_STORE__PATH to a folder"
-            );
-            return Ok(Self::Memory);
-        };
-        let vault = Vault::open(
-            folder.join("vault"),
-            VaultOptions::default(),
-            Arc::new(SystemClock),
-        );
-        match vault {
-            Ok(vault) => Ok(Self::Folder(vault)),
-            Err(error) if error.kind() == AuthErrorKind::StoreFailed => {
-                in_memory(&error);
-                Ok(Self::Memory)
+            StoreKind::File => {
+                let folder = config.path.as_deref().map(home).or_else(default_folder);
+                Ok(Self::Vault(in_folder(folder)?))
             }
-            Err(error) => Err(error.into()),
         }
     }
 
     /// The store of a credential that was sent to us. An API key does not change, so there is nothing to
     /// keep.
     pub(crate) fn store(&self, sent: Credential) -> Arc<dyn CredentialStore> {
-        let key = sent.refresh_token.clone();
-        match (self, key) {
-            (Self::Folder(vault), Some(_)) => Arc::new(vault.store(sent)),
-            (Self::Redis(server), Some(key)) => match server.store(sent.clone(), &key) {
+        let Some(key) = sent.refresh_token.clone() else {
+            return Arc::new(MemoryStore::new(sent));
+        };
+        match self {
+            Self::Vault(vault) => vault.store(sent),
+            Self::Redis { server, rest } => match server.store(sent.clone(), &key) {
                 Ok(store) => Arc::new(store),
                 Err(error) => {
-                    in_memory(&error);
-                    Arc::new(MemoryStore::new(sent))
+                    tracing::debug!(%error, "a credential is kept in memory");
+                    rest.store(sent)
                 }
             },
-            _ => Arc::new(MemoryStore::new(sent)),
         }
     }
 }
 
-fn in_memory(error: &AuthError) {
-    tracing::error!(
-        error = error as &dyn std::error::Error,
-        "rotated tokens are kept in memory and lost with the process: make the folder writable, or set \
-         KIRO_2API_STORE__PATH to one that is"
-    );
+fn in_folder(folder: Option<PathBuf>) -> Result<Vault, Failure> {
+    let Some(folder) = folder else {
+        tracing::error!(
+            "there is no home folder to keep rotated tokens in: they are kept in memory and lost with the \
+             process; set KIRO_2API_STORE__PATH to a folder"
+        );
+        return Ok(in_memory());
+    };
+    let options = VaultOptions::default();
+    match Vault::open(folder.join("vault"), options, Arc::new(SystemClock)) {
+        Err(error) if error.kind() == AuthErrorKind::StoreFailed => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "rotated tokens are kept in memory and lost with the process: make the folder writable, or \
+                 set KIRO_2API_STORE__PATH to one that is"
+            );
+            Ok(in_memory())
+        }
+        opened => Ok(opened?),
+    }
+}
+
+fn in_memory() -> Vault {
+    Vault::in_memory(&VaultOptions::default())
 }
 
 /// `~/.local/state/kiro-2api` on Linux, `~/Library/Application Support/kiro-2api` on macOS,

@@ -12,8 +12,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use kiro_sim::{Matcher, Operation, Script, SimOptions, Simulator};
+use kiro_sim::{Matcher, Operation, Script, SignInFault, SimOptions, Simulator};
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-program-0123456789";
@@ -320,6 +321,45 @@ async fn tokens_without_a_file_are_found_after_kill_9_and_lie_sealed() {
             "{content}"
         );
     }
+}
+
+/// A guest who was idle, or pushed out by others, is not a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_kept_in_memory_last_as_long_as_the_process() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let environment = [
+        ("KIRO_2API_STORE__KIND", "memory"),
+        ("KIRO_2API_TENANTS__MAX_TRACKED", "1"),
+    ];
+    let (_running, address) = serve(folder.path(), &sim, &environment);
+    let keys: Vec<String> = (0..2)
+        .map(|_| format!("{KEY}:{}", sim.issue_social().refresh_token.unwrap()))
+        .collect();
+    for round in 0..2 {
+        for key in &keys {
+            let response = chat(address, key, &question());
+            assert!(response.starts_with("HTTP/1.1 200"), "{round}: {response}");
+        }
+    }
+}
+
+/// A deployment that meets a refresh must not cost the login.
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_waits_for_a_refresh_that_is_under_way() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let credential = sim.issue_social();
+    let file = credential_file(folder.path(), &credential);
+    let (running, address) = serve(folder.path(), &sim, &[("KIRO_CREDS_FILE", &file)]);
+    sim.fail_sign_in(SignInFault::Delayed(Duration::from_secs(1)));
+    // The caller leaves; the refresh goes on.
+    let caller = open_chat(address, KEY, &question());
+    sim.wait_until(|state| state.requests > 0, Duration::from_secs(20))
+        .await
+        .unwrap();
+    drop(caller);
+    assert_eq!(running.signal("-TERM").0, Some(0));
+    let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_ne!(saved["refreshToken"], json!(credential.refresh_token));
 }
 
 /// Whichever of them a request meets: they use the same tokens, and none uses up another's.

@@ -129,6 +129,9 @@ impl Credential {
             if let Some(token) = &credential.refresh_token {
                 check_refresh_token(token)?;
             }
+            if let Some(token) = &credential.access_token {
+                check_token(token, "access token")?;
+            }
             Ok(credential)
         } else {
             Self::from_refresh_token(text.clone())

@@ -6,7 +6,7 @@
 //! | --- | --- |
 //! | [`Credential`], [`Login`], [`Secret`] | an account as we hold it |
 //! | [`CredentialStore`]: [`FileStore`], `KiroCliStore`, `RedisStore`, [`MemoryStore`]; [`Claim`] | where it lives |
-//! | `Vault`, `VaultStore` | where it lives when its owner keeps the key |
+//! | `Vault` | where it lives when its owner keeps the key |
 //! | [`mod@sign_in`]: `SignIn` | how a person signs in |
 //! | [`discover`](fn@discover), [`Places`] | which logins there are on a machine |
 //! | [`Refresher`]: `HttpRefresher`; [`mod@refresh`] | how it gets a new token |
@@ -60,9 +60,11 @@ pub use crate::store::KiroCliStore;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore};
 #[cfg(feature = "redis")]
 pub use crate::store::{RedisServer, RedisStore, RedisStoreOptions};
-pub use crate::token::{AccessToken, Freshness, Margins, Overrides, TokenSource, freshness};
+pub use crate::token::{
+    AccessToken, Freshness, Margins, Overrides, TokenSource, freshness, refreshes_landed,
+};
 #[cfg(feature = "vault")]
-pub use crate::vault::{Vault, VaultOptions, VaultStore};
+pub use crate::vault::{Vault, VaultOptions};
 
 /// What the traits of this crate return, so that they stay usable as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

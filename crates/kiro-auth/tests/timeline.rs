@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use kiro_auth::{
-    ApiHost, AuthErrorKind, Credential, CredentialStore, Login, ManualClock, Overrides,
+    ApiHost, AuthErrorKind, Clock as _, Credential, CredentialStore, Login, ManualClock, Overrides,
     SOCIAL_PROFILE_ARN, TokenSource,
 };
 use support::{HOUR, MINUTE, SECOND, Scene, SignInService, call, let_others_run};
@@ -417,19 +417,71 @@ async fn late_save_does_not_overwrite_what_somebody_else_has_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn late_save_ends_with_its_credential() {
+async fn late_save_outlives_the_last_holder_of_its_credential_for_a_day() {
+    let scene = Scene::with_refresh_token_only();
+    scene.store.fails_to_save(20);
+    scene.token().await.unwrap();
+    let store = scene.store.clone();
+    drop(scene);
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(store.refresh_token().await, "refresh-1");
+    assert_eq!(Arc::strong_count(&store), 1, "it is done");
+
     let scene = Scene::with_refresh_token_only();
     scene.store.fails_to_save(usize::MAX);
     scene.token().await.unwrap();
     let store = scene.store.clone();
     drop(scene);
+    tokio::time::sleep(25 * HOUR).await;
+    assert_eq!(Arc::strong_count(&store), 1, "nobody comes back");
+}
+
+/// A flight may have the claim when the late save comes to ask for it.
+#[tokio::test(start_paused = true)]
+async fn late_save_never_writes_an_older_token_than_the_newest() {
+    let scene = Scene::with_refresh_token_only();
+    scene.store.fails_to_save(1);
+    assert_eq!(scene.token().await, Ok("access-1".into()));
+    let claim = scene.store.claim().await.unwrap();
+    let first = scene.source.current().unwrap().generation();
+    scene.source.confirm(first);
+    scene.source.reject(first);
+    let caller = call(&scene.source);
+    // The flight asks for the claim first, and the late save after it.
+    let_others_run().await;
+    tokio::time::sleep(2 * SECOND).await;
+    scene.store.fails_to_save(1);
+    drop(claim);
+    assert_eq!(caller.await.unwrap().unwrap().secret().expose(), "access-2");
     tokio::time::sleep(10 * MINUTE).await;
-    assert_eq!(store.attempted_saves(), 1);
     assert_eq!(
-        Arc::strong_count(&store),
-        1,
-        "nothing holds the store any more"
+        scene.store.refresh_token().await,
+        scene.service.good_token()
     );
+}
+
+#[tokio::test]
+async fn clock_that_is_set_back_does_not_prolong_a_pause() {
+    let scene = Scene::with_refresh_token_only();
+    scene.service.fails_next(AuthErrorKind::Transient);
+    scene.token().await.unwrap_err();
+    scene.clock.set(scene.clock.now() - 24 * HOUR);
+    assert_eq!(scene.token().await, Ok("access-1".into()));
+}
+
+#[tokio::test]
+async fn who_ends_the_process_can_wait_for_refreshes() {
+    let scene = Scene::with_refresh_token_only();
+    let (service, source) = scene.hesitating();
+    let caller = call(&source);
+    service.visited(1).await;
+    caller.abort();
+    let waiting = tokio::spawn(kiro_auth::refreshes_landed());
+    let_others_run().await;
+    assert!(!waiting.is_finished(), "the answer is still to come");
+    service.answer_one();
+    waiting.await.unwrap();
+    assert_eq!(scene.store.refresh_token().await, "refresh-1");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use kiro_auth::store::contract;
 use kiro_auth::{
     AuthErrorKind, Clock, Credential, CredentialStore, ManualClock, Refreshed, Secret, TokenSource,
-    Vault, VaultOptions, VaultStore,
+    Vault, VaultOptions,
 };
 use proptest::prelude::*;
 use support::{HOUR, MINUTE, SECOND, SignInService};
@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// The store of whoever sends this token, after a restart.
-    fn store(&self, sent: &str) -> VaultStore {
+    fn store(&self, sent: &str) -> Arc<dyn CredentialStore> {
         let credential = Credential::from_refresh_token(sent).unwrap();
         self.vault().store(credential)
     }
@@ -88,7 +88,7 @@ async fn after_a_rotation_and_a_restart_the_same_token_still_works() {
     let service = Arc::new(SignInService::new("refresh-0"));
     let source = || {
         let clock = Arc::new(place.clock.clone());
-        TokenSource::new(Arc::new(place.store("refresh-0")), service.clone(), clock)
+        TokenSource::new(place.store("refresh-0"), service.clone(), clock)
     };
     for round in 1..=3 {
         let token = source().token().await.unwrap();
@@ -106,7 +106,7 @@ async fn a_restart_needs_no_refresh_while_the_access_token_is_good() {
     let service = Arc::new(SignInService::new("refresh-0"));
     for _ in 0..3 {
         let clock = Arc::new(place.clock.clone());
-        let store = Arc::new(place.store("refresh-0"));
+        let store = place.store("refresh-0");
         let source = TokenSource::new(store, service.clone(), clock);
         assert_eq!(source.token().await.unwrap().secret().expose(), "access-1");
     }
@@ -192,6 +192,8 @@ async fn a_damaged_record_counts_as_none_and_is_written_anew() {
     place.rotate("refresh-0", "refresh-1").await;
     let path = place.records().remove(0);
     let whole = fs::read_to_string(&path).unwrap();
+    fs::write(&path, b"\xff\xfe\x80").unwrap();
+    assert_eq!(place.refresh_token("refresh-0").await, "refresh-0");
     for damaged in [
         "",
         "AQ",
@@ -239,7 +241,7 @@ async fn only_the_owner_may_look_inside() {
 }
 
 #[tokio::test]
-async fn idle_records_are_removed_when_a_new_one_comes_or_the_vault_is_opened() {
+async fn records_that_were_idle_while_others_were_not_are_removed() {
     let mut place = Place::new();
     place.options.idle_expiry = HOUR;
     let vault = place.vault();
@@ -253,13 +255,13 @@ async fn idle_records_are_removed_when_a_new_one_comes_or_the_vault_is_opened() 
     let credential = Credential::from_refresh_token("new").unwrap();
     let new = vault.store(credential.clone());
     new.save(&credential).await.unwrap();
+    place.vault();
     assert_eq!(place.records().len(), 2);
     assert_eq!(place.refresh_token("idle").await, "idle");
     assert_eq!(place.refresh_token("used").await, "used-2");
 
-    place.clock.advance(2 * HOUR);
-    place.vault();
-    assert_eq!(place.records().len(), 0);
+    place.rotate("later", "later-1").await;
+    assert_eq!(place.records().len(), 3, "nobody has been idle for an hour");
 }
 
 #[tokio::test]
@@ -304,6 +306,7 @@ async fn who_never_signs_in_leaves_nothing_and_pushes_nobody_out() {
     assert_eq!(place.refresh_token("tenant").await, "tenant-1");
     assert_eq!(place.refresh_token("stranger-19").await, "stranger-19");
     place.clock.advance(2 * HOUR);
+    place.rotate("tenant", "tenant-2").await;
     place.vault();
     assert_eq!(place.records().len(), 1);
 }
@@ -316,13 +319,145 @@ async fn stores_of_one_owner_take_turns() {
     let service = Arc::new(SignInService::new("refresh-0"));
     let ask = || {
         let clock = Arc::new(place.clock.clone());
-        let source = TokenSource::new(Arc::new(place.store("refresh-0")), service.clone(), clock);
+        let source = TokenSource::new(place.store("refresh-0"), service.clone(), clock);
         tokio::spawn(async move { source.token().await.unwrap() })
     };
     for token in (0..8).map(|_| ask()).collect::<Vec<_>>() {
         assert_eq!(token.await.unwrap().secret().expose(), "access-1");
     }
     assert_eq!(service.visits(), 1);
+}
+
+#[tokio::test]
+async fn a_vault_takes_away_its_own_records_only() {
+    let place = Place::new();
+    let foreign = place.folder.path().join("thesis.txt");
+    fs::write(&foreign, "years of work").unwrap();
+    let file = fs::File::options().write(true).open(&foreign).unwrap();
+    file.set_modified(place.clock.now() - 400 * 24 * HOUR)
+        .unwrap();
+    fs::create_dir(place.folder.path().join("folder")).unwrap();
+    place.vault();
+    place.rotate("refresh-0", "refresh-1").await;
+    assert!(foreign.exists());
+}
+
+#[tokio::test]
+async fn a_clock_far_ahead_at_one_start_costs_nobody_their_login() {
+    let place = Place::new();
+    place.rotate("refresh-0", "refresh-1").await;
+    place.clock.advance(365 * 24 * HOUR);
+    place.vault();
+    place.clock.set(place.clock.now() - 365 * 24 * HOUR);
+    assert_eq!(place.refresh_token("refresh-0").await, "refresh-1");
+}
+
+#[tokio::test]
+async fn a_lost_salt_is_not_replaced_while_there_are_records() {
+    let place = Place::new();
+    let salt = place.folder.path().join("salt");
+    place.vault();
+    fs::remove_file(&salt).unwrap();
+    place.vault();
+
+    place.rotate("refresh-0", "refresh-1").await;
+    for lose in [|salt| fs::remove_file(salt), |salt| fs::write(salt, "")] {
+        lose(&salt).unwrap();
+        let clock = Arc::new(place.clock.clone());
+        let error = Vault::open(place.folder.path(), VaultOptions::default(), clock).unwrap_err();
+        assert_eq!(error.kind(), AuthErrorKind::Misconfigured);
+    }
+}
+
+/// A service that watches for the second use of a token would take it for theft.
+#[tokio::test]
+async fn a_record_that_disappears_does_not_bring_the_used_token_back() {
+    let place = Place::new();
+    let service = Arc::new(SignInService::new("refresh-0"));
+    let clock = Arc::new(place.clock.clone());
+    let source = TokenSource::new(place.store("refresh-0"), service.clone(), clock);
+    for _ in 0..3 {
+        source.token().await.unwrap();
+        place
+            .records()
+            .iter()
+            .for_each(|path| fs::remove_file(path).unwrap());
+        place.clock.advance(2 * HOUR);
+    }
+    assert_eq!(service.dead_tokens_shown(), 0);
+}
+
+/// The folder is gone, or protected, or its disk is full.
+#[tokio::test(start_paused = true)]
+async fn what_the_disk_does_not_take_is_served_from_memory_until_it_does() {
+    let place = Place::new();
+    let vault = place.vault();
+    let service = Arc::new(SignInService::new("refresh-0"));
+    let source = || {
+        let sent = Credential::from_refresh_token("refresh-0").unwrap();
+        let clock = Arc::new(place.clock.clone());
+        TokenSource::new(vault.store(sent), service.clone(), clock)
+    };
+    fs::remove_dir_all(place.folder.path()).unwrap();
+    // Also for an owner who was forgotten in the meantime.
+    for round in 1..=3 {
+        let token = source().token().await.unwrap();
+        assert_eq!(token.secret().expose(), format!("access-{round}"));
+        place.clock.advance(2 * HOUR);
+    }
+    fs::create_dir(place.folder.path()).unwrap();
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(place.records().len(), 1, "saved as soon as it could be");
+    assert_eq!(
+        source().token().await.unwrap().secret().expose(),
+        "access-4"
+    );
+    assert_eq!(service.dead_tokens_shown(), 0);
+}
+
+#[tokio::test]
+async fn a_vault_in_memory_keeps_the_promises_of_one_in_a_folder() {
+    let vault = Vault::in_memory(&VaultOptions::default());
+    let sent = || Credential::from_refresh_token("refresh-0").unwrap();
+    let service = Arc::new(SignInService::new("refresh-0"));
+    let clock = ManualClock::new();
+    for round in 1..=3 {
+        let ask = || {
+            let clock = Arc::new(clock.clone());
+            let source = TokenSource::new(vault.store(sent()), service.clone(), clock);
+            async move { source.token().await.unwrap().secret().expose().to_owned() }
+        };
+        let (one, other) = tokio::join!(ask(), ask());
+        assert_eq!(
+            (one, other),
+            (format!("access-{round}"), format!("access-{round}"))
+        );
+        clock.advance(2 * HOUR);
+    }
+    assert_eq!(service.dead_tokens_shown(), 0);
+}
+
+#[tokio::test]
+async fn a_vault_in_memory_is_bounded_and_strangers_push_nobody_out() {
+    let mut options = VaultOptions::default();
+    options.max_records = 3;
+    let vault = Vault::in_memory(&options);
+    let store = |token: &str| vault.store(Credential::from_refresh_token(token).unwrap());
+    let tenant = store("tenant");
+    let refreshed = Refreshed::new("access").with_refresh_token("tenant-1");
+    let next = tenant
+        .load()
+        .await
+        .unwrap()
+        .refreshed(&refreshed, ManualClock::new().now());
+    tenant.save(&next).await.unwrap();
+    drop(tenant);
+    for stranger in 0..20 {
+        store(&format!("stranger-{stranger}"));
+    }
+    let loaded = store("tenant").load().await.unwrap();
+    assert_eq!(loaded.refresh_token.unwrap().expose(), "tenant-1");
+    assert!(format!("{vault:?}").contains("records: 3"), "{vault:?}");
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub(crate) struct Tenant {
     pub(crate) catalog: Catalog,
     /// Told apart from other tenants in ids that go upstream; reveals nothing.
     pub(crate) salt: String,
+    /// Held while somebody asks for the profile of a login of theirs.
+    pub(crate) finding_profile: tokio::sync::Mutex<()>,
 }
 
 /// The salt of the server's own tenant; those of guests are hexadecimal.
@@ -98,6 +100,7 @@ impl Tenants {
             pool,
             catalog: Catalog::new(),
             salt: HOUSE.into(),
+            finding_profile: tokio::sync::Mutex::default(),
         };
         Self {
             key: Sha256::digest(key.expose()).into(),
@@ -159,6 +162,7 @@ impl Tenants {
             pool: (self.make_pool)(credential),
             catalog: Catalog::new(),
             salt,
+            finding_profile: tokio::sync::Mutex::default(),
         });
         let known = Known {
             tenant: tenant.clone(),

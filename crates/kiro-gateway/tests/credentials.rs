@@ -4,7 +4,10 @@
 
 mod support;
 
+use std::time::{Duration, SystemTime};
+
 use http::Method;
+use kiro_auth::{Clock as _, SystemClock};
 use kiro_sim::{Matcher, Operation, Script, SimOptions};
 use serde_json::json;
 use support::{House, KEY, whole};
@@ -123,15 +126,17 @@ async fn a_suspended_account_stops_at_once() {
 async fn an_account_without_quota_rests_until_its_reset_and_says_so() {
     let mut options = SimOptions::default();
     options.credit_quota = 0.0;
-    options.next_reset = 4_102_444_800; // 2100
+    let in_twenty_days = SystemClock.now() + Duration::from_secs(20 * 24 * 3600 - 60);
+    let since_epoch = in_twenty_days.duration_since(SystemTime::UNIX_EPOCH);
+    options.next_reset = since_epoch.unwrap().as_secs();
     let house = House::with(options, |_| {}).await;
     assert_eq!(house.chat(&whole("hi")).await.status, 429);
     for _ in 0..2 {
         let answer = house.chat(&whole("hi")).await;
         assert_eq!(answer.status, 429);
         let message = answer.json()["error"]["message"].to_string();
-        assert!(message.contains("The next one returns in 2"), "{message}");
-        assert!(message.contains(" days."), "{message}");
+        let returns = "The next one returns in 20 days.";
+        assert!(message.contains(returns), "{message}");
     }
     assert_eq!(
         house.sim.requests_for(Operation::Generate).len(),

@@ -21,8 +21,11 @@ use kiro_gateway::{Gateway, GatewayOptions};
 use kiro_sim::{AccountId, CredentialKind, IssuedCredential, Operation, SimOptions, Simulator};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use support::{KEY, client_tls, whole};
+use support::{KEY, SOON, client_tls, whole};
 use tempfile::TempDir;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 /// A simulator, and a state folder that outlives the gateways before it.
 struct Town {
@@ -47,8 +50,7 @@ impl Town {
         let clock = Arc::new(SystemClock);
         let vault = Vault::open(self.state.path(), VaultOptions::default(), clock.clone()).unwrap();
         let make_pool = Box::new(move |sent: Credential| {
-            let store = Arc::new(vault.store(sent));
-            let source = TokenSource::new(store, refresher.clone(), clock.clone());
+            let source = TokenSource::new(vault.store(sent), refresher.clone(), clock.clone());
             Pool::new(vec![source])
         });
         let mut options = GatewayOptions::new(Secret::from(KEY), None, make_pool, client_tls());
@@ -247,6 +249,42 @@ async fn of_several_profiles_the_caller_is_told_to_choose() {
         "{message}"
     );
     assert!(!message.contains("111122223333"), "{message}");
+}
+
+/// An upstream that takes what comes and answers nobody; what it was asked.
+async fn silent_upstream() -> (http::Uri, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let (asked, received) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let asked = asked.clone();
+            tokio::spawn(async move {
+                let mut head = vec![0; 16 * 1024];
+                let length = stream.read(&mut head).await.unwrap();
+                let _ = asked.send(String::from_utf8_lossy(&head[..length]).into_owned());
+                std::future::pending::<()>().await;
+            });
+        }
+    });
+    (endpoint.parse().unwrap(), received)
+}
+
+#[tokio::test]
+async fn nobody_waits_for_the_profile_of_another_tenant() {
+    let town = Town::start().await;
+    let (endpoint, mut asked) = silent_upstream().await;
+    let gateway = town.gateway(|options| options.upstream.endpoint = Some(endpoint));
+    for tenant in ["slow-tenant", "other-tenant"] {
+        let members = json!({"accessToken": tenant, "refreshToken": tenant, "clientId": "c",
+            "expiresAt": "2099-01-01T00:00:00Z", "tokenEndpoint": "https://login.example.okta.com/t"});
+        let sent = URL_SAFE_NO_PAD.encode(members.to_string());
+        let gateway = gateway.clone();
+        tokio::spawn(async move { ask(&gateway, &sent).await });
+        let request = tokio::time::timeout(SOON, asked.recv()).await;
+        let request = request.expect("it is held up").unwrap();
+        assert!(request.contains(tenant), "{request}");
+    }
 }
 
 /// One step of a crowd.

@@ -17,8 +17,8 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use kiro_auth::{
-    Credential, HttpRefresher, HttpRefresherOptions, MemoryStore, Pool, Secret, SystemClock,
-    TokenSource,
+    Credential, HttpRefresher, HttpRefresherOptions, Pool, Secret, SystemClock, TokenSource, Vault,
+    VaultOptions,
 };
 use kiro_gateway::{Body, Gateway, GatewayOptions};
 use tokio::net::TcpListener;
@@ -59,8 +59,10 @@ fn gateway() -> Result<Gateway, Box<dyn Error>> {
     let mut options = HttpRefresherOptions::default();
     options.auth_endpoint.clone_from(&endpoint);
     let refresher = Arc::new(HttpRefresher::new(tls.clone(), options)?);
-    let pool_of = move |credential: Credential| {
-        let store = Arc::new(MemoryStore::new(credential));
+    // What is rotated lasts as long as the process; `Vault::open` keeps it in a folder.
+    let vault = Vault::in_memory(&VaultOptions::default());
+    let pool_of = move |sent: Credential| {
+        let store = vault.store(sent);
         Pool::new(vec![TokenSource::new(
             store,
             refresher.clone(),
@@ -71,7 +73,6 @@ fn gateway() -> Result<Gateway, Box<dyn Error>> {
         "REFRESH_TOKEN",
     )?)?);
     let key = Secret::new(std::env::var("PROXY_API_KEY")?);
-    // In memory: after a restart their rotated tokens are lost. `kiro_auth::Vault` keeps them.
     let mut options = GatewayOptions::new(key, Some(own), Box::new(pool_of), tls);
     options.upstream.endpoint = endpoint;
     Ok(Gateway::new(options)?)

@@ -2,11 +2,16 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::{Failure, asked_to_stop, bind};
 use crate::config::{Config, Source};
 use crate::search::Search;
 use crate::{logging, setup};
+
+/// How long the process waits for refreshes that are under way when it is asked to stop. One takes about a
+/// second, and 65 when the service does not answer at all; a second signal ends the process at once.
+const LONGEST_REFRESH: Duration = Duration::from_secs(70);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -49,5 +54,14 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     println!("Base URL for clients: http://{address}/v1");
     kiro_gateway::serve(listener, gateway, config.server_options(), asked_to_stop()).await?;
+    // The answer that a refresh waits for may hold the only working refresh token.
+    if tokio::time::timeout(LONGEST_REFRESH, kiro_auth::refreshes_landed())
+        .await
+        .is_err()
+    {
+        tracing::error!(
+            "a refresh is still under way; its credential may have to be signed in again"
+        );
+    }
     Ok(())
 }

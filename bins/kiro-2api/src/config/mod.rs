@@ -132,6 +132,8 @@ pub(crate) struct Upstream {
     pub(crate) user_agent: String,
     #[serde(with = "value::number")]
     pub(crate) max_retries: u32,
+    #[serde(with = "value::list")]
+    pub(crate) idp_hosts: Vec<String>,
 }
 
 /// `[timeouts]`
@@ -204,6 +206,7 @@ impl Default for Upstream {
             wire_profile: None,
             user_agent: options.user_agent,
             max_retries: options.max_retries,
+            idp_hosts: Vec::new(),
         }
     }
 }

@@ -133,6 +133,19 @@ fn logins_of_the_machine_are_used_only_when_asked_for() {
 }
 
 #[test]
+fn a_list_is_written_as_one_or_with_commas() {
+    let toml = "[upstream]\nidp_hosts = [\"login.example.org\", \"sso.example.org\"]";
+    let variable = (
+        "KIRO_2API_UPSTREAM__IDP_HOSTS",
+        " login.example.org , sso.example.org,",
+    );
+    for config in [load("", toml, &[KEY]), load("", "", &[KEY, variable])] {
+        let hosts = config.unwrap().upstream.idp_hosts;
+        assert_eq!(hosts, ["login.example.org", "sso.example.org"]);
+    }
+}
+
+#[test]
 fn windows_paths_and_spaces_survive() {
     for (line, path) in [
         (

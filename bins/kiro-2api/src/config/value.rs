@@ -151,6 +151,31 @@ pub(super) mod switch {
     }
 }
 
+/// Lists, also written as text with commas.
+pub(super) mod list {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum List {
+        Items(Vec<String>),
+        Text(String),
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+        let items = match List::deserialize(from)? {
+            List::Items(items) => items,
+            List::Text(text) => text.split(',').map(str::to_owned).collect(),
+        };
+        let items = items.iter().map(|item| item.trim().to_owned());
+        Ok(items.filter(|item| !item.is_empty()).collect())
+    }
+
+    pub(crate) fn serialize<S: Serializer>(items: &[String], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&items.join(", "))
+    }
+}
+
 /// Secrets, written as text and never shown.
 pub(super) mod secret {
     use kiro_auth::Secret;

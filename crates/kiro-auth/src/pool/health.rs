@@ -68,7 +68,15 @@ pub struct Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Rest {
     reason: RestReason,
+    /// From when on. A clock that is set back before it ends the rest, which would be prolonged otherwise.
+    since: SystemTime,
     until: SystemTime,
+}
+
+impl Rest {
+    fn is_on(&self, now: SystemTime) -> bool {
+        self.since <= now && now < self.until
+    }
 }
 
 /// How a credential may be used at a given moment.
@@ -86,6 +94,8 @@ pub(super) enum Availability {
 const RATE_LIMIT_REST: Backoff = Backoff::new(8, 120);
 const DENIED_REST: Backoff = Backoff::new(5, 600);
 const QUOTA_REST: Duration = Duration::from_secs(3600);
+/// Quotas are monthly. A later reset is a number in another unit.
+const LONGEST_QUOTA: Duration = Duration::from_secs(35 * 24 * 3600);
 const SUSPENDED_REST: Duration = Duration::from_secs(6 * 3600);
 
 /// The longest hint that is believed, so that a nonsensical one does not take a credential out for ever.
@@ -108,7 +118,8 @@ impl Health {
             Outcome::QuotaExhausted { until } => {
                 let until = until
                     .filter(|until| *until > now)
-                    .unwrap_or(now + QUOTA_REST);
+                    .unwrap_or(now + QUOTA_REST)
+                    .min(now + LONGEST_QUOTA);
                 self.struck(now, RestReason::QuotaExhausted, until)
             }
             Outcome::Suspended => self.struck(now, RestReason::Suspended, now + SUSPENDED_REST),
@@ -123,14 +134,14 @@ impl Health {
     /// Why the credential rests at `now`, and until when. `None` when it may be used.
     pub fn resting(&self, now: SystemTime) -> Option<(RestReason, SystemTime)> {
         self.rest
-            .filter(|rest| now < rest.until)
+            .filter(|rest| rest.is_on(now))
             .map(|rest| (rest.reason, rest.until))
     }
 
     pub(super) fn availability(&self, now: SystemTime) -> Availability {
         match self.rest {
             None => Availability::Available,
-            Some(rest) if now < rest.until => Availability::Resting {
+            Some(rest) if rest.is_on(now) => Availability::Resting {
                 reason: rest.reason,
                 until: rest.until,
             },
@@ -149,10 +160,15 @@ impl Health {
     }
 
     fn struck(self, now: SystemTime, reason: RestReason, until: SystemTime) -> Self {
-        let rest = Rest { reason, until };
+        let since = now;
+        let rest = Rest {
+            reason,
+            since,
+            until,
+        };
         match self.rest {
             // Several attempts were refused together: that is one strike, and the longest rest counts.
-            Some(current) if now < current.until => Self {
+            Some(current) if current.is_on(now) => Self {
                 rest: Some(if current.until < until { rest } else { current }),
                 ..self
             },
@@ -224,7 +240,11 @@ mod tests {
                 Outcome::QuotaExhausted { until: None },
                 Some((R::QuotaExhausted, 3600)),
             ),
-            (quota(9_000_000), Some((R::QuotaExhausted, 9_000_000))),
+            (quota(2_600_000), Some((R::QuotaExhausted, 2_600_000))),
+            (
+                quota(u64::MAX / 4),
+                Some((R::QuotaExhausted, 35 * 24 * 3600)),
+            ),
             (quota(0), Some((R::QuotaExhausted, 3600))),
             (Outcome::Suspended, Some((R::Suspended, 6 * 3600))),
             (Outcome::Denied, Some((R::Denied, 5))),
@@ -261,6 +281,14 @@ mod tests {
         }
         assert_eq!(health, once, "refused together is refused once");
         assert_eq!(once.after(Outcome::Success, NOON + seconds(1)), once);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_ends_a_rest() {
+        let noon = NOON + seconds(86_400);
+        let health = Health::default().after(Outcome::Suspended, noon);
+        assert!(health.resting(noon).is_some());
+        assert_eq!(health.resting(NOON), None);
     }
 
     #[test]

@@ -30,9 +30,9 @@ pub(crate) struct PathLock {
 /// times as long.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// How long somebody else may hold the lock. Longer than the longest request of an `HttpRefresher` takes,
-/// which is 65 s: three tries of 15 s and two pauses of at most 10 s. Who has not come back by then is
-/// stopped and not slow.
+/// How long somebody else may hold the lock. Longer than asking a service takes with an `HttpRefresher`, which is
+/// 65 s: three tries of 15 s and two pauses of at most 10 s. Who has not come back by then is stopped, or has to
+/// ask more than once; whoever waited asks again later.
 const LIMIT: Duration = Duration::from_secs(75);
 
 impl PathLock {
@@ -201,15 +201,22 @@ fn beside(path: &Path) -> Attempt {
         Err(error) => return unopened(error),
     };
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(lock_file_of(&target)) {
+    let lock_file = lock_file_of(&target);
+    let opened = match options.clone().create_new(true).open(&lock_file) {
         Ok(file) => {
             // The owner of the target must be able to open what root has made. Who is not root owns both.
+            // What was there already is not given away: it may be a link to something of root's.
             let _ = fs::metadata(&target).and_then(|owner| give_back(&file, &owner));
-            held(file.try_lock(), file)
+            Ok(file)
         }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => options.open(&lock_file),
+        Err(error) => Err(error),
+    };
+    match opened {
+        Ok(file) => held(file.try_lock(), file),
         Err(error) => Attempt::Unlockable(error),
     }
 }
@@ -417,5 +424,26 @@ mod tests {
         assert_eq!(lock.mode() & 0o7777, 0o600);
         assert_eq!((lock.uid(), lock.gid()), (owner.uid(), owner.gid()));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    /// The owner of the file beside it can put anything where the lock file goes.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn link_in_the_place_of_the_lock_file_gives_nothing_away() {
+        use std::os::unix::fs::{MetadataExt, chown, symlink};
+
+        let (folder, path) = folder_with_a_file();
+        let roots = tempfile::tempdir().unwrap();
+        let shadow = roots.path().join("shadow");
+        fs::write(&shadow, "").unwrap();
+        let owner = fs::metadata(&shadow).unwrap().uid();
+        let _ = chown(&path, Some(65534), Some(65534));
+        symlink(
+            &shadow,
+            folder.path().join("credential.json.kiro-2api.lock"),
+        )
+        .unwrap();
+        drop(PathLock::beside(&path).claim().await);
+        assert_eq!(fs::metadata(&shadow).unwrap().uid(), owner);
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod rotated;
 
 use std::fmt;
 use std::future::ready;
+use std::sync::Arc;
 
 pub(crate) use self::blocking::beside_the_runtime;
 pub use self::claim::Claim;
@@ -81,5 +82,23 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     /// Cancel safe: a claim that nobody waits for any more is given back.
     fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
         Box::pin(ready(Ok(Claim::unshared())))
+    }
+}
+
+impl<S: CredentialStore + ?Sized> CredentialStore for Arc<S> {
+    fn id(&self) -> CredentialId {
+        (**self).id()
+    }
+
+    fn load(&self) -> BoxFuture<'_, Result<Credential, AuthError>> {
+        (**self).load()
+    }
+
+    fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>> {
+        (**self).save(credential)
+    }
+
+    fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
+        (**self).claim()
     }
 }

@@ -1,9 +1,10 @@
 //! One refresh from take-off to landing: look into the store, ask, save, publish.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::access::AccessToken;
@@ -22,10 +23,15 @@ const MAX_ATTEMPTS: usize = 3;
 /// The longest pause between two attempts to save.
 const LONGEST_SAVE_PAUSE: Duration = Duration::from_secs(60);
 
+/// How long a credential that nobody holds any more is kept for its store.
+const LATEST_SAVE: Duration = Duration::from_secs(24 * 3600);
+
 /// Spawns the refresh, so that it is finished and saved whoever leaves.
 pub(super) fn start(shared: Arc<Shared>, landing: watch::Sender<Landing>) {
     let span = tracing::info_span!(parent: None, "refresh", credential = %shared.id);
+    let in_the_air = InTheAir::take_off();
     let flight = async move {
+        let _in_the_air = in_the_air;
         let outcome = fly(&shared).await;
         if let Err(error) = &outcome {
             tracing::warn!(error = error as &dyn std::error::Error, "refresh failed");
@@ -33,6 +39,38 @@ pub(super) fn start(shared: Arc<Shared>, landing: watch::Sender<Landing>) {
         landing.send_replace(Some(shared.land(outcome)));
     };
     tokio::spawn(flight.instrument(span));
+}
+
+/// Counts the flights of this process.
+static IN_THE_AIR: LazyLock<watch::Sender<usize>> = LazyLock::new(|| watch::Sender::new(0));
+
+struct InTheAir;
+
+impl InTheAir {
+    fn take_off() -> Self {
+        IN_THE_AIR.send_modify(|flights| *flights += 1);
+        Self
+    }
+}
+
+impl Drop for InTheAir {
+    fn drop(&mut self) {
+        IN_THE_AIR.send_modify(|flights| *flights -= 1);
+    }
+}
+
+/// Waits until no refresh is under way in this process, of whatever credential.
+///
+/// To be awaited before the process ends: the answer that a refresh is waiting for may hold the only working
+/// refresh token. With `HttpRefresher` it takes seconds as a rule, and minutes at the worst.
+///
+/// # Cancel safety
+///
+/// Cancel safe.
+pub async fn refreshes_landed() {
+    let mut flights = IN_THE_AIR.subscribe();
+    // The sender is never dropped, so this never fails.
+    let _ = flights.wait_for(|flights| *flights == 0).await;
 }
 
 async fn fly(shared: &Arc<Shared>) -> Result<AccessToken, AuthError> {
@@ -174,7 +212,7 @@ async fn keep(shared: &Arc<Shared>, next: Credential, refreshed: Refreshed) -> A
             "the refreshed credential could not be saved: it is kept in memory and would be lost with \
              the process; trying again"
         );
-        tokio::spawn(save_later(Arc::downgrade(shared), generation).in_current_span());
+        tokio::spawn(save_later(Arc::clone(shared), generation).in_current_span());
     }
     token
 }
@@ -183,6 +221,7 @@ async fn keep(shared: &Arc<Shared>, next: Credential, refreshed: Refreshed) -> A
 /// newer sign-in, and the next flight takes it over.
 async fn save(shared: &Shared, credential: &Credential) -> Result<(), AuthError> {
     if let Ok(found) = shared.store.load().await
+        && Tokens::of(&found) != Tokens::of(credential)
         && shared.lock().is_news(&found)
     {
         tracing::info!("the credential has changed in its store; not saving over it");
@@ -191,20 +230,18 @@ async fn save(shared: &Shared, credential: &Credential) -> Result<(), AuthError>
     shared.store.save(credential).await
 }
 
-/// Saves the credential of this generation as soon as the store takes it. Gives up when there is a newer
-/// generation or nobody holds the credential any more.
-async fn save_later(shared: Weak<Shared>, generation: u64) {
+/// Saves the credential of this generation as soon as the store takes it, also when nobody else holds the
+/// credential any more: they may come back. Gives up when there is a newer generation, or after a day.
+async fn save_later(shared: Arc<Shared>, generation: u64) {
+    let started = Instant::now();
     let mut pause = Duration::from_secs(1);
-    loop {
+    while started.elapsed() < LATEST_SAVE {
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_SAVE_PAUSE);
-        let Some(shared) = shared.upgrade() else {
+        if unsaved(&shared, generation).is_none() {
             return;
-        };
-        let Some(credential) = unsaved(&shared, generation) else {
-            return;
-        };
-        match save_alone(&shared, &credential).await {
+        }
+        match save_alone(&shared, generation).await {
             Ok(()) => return,
             Err(error) => tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -215,9 +252,13 @@ async fn save_later(shared: Weak<Shared>, generation: u64) {
 }
 
 /// As [`save`], outside of a flight.
-async fn save_alone(shared: &Shared, credential: &Credential) -> Result<(), AuthError> {
+async fn save_alone(shared: &Shared, generation: u64) -> Result<(), AuthError> {
     let _claim = shared.store.claim().await?;
-    save(shared, credential).await
+    // A flight may have had the claim meanwhile.
+    match unsaved(shared, generation) {
+        Some(credential) => save(shared, &credential).await,
+        None => Ok(()),
+    }
 }
 
 fn unsaved(shared: &Shared, generation: u64) -> Option<Credential> {

@@ -7,5 +7,6 @@ mod published;
 mod source;
 
 pub use self::access::{AccessToken, Overrides};
+pub use self::flight::refreshes_landed;
 pub use self::freshness::{Freshness, Margins, freshness};
 pub use self::source::TokenSource;

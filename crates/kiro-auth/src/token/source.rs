@@ -268,7 +268,11 @@ impl TokenSource {
             Some(held) if !rejected => held.freshness(now),
             _ => Freshness::Expired,
         };
-        let paused = state.setback.clone().filter(|setback| now < setback.until);
+        // A clock that was set back does not prolong a pause.
+        let paused = state
+            .setback
+            .clone()
+            .filter(|setback| now < setback.until && setback.until <= now + LONGEST_PAUSE);
         match (held, freshness, paused) {
             (Some(held), Freshness::Fresh, _) | (Some(held), Freshness::Stale, Some(_)) => {
                 Next::Serve(held)

@@ -1,60 +1,31 @@
 //! The folder of a vault: its salt, and the room in it.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
-use super::record::VaultStore;
+use super::place::VaultOptions;
+use super::record::Record;
 use super::seal::{SealKey, keyed_name};
+use super::token_of;
 use crate::clock::Clock;
 use crate::credential::Credential;
 use crate::error::AuthError;
-use crate::secret::Secret;
-
-/// Keeps the newest credential of everybody who brings their own, in one folder. Clones share it.
-///
-/// Several processes may use one folder.
-#[derive(Debug, Clone)]
-pub struct Vault(Arc<Folder>);
-
-/// How much a [`Vault`] keeps, and for how long.
-///
-/// ```
-/// use kiro_auth::VaultOptions;
-///
-/// let mut options = VaultOptions::default();
-/// options.max_records = 200;
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct VaultOptions {
-    /// Most records; when one more comes, those go that have not been refreshed for the longest time.
-    /// Default: 10 000, about 60 MB. A record begins with a refresh that succeeded, so strangers cannot fill
-    /// the vault.
-    pub max_records: usize,
-    /// Records that have not been refreshed for this long are removed. Default: 90 days, after which refresh
-    /// tokens are dead as well (as long as client registrations were seen to last).
-    pub idle_expiry: Duration,
-}
-
-impl Default for VaultOptions {
-    fn default() -> Self {
-        Self {
-            max_records: 10_000,
-            idle_expiry: Duration::from_secs(90 * 24 * 3600),
-        }
-    }
-}
+use crate::store::rotated::Rotated;
 
 /// What the vault and its records share.
-#[derive(Debug)]
 pub(super) struct Folder {
     pub(super) path: PathBuf,
     pub(super) clock: Arc<dyn Clock>,
     salt: Vec<u8>,
     options: VaultOptions,
+    /// What the disk did not take, by the name of its record.
+    unsaved: Mutex<HashMap<String, Rotated>>,
 }
 
 /// How long an empty record is kept: much longer than a refresh takes, during which it is locked.
@@ -63,78 +34,120 @@ const EMPTY_EXPIRY: Duration = Duration::from_secs(3600);
 const SALT_FILE: &str = "salt";
 const SALT_BYTES: usize = 32;
 
-impl Vault {
-    /// Opens the vault in a folder, which is made if need be, for its owner only. Blocks for a few file
-    /// operations.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreFailed`](crate::AuthErrorKind::StoreFailed) when the folder or its salt cannot be made or read,
-    /// [`Misconfigured`](crate::AuthErrorKind::Misconfigured) when the salt is none.
-    pub fn open(
-        folder: impl Into<PathBuf>,
+impl Folder {
+    pub(super) fn open(
+        path: PathBuf,
         options: VaultOptions,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, AuthError> {
-        let path = folder.into();
         make_folder(&path).map_err(|error| failed("make", &path, error))?;
-        let salt = salt(&path)?;
-        let folder = Folder {
+        let folder = Self {
+            salt: salt(&path)?,
             path,
             clock,
-            salt,
             options,
+            unsaved: Mutex::default(),
         };
-        if let Err(error) = folder.make_room(0) {
-            tracing::warn!(path = %folder.path.display(), %error, "cannot tidy the vault");
+        folder.tidy(0);
+        Ok(folder)
+    }
+
+    pub(super) fn record(self: Arc<Self>, sent: Credential) -> Record {
+        let token = token_of(&sent);
+        let name = keyed_name(&token, &self.salt, "kiro-auth vault name");
+        let key = SealKey::derive(&token, &self.salt, "kiro-auth vault key");
+        Record::new(self, name, key, sent)
+    }
+
+    /// What could not be written under this name.
+    pub(super) fn unsaved(&self, name: &str) -> Option<Rotated> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Keeps what cannot be written, until it can.
+    pub(super) fn keep_unsaved(&self, name: &str, rotated: Rotated) {
+        let mut unsaved = self.lock();
+        if unsaved.len() < self.options.max_records {
+            unsaved.insert(name.to_owned(), rotated);
         }
-        Ok(Self(Arc::new(folder)))
     }
 
-    /// The store of a credential as its owner sends it, each time with the same refresh token. That token, which
-    /// is soon of no other use, finds and opens what took its place. Where there is none, the access token
-    /// serves; but then nothing is ever refreshed.
-    pub fn store(&self, sent: Credential) -> VaultStore {
-        let token = sent.refresh_token.clone().or(sent.access_token.clone());
-        let token = token.unwrap_or_else(|| Secret::from(""));
-        let salt = &self.0.salt;
-        let name = keyed_name(&token, salt, "kiro-auth vault name");
-        let key = SealKey::derive(&token, salt, "kiro-auth vault key");
-        VaultStore::new(Arc::clone(&self.0), name, key, sent)
+    pub(super) fn forget_unsaved(&self, name: &str) {
+        self.lock().remove(name);
     }
-}
 
-impl Folder {
-    /// Removes what has been idle for too long, and of the rest the longest idle ones, so that there is room for
-    /// so many more. Records that are empty, because their owner's first refresh never succeeded, go first:
-    /// strangers can make those.
-    pub(super) fn make_room(&self, more: usize) -> io::Result<()> {
-        let now = self.clock.now();
-        let mut records = Vec::new();
-        for entry in fs::read_dir(&self.path)? {
-            let entry = entry?;
-            if entry.file_name() == SALT_FILE {
-                continue;
-            }
-            let metadata = entry.metadata()?;
-            let refreshed_at = metadata.modified()?;
-            let limit = match metadata.len() {
-                0 => EMPTY_EXPIRY.min(self.options.idle_expiry),
-                _ => self.options.idle_expiry,
-            };
-            if now.duration_since(refreshed_at).unwrap_or_default() > limit {
-                remove(&entry.path())?;
+    /// The map is consistent between any two statements that hold this lock.
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Rotated>> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes room for so many more records. A folder that cannot be tidied is no reason to serve nobody.
+    pub(super) fn tidy(&self, more: usize) {
+        if let Err(error) = self.make_room(more) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot tidy the vault");
+        }
+    }
+
+    /// Removes what has been idle for too long, and of the rest the longest idle ones above the limit.
+    ///
+    /// Idleness is counted from the record that was refreshed last, and not beyond: a clock that is far ahead at
+    /// one start must not cost everybody their login.
+    fn make_room(&self, more: usize) -> io::Result<()> {
+        let mut records = self.records()?;
+        let latest = records.iter().map(|record| record.refreshed_at).max();
+        let now = latest.map_or(self.clock.now(), |latest| latest.min(self.clock.now()));
+        let is_idle = |record: &Found| {
+            let limit = if record.is_empty {
+                EMPTY_EXPIRY.min(self.options.idle_expiry)
             } else {
-                records.push((metadata.len() > 0, refreshed_at, entry.path()));
-            }
-        }
-        records.sort();
+                self.options.idle_expiry
+            };
+            now.duration_since(record.refreshed_at).unwrap_or_default() > limit
+        };
+        // Empty ones are in front: strangers can make those.
+        records.sort_by_key(|record| (!record.is_empty, record.refreshed_at));
         let surplus = (records.len() + more).saturating_sub(self.options.max_records);
-        for (_, _, path) in records.iter().take(surplus) {
-            remove(path)?;
+        for (place, record) in records.iter().enumerate() {
+            if place < surplus || is_idle(record) {
+                remove(&record.path)?;
+            }
         }
         Ok(())
     }
+
+    /// The records, and nothing else that may lie in the folder.
+    fn records(&self) -> io::Result<Vec<Found>> {
+        let mut records = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if !is_record(&entry.file_name()) {
+                continue;
+            }
+            // One that has just been removed by somebody else is no concern of ours.
+            if let Ok(metadata) = entry.metadata() {
+                records.push(Found {
+                    path: entry.path(),
+                    is_empty: metadata.len() == 0,
+                    refreshed_at: metadata.modified()?,
+                });
+            }
+        }
+        Ok(records)
+    }
+}
+
+/// A record in the folder.
+struct Found {
+    path: PathBuf,
+    /// Its owner has not refreshed yet.
+    is_empty: bool,
+    refreshed_at: SystemTime,
+}
+
+/// Whether a file is a record, and not the salt, a temporary file, a lock file, or somebody else's.
+fn is_record(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.len() == 32 && name.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// Another process may tidy at the same time.
@@ -153,13 +166,20 @@ fn make_folder(path: &Path) -> io::Result<()> {
     builder.create(path)
 }
 
-/// Reads the salt, or draws it. Of several processes that start together one draws and all read the same.
+/// Reads the salt, or draws it where there is none yet.
 fn salt(folder: &Path) -> Result<Vec<u8>, AuthError> {
     let path = folder.join(SALT_FILE);
-    let salt = read_or_draw(&path).map_err(|error| failed("read", &path, error))?;
+    let salt = match read_salt(&path) {
+        Ok(salt) if !salt.is_empty() => salt,
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(failed("read", &path, error));
+        }
+        _ if has_records(folder) => Vec::new(),
+        _ => draw_salt(&path).map_err(|error| failed("make", &path, error))?,
+    };
     if salt.len() != SALT_BYTES {
         return Err(AuthError::misconfigured(format!(
-            "{} is not the salt of a vault, and without it no record can be opened: restore it, or remove \
+            "{} is not the salt of this vault, and without it no record can be opened: restore it, or remove \
              the folder, and then everybody has to sign in anew",
             path.display()
         )));
@@ -167,25 +187,53 @@ fn salt(folder: &Path) -> Result<Vec<u8>, AuthError> {
     Ok(salt)
 }
 
-fn read_or_draw(path: &Path) -> io::Result<Vec<u8>> {
+fn read_salt(path: &Path) -> io::Result<Vec<u8>> {
+    let mut salt = Vec::new();
+    File::open(path)?
+        .take(SALT_BYTES as u64 + 1)
+        .read_to_end(&mut salt)?;
+    Ok(salt)
+}
+
+fn has_records(folder: &Path) -> bool {
+    let names = fs::read_dir(folder).into_iter().flatten().flatten();
+    names
+        .map(|entry| entry.file_name())
+        .any(|name| is_record(&name))
+}
+
+/// Of several processes that start together one draws, and all read the same.
+fn draw_salt(path: &Path) -> io::Result<Vec<u8>> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path)?;
-    // Given back when the file is closed.
-    file.lock()?;
-    let mut salt = Vec::new();
-    (&file).take(SALT_BYTES as u64 + 1).read_to_end(&mut salt)?;
-    if salt.is_empty() {
-        salt.resize(SALT_BYTES, 0);
-        getrandom::fill(&mut salt).map_err(io::Error::other)?;
-        file.write_all(&salt)?;
-        file.sync_all()?;
+    match file.lock() {
+        // Where nobody can lock, two that start together for the first time may draw two.
+        Err(error) if error.kind() == ErrorKind::Unsupported => {}
+        locked => locked?,
     }
+    let drawn = read_salt(path)?;
+    if !drawn.is_empty() {
+        return Ok(drawn);
+    }
+    let mut salt = vec![0; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(io::Error::other)?;
+    file.write_all(&salt)?;
+    file.sync_all()?;
     Ok(salt)
 }
 
 pub(super) fn failed(doing: &str, path: &Path, error: io::Error) -> AuthError {
     AuthError::store_failed(format!("cannot {doing} {}", path.display())).with_source(error)
+}
+
+impl fmt::Debug for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Folder")
+            .field("path", &self.path)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
 }

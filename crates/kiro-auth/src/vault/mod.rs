@@ -15,12 +15,21 @@
 //! What else the tenant sends – client, region, profile – is taken from each request, so it can be corrected.
 //!
 //! The folder alone tells how many tenants there are and when each last refreshed, and nothing else: without
-//! what a tenant sends nobody can find their record, open it, or change it unnoticed – neither can this
-//! process, until the tenant comes back.
+//! what a tenant sends nobody can find their record, open it, or change what is in it – neither can this
+//! process, until the tenant comes back. Who may write to the folder can remove records and put old ones back.
 
 mod folder;
+mod memory;
+mod place;
 mod record;
 pub(crate) mod seal;
 
-pub use self::folder::{Vault, VaultOptions};
-pub use self::record::VaultStore;
+pub use self::place::{Vault, VaultOptions};
+use crate::credential::Credential;
+use crate::secret::Secret;
+
+/// What finds the record of a credential.
+fn token_of(sent: &Credential) -> Secret {
+    let token = sent.refresh_token.clone().or(sent.access_token.clone());
+    token.unwrap_or_else(|| Secret::from(""))
+}

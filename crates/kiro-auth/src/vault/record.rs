@@ -1,10 +1,11 @@
 //! One record of a vault, as a store.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::ErrorKind;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -20,41 +21,49 @@ use crate::store::replace::{Replaced, replace};
 use crate::store::rotated::Rotated;
 use crate::store::{Claim, CredentialStore, beside_the_runtime};
 
-/// Keeps one credential of a [`Vault`](super::Vault).
+/// Keeps one credential of a vault in its folder.
 ///
 /// Loading gives what the owner has sent, with the sealed tokens in it when there are some; saving replaces the
 /// record in one step; the claim is a lock on the record, so that several processes, and several stores of one
 /// owner, take turns. A record that cannot be opened – it was damaged, or belongs to another vault – counts as
 /// none, and one warning says so.
-#[derive(Clone)]
-pub struct VaultStore(Arc<Record>);
+pub(super) struct Record(Arc<Inner>);
 
-struct Record {
+struct Inner {
     folder: Arc<Folder>,
     name: String,
     lock: PathLock,
     key: SealKey,
     sent: Credential,
+    /// The newest that was read or written here, should the record disappear: to show what it replaced would
+    /// look like theft to a service that watches for the second use of a token.
+    newest: Mutex<Option<Rotated>>,
+    warned_damaged: AtomicBool,
 }
 
 /// Records are padded to multiples of this, so that their size does not tell what kind of login they hold. The
 /// largest seen, with a JWT for an access token, have about four kilobytes.
 const PADDED_BYTES: usize = 4096;
 
-impl VaultStore {
+/// Most bytes of a record that are read: many times what one has.
+const MAX_RECORD_BYTES: u64 = 1024 * 1024;
+
+impl Record {
     pub(super) fn new(folder: Arc<Folder>, name: String, key: SealKey, sent: Credential) -> Self {
         let lock = PathLock::on(&folder.path.join(&name));
-        Self(Arc::new(Record {
+        Self(Arc::new(Inner {
             folder,
             name,
             lock,
             key,
             sent,
+            newest: Mutex::default(),
+            warned_damaged: AtomicBool::new(false),
         }))
     }
 }
 
-impl CredentialStore for VaultStore {
+impl CredentialStore for Record {
     fn id(&self) -> CredentialId {
         self.0.sent.id
     }
@@ -66,8 +75,8 @@ impl CredentialStore for VaultStore {
 
     fn save<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), AuthError>> {
         let record = Arc::clone(&self.0);
-        let credential = credential.clone();
-        Box::pin(beside_the_runtime(move || record.save(&credential)))
+        let rotated = Rotated::of(credential);
+        Box::pin(beside_the_runtime(move || record.save(rotated)))
     }
 
     fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
@@ -75,31 +84,44 @@ impl CredentialStore for VaultStore {
     }
 }
 
-impl Record {
+impl Inner {
     fn path(&self) -> PathBuf {
         self.folder.path.join(&self.name)
     }
 
     fn load(&self) -> Result<Credential, AuthError> {
+        let found = match self.folder.unsaved(&self.name) {
+            Some(rotated) => Some(rotated),
+            None => self.read()?,
+        };
+        let mut newest = self.newest();
+        if found.is_some() {
+            newest.clone_from(&found);
+        }
+        Ok(match &*newest {
+            Some(rotated) => rotated.over(&self.sent),
+            None => self.sent.clone(),
+        })
+    }
+
+    /// The tokens on the disk, if there are some that can be opened.
+    fn read(&self) -> Result<Option<Rotated>, AuthError> {
         let path = self.path();
-        let text = match fs::read_to_string(&path) {
-            Ok(text) if text.is_empty() => return Ok(self.sent.clone()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(self.sent.clone()),
+        let text = match read(&path) {
+            Ok(text) if text.is_empty() => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(failed("read", &path, error)),
             Ok(text) => text,
         };
-        match self.open(&text) {
-            Some(rotated) => Ok(rotated.over(&self.sent)),
-            None => {
-                tracing::warn!(
-                    credential = %self.sent.id,
-                    path = %path.display(),
-                    "the sealed record cannot be opened: it is damaged, and the credential is taken as it \
-                     was sent"
-                );
-                Ok(self.sent.clone())
-            }
+        let rotated = self.open(&text);
+        if rotated.is_none() && !self.warned_damaged.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                credential = %self.sent.id,
+                path = %path.display(),
+                "the sealed record cannot be opened: it is damaged, and the credential is taken as it was sent"
+            );
         }
+        Ok(rotated)
     }
 
     /// Makes an empty record, so that there is something to lock before the first refresh.
@@ -108,9 +130,7 @@ impl Record {
         if path.exists() {
             return Ok(());
         }
-        if let Err(error) = self.folder.make_room(1) {
-            tracing::warn!(path = %self.folder.path.display(), %error, "cannot tidy the vault");
-        }
+        self.folder.tidy(1);
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false);
         #[cfg(unix)]
@@ -123,20 +143,38 @@ impl Record {
 
     async fn claim(self: &Arc<Self>) -> Result<Claim, AuthError> {
         let record = Arc::clone(self);
-        beside_the_runtime(move || record.make()).await?;
+        if let Err(error) = beside_the_runtime(move || record.make()).await {
+            // A full disk hinders everybody, and is no reason to serve nobody.
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the record of a credential cannot be locked: another gateway with the same folder may use up \
+                 its refresh token"
+            );
+            return Ok(Claim::unshared());
+        }
         self.lock.claim().await
     }
 
-    fn open(&self, text: &str) -> Option<Rotated> {
+    fn open(&self, text: &[u8]) -> Option<Rotated> {
         let sealed = URL_SAFE_NO_PAD.decode(text).ok()?;
         let plain = self.key.open(&sealed, self.name.as_bytes()).ok()?;
         Rotated::from_json(&plain).ok()
     }
 
-    fn save(&self, credential: &Credential) -> Result<(), AuthError> {
+    fn save(&self, rotated: Rotated) -> Result<(), AuthError> {
+        let saved = self.write(&rotated);
+        match &saved {
+            Ok(()) => self.folder.forget_unsaved(&self.name),
+            Err(_) => self.folder.keep_unsaved(&self.name, rotated.clone()),
+        }
+        *self.newest() = Some(rotated);
+        saved
+    }
+
+    fn write(&self, rotated: &Rotated) -> Result<(), AuthError> {
         let path = self.path();
         self.make()?;
-        let sealed = self.key.seal(&padded(credential), self.name.as_bytes());
+        let sealed = self.key.seal(&padded(rotated), self.name.as_bytes());
         let sealed = sealed.map_err(|error| {
             AuthError::store_failed("the credential cannot be sealed").with_source(error)
         })?;
@@ -147,6 +185,11 @@ impl Record {
             }
             Ok(Replaced::ReadOnly(error)) | Err(error) => Err(failed("write", &path, error)),
         }
+    }
+
+    /// The value is replaced in one step.
+    fn newest(&self) -> MutexGuard<'_, Option<Rotated>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Idleness is judged by our clock, and the disk may belong to a machine with another one. Where that does
@@ -160,17 +203,25 @@ impl Record {
 }
 
 /// The tokens as JSON, with white space behind them.
-fn padded(credential: &Credential) -> Zeroizing<Vec<u8>> {
-    let json = Rotated::of(credential).to_json();
+fn padded(rotated: &Rotated) -> Zeroizing<Vec<u8>> {
+    let json = rotated.to_json();
     let length = json.len().next_multiple_of(PADDED_BYTES);
     let mut plain = Zeroizing::new(vec![b' '; length]);
     plain[..json.len()].copy_from_slice(json.as_bytes());
     plain
 }
 
-impl fmt::Debug for VaultStore {
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?
+        .take(MAX_RECORD_BYTES)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VaultStore")
+        f.debug_struct("Record")
             .field("id", &self.0.sent.id)
             .field("name", &self.0.name)
             .finish_non_exhaustive()

@@ -78,7 +78,7 @@ impl Upstream {
             let lease = tenant.pool.lease().await;
             let mut lease = lease.map_err(|error| refusal::no_credential(error, tenant))?;
             let listing = tokio::time::timeout(LIST_TIMEOUT, async {
-                self.find_profile(&mut lease).await?;
+                self.find_profile(tenant, &mut lease).await?;
                 self.all_pages(&lease).await
             });
             let failure = match listing.await.unwrap_or(Err(Failure::Silent)) {

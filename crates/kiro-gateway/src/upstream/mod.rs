@@ -66,8 +66,6 @@ pub(crate) struct Upstream {
     last_answer: AtomicU64,
     /// Attempts in a row that found nobody.
     unreachable: AtomicU64,
-    /// Held while somebody asks for the profile of a login.
-    finding_profile: tokio::sync::Mutex<()>,
 }
 
 /// What one exchange asks of the upstream.
@@ -114,7 +112,6 @@ impl Upstream {
             options,
             last_answer: AtomicU64::new(0),
             unreachable: AtomicU64::new(0),
-            finding_profile: tokio::sync::Mutex::default(),
         }
     }
 
@@ -144,7 +141,7 @@ impl Upstream {
             let profile = self.profile_for(&lease, &mut tried);
             tried.attempts += 1;
             let attempt = async {
-                self.find_profile(&mut lease).await?;
+                self.find_profile(tenant, &mut lease).await?;
                 self.attempt(order, &lease, profile, tried.attempts).await
             };
             let failure = match attempt.await {

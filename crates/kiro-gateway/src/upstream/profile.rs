@@ -14,6 +14,7 @@ use kiro_protocol::rpc::{self, Call, ProfileInfo, ProfileList};
 use super::attempt::MAX_ERROR_BODY;
 use super::retry::Failure;
 use super::{Upstream, target};
+use crate::tenant::Tenant;
 
 /// How long one region may take to answer. It does within a second, and somebody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,12 +37,16 @@ impl Upstream {
     /// # Cancel safety
     ///
     /// Cancel safe: the next caller asks again.
-    pub(super) async fn find_profile(&self, lease: &mut Lease) -> Result<(), Failure> {
+    pub(super) async fn find_profile(
+        &self,
+        tenant: &Tenant,
+        lease: &mut Lease,
+    ) -> Result<(), Failure> {
         if !lacks_profile(lease.token()) {
             return Ok(());
         }
         // One at a time: those who come together wait for the one who asks, and then know.
-        let _one = self.finding_profile.lock().await;
+        let _one = tenant.finding_profile.lock().await;
         lease.look_again();
         if !lacks_profile(lease.token()) {
             return Ok(());

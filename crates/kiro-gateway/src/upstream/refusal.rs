@@ -270,6 +270,11 @@ pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
             ErrorKind::UpstreamUnreachable,
             message("The sign-in service could not be reached. Try again in a moment."),
         ),
+        // It speaks about what the caller has sent.
+        AuthErrorKind::Misconfigured if !tenant.is_house() => (
+            ErrorKind::Unauthorized,
+            format!("The credential that you sent after the colon cannot be used: {error}."),
+        ),
         _ => (
             ErrorKind::UpstreamAuth,
             message(

@@ -38,8 +38,8 @@ pub struct RedisStoreOptions {
     /// How long a lease lives without being prolonged, and so how long the others wait for a replica that
     /// has died; at least 100 ms. Default: 10 seconds, which outlasts the pauses of a loaded machine.
     pub lease: Duration,
-    /// How long a claim is waited for. Default: 75 seconds, longer than the longest request of an `HttpRefresher`
-    /// takes: three tries of 15 seconds and two pauses of at most 10.
+    /// How long a claim is waited for. Default: 75 seconds, longer than asking a service takes with an
+    /// `HttpRefresher`: three tries of 15 seconds and two pauses of at most 10.
     pub claim_limit: Duration,
     /// How long a question to Redis may take, with all tries. Default: 5 seconds, in which a server
     /// restarts.
