@@ -241,7 +241,7 @@ async fn service_that_is_silent_is_given_up_in_time() {
     let credential = credential(&simulator.issue_social());
     let mut options = HttpRefresherOptions::default();
     options.auth_endpoint = Some(simulator.base_url().parse().unwrap());
-    options.timeout = Duration::from_millis(50);
+    options.timeout = Duration::from_millis(500);
     let refresher = HttpRefresher::new(tls(), options).unwrap();
     simulator.fail_sign_in(SignInFault::Delayed(Duration::from_secs(3600)));
     refresher
