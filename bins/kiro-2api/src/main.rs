@@ -6,6 +6,7 @@
     reason = "a program talks to its user"
 )]
 
+mod behind;
 mod command;
 mod config;
 mod logging;

@@ -14,6 +14,7 @@ use kiro_gateway::{Gateway, GatewayOptions, UpstreamOptions};
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::RootCertStore;
 
+use crate::behind::Behind;
 use crate::command::Failure;
 use crate::config::{Account, Config};
 use crate::state::State;
@@ -40,7 +41,7 @@ pub(crate) fn gateway(
         .as_deref()
         .and_then(WireProfile::by_name);
 
-    let state = State::open(&config.store)?;
+    let state = Arc::new(State::open(&config.store)?);
     let mut accounts = Vec::new();
     for account in config.accounts() {
         let store = store(&account, &state)?;
@@ -50,6 +51,7 @@ pub(crate) fn gateway(
         profile_arn: config.profile_arn.clone(),
         ..Account::default()
     };
+    let found = found.map(|store| behind(store, &state));
     accounts.extend(found.map(|store| (found_account, store)));
     let mut sources = Vec::new();
     for (account, store) in accounts {
@@ -64,10 +66,9 @@ pub(crate) fn gateway(
         sources.push(source);
     }
     let pool = (!sources.is_empty()).then(|| Pool::new(sources));
-    let guests = overrides(config.upstream.region.as_deref(), None);
     let make_pool = Box::new(move |sent: Credential| {
         let store = state.store(sent);
-        let source = token_source(store, &refresher, guests.clone());
+        let source = token_source(store, &refresher, Overrides::default());
         Pool::new(vec![source])
     });
 
@@ -118,11 +119,12 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refre
 }
 
 /// Where the credential of an account is kept.
-fn store(account: &Account, state: &State) -> Result<Arc<dyn CredentialStore>, Failure> {
+fn store(account: &Account, state: &Arc<State>) -> Result<Arc<dyn CredentialStore>, Failure> {
     let credential = if let Some(file) = &account.file {
-        return Ok(file_store(&home(file)));
+        return Ok(behind(file_store(&home(file)), state));
     } else if let Some(database) = &account.kiro_cli {
-        return Ok(Arc::new(KiroCliStore::new(home(database))));
+        let store = Arc::new(KiroCliStore::new(home(database)));
+        return Ok(behind(store, state));
     } else if let Some(token) = &account.refresh_token {
         Credential::from_refresh_token(token.clone())
     } else if let Some(key) = &account.api_key {
@@ -134,6 +136,11 @@ fn store(account: &Account, state: &State) -> Result<Arc<dyn CredentialStore>, F
     let name = account.name.clone();
     let credential = credential.map_err(|source| BadAccount { name, source })?;
     Ok(state.store(credential))
+}
+
+/// The source with the state behind it, in case that it is read-only.
+fn behind(source: Arc<dyn CredentialStore>, state: &Arc<State>) -> Arc<dyn CredentialStore> {
+    Arc::new(Behind::new(source, Arc::clone(state)))
 }
 
 /// A JSON file or a database of kiro-cli, told apart by what the file begins with; where there is none
@@ -161,19 +168,15 @@ fn source(
     config: &Config,
     refresher: &Arc<dyn Refresher>,
 ) -> Result<TokenSource, Failure> {
-    let region = account
-        .region
-        .as_deref()
-        .or(config.upstream.region.as_deref());
-    if let Some(region) = region {
+    if let Some(region) = &account.region {
         // A region becomes a part of a host name.
         Region::new(region)?;
     }
-    Ok(token_source(
-        store,
-        refresher,
-        overrides(region, account.profile_arn.as_deref()),
-    ))
+    let mut overrides = Overrides::default();
+    overrides.api_region = account.region.clone();
+    overrides.default_api_region = config.upstream.region.clone();
+    overrides.profile_arn = account.profile_arn.clone();
+    Ok(token_source(store, refresher, overrides))
 }
 
 fn token_source(
@@ -182,13 +185,6 @@ fn token_source(
     overrides: Overrides,
 ) -> TokenSource {
     TokenSource::with_overrides(store, refresher.clone(), Arc::new(SystemClock), overrides)
-}
-
-fn overrides(region: Option<&str>, profile_arn: Option<&str>) -> Overrides {
-    let mut overrides = Overrides::default();
-    overrides.api_region = region.map(str::to_owned);
-    overrides.profile_arn = profile_arn.map(str::to_owned);
-    overrides
 }
 
 /// `~/` at the beginning is the home directory, as in a shell.

@@ -6,9 +6,12 @@
 #[path = "../../../tests/support/redis.rs"]
 mod redis_server;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -360,6 +363,54 @@ async fn sigterm_waits_for_a_refresh_that_is_under_way() {
     assert_eq!(running.signal("-TERM").0, Some(0));
     let saved: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_ne!(saved["refreshToken"], json!(credential.refresh_token));
+}
+
+/// As a container is given its login.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_read_only_file_does_not_take_is_found_after_kill_9() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let credential = sim.issue_social();
+    let file = credential_file(folder.path(), &credential);
+    let protect = |mode| std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+    protect(0o444);
+    for _ in 0..3 {
+        let (running, address) = serve(folder.path(), &sim, &[("KIRO_CREDS_FILE", &file)]);
+        for _ in 0..2 {
+            let response = chat(address, KEY, &question());
+            assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+            sim.expire_access_tokens();
+        }
+        assert_eq!(running.signal("-KILL").0, None);
+    }
+    let kept: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    assert_eq!(kept["refreshToken"], json!(credential.refresh_token));
+
+    // Somebody signs in anew, and the file has another login.
+    protect(0o600);
+    let another = sim.issue_social();
+    credential_file(folder.path(), &another);
+    protect(0o444);
+    let (_running, address) = serve(folder.path(), &sim, &[("KIRO_CREDS_FILE", &file)]);
+    assert!(chat(address, KEY, &question()).starts_with("HTTP/1.1 200"));
+    assert_eq!(sim.refreshes(another.account), 1);
+}
+
+#[test]
+fn variables_that_are_no_text_are_passed_over_unless_they_are_ours() {
+    let folder = tempfile::tempdir().unwrap();
+    let broken = OsStr::from_bytes(b"x\xff");
+    let mut command = program(folder.path(), &["serve"]);
+    let output = command.env("SOMETHING", broken).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("PROXY_API_KEY is not set"), "{said}");
+
+    let mut command = program(folder.path(), &["serve"]);
+    let output = command.env("KIRO_CREDS_FILE", broken).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        said.contains("KIRO_CREDS_FILE") && said.contains("UTF-8"),
+        "{said}"
+    );
 }
 
 /// Whichever of them a request meets: they use the same tokens, and none uses up another's.

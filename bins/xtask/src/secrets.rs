@@ -1,8 +1,8 @@
 //! The log of the whole test suite, searched for secrets.
 //!
 //! Tests write what they log, at the most talkative level, to files in one folder (`tests/support/log.rs`).
-//! All tokens in it come from the simulator, whose values are invented and have the shapes of real ones; so a
-//! secret is known by how it begins and by its length.
+//! The tokens of the simulator are invented and have the shapes of real ones, so they are known by how they begin
+//! and by their length; those that tests make up themselves are called `access-1`, `refresh-1` and so on.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -14,8 +14,11 @@ use crate::workspace::Workspace;
 /// The variable that tells tests where to write.
 pub(crate) const VARIABLE: &str = "KIRO_TEST_LOG";
 
-/// How secrets begin. Shorter texts of that kind are the examples of tests that make up their own.
+/// How secrets begin.
 const BEGINNINGS: [&str; 6] = ["aoaAAAAAG", "aorAAAAAG", "MGUCMQ", "MGQCM", "ksk_", "eyJ"];
+
+/// What tests call the tokens that they make up; a digit follows.
+const MADE_UP: [&str; 2] = ["access-", "refresh-"];
 
 /// Characters of a secret that must follow its beginning. Enough that nothing else is meant, few enough that a
 /// part of a secret is found as well.
@@ -101,12 +104,19 @@ fn leak(path: &Path, line: usize, beginning: &'static str) -> Leak {
 /// How the first secret of a text begins, if there is one.
 fn secret_in(text: &str) -> Option<&'static str> {
     let is_part = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    BEGINNINGS.into_iter().find(|beginning| {
-        text.match_indices(beginning).any(|(at, _)| {
-            let rest = &text[at + beginning.len()..];
-            rest.chars().take_while(is_part).count() >= FOLLOWING
-        })
-    })
+    let behind = |beginning: &'static str| {
+        text.match_indices(beginning)
+            .map(move |(at, _)| text[at + beginning.len()..].chars())
+    };
+    let real = BEGINNINGS.into_iter().find(|beginning| {
+        behind(beginning).any(|rest| rest.take_while(is_part).count() >= FOLLOWING)
+    });
+    let made_up = || {
+        let is_number =
+            |mut rest: std::str::Chars<'_>| rest.next().is_some_and(|c| c.is_ascii_digit());
+        MADE_UP.into_iter().find(|name| behind(name).any(is_number))
+    };
+    real.or_else(made_up)
 }
 
 #[cfg(test)]
@@ -128,7 +138,14 @@ mod tests {
             assert_eq!(secret_in(beginning), None);
             assert_eq!(secret_in(&format!("{beginning}{}", &long[1..])), None);
         }
-        assert_eq!(secret_in("refreshed generation=1 expires_in=3600s"), None);
+        assert_eq!(secret_in("asked with refresh-0"), Some("refresh-"));
+        for words in [
+            "refreshed generation=1 expires_in=3600s",
+            "access-control-allow-origin",
+            "the refresh-token",
+        ] {
+            assert_eq!(secret_in(words), None);
+        }
     }
 
     #[test]

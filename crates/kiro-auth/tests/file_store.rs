@@ -99,6 +99,18 @@ async fn both_stores_keep_the_contract() {
     .await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn claims_are_shared_among_processes() {
+    let folder = TempDir::new().unwrap();
+    contract::check_claims(async |credential| {
+        let store = || FileStore::new(folder.path().join("shared.json"));
+        store().save(&credential).await.unwrap();
+        (store(), store())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn only_the_values_that_changed_are_changed() {
     let cache = Cache::with(SOCIAL);

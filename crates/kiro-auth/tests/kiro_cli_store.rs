@@ -17,6 +17,7 @@ use kiro_auth::{
 };
 use rusqlite::{Connection, OptionalExtension};
 use serde_json::{Value, json};
+use support::http::log::write_log;
 use support::{HOUR, SignInService};
 use tempfile::TempDir;
 
@@ -37,6 +38,7 @@ struct Cli {
 
 impl Cli {
     fn new() -> Self {
+        write_log();
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("data.sqlite3");
         create(&path);
@@ -179,32 +181,43 @@ async fn store_keeps_the_contract() {
     contract::check(async |credential| {
         count.set(count.get() + 1);
         let path = folder.path().join(format!("{}.sqlite3", count.get()));
-        create(&path);
-        let connection = Connection::open(&path).unwrap();
-        let expose = |secret: Option<&kiro_auth::Secret>| secret.unwrap().expose().to_owned();
-        let row = json!({
-            "access_token": expose(credential.access_token.as_ref()),
-            "refresh_token": expose(credential.refresh_token.as_ref()),
-            "expires_at": "2026-10-20T12:34:56.789Z",
-            "start_url": ENTERPRISE,
-            "region": credential.auth_region,
-        });
-        put(&connection, "auth_kv", ODIC, &row.to_string());
-        let row = json!({
-            "client_id": credential.client_id,
-            "client_secret": expose(credential.client_secret.as_ref()),
-        });
-        put(&connection, "auth_kv", REGISTRATION, &row.to_string());
-        let row = json!({"arn": credential.profile_arn, "profile_name": "team"});
-        put(
-            &connection,
-            "state",
-            "api.codewhisperer.profile",
-            &row.to_string(),
-        );
+        sign_in(&path, &credential);
         KiroCliStore::new(path)
     })
     .await;
+    contract::check_claims(async |credential| {
+        let path = folder.path().join("shared.sqlite3");
+        sign_in(&path, &credential);
+        (KiroCliStore::new(&path), KiroCliStore::new(path))
+    })
+    .await;
+}
+
+/// Makes a database in which this credential of an organisation is signed in.
+fn sign_in(path: &Path, credential: &Credential) {
+    create(path);
+    let connection = Connection::open(path).unwrap();
+    let expose = |secret: Option<&kiro_auth::Secret>| secret.unwrap().expose().to_owned();
+    let row = json!({
+        "access_token": expose(credential.access_token.as_ref()),
+        "refresh_token": expose(credential.refresh_token.as_ref()),
+        "expires_at": "2026-10-20T12:34:56.789Z",
+        "start_url": ENTERPRISE,
+        "region": credential.auth_region,
+    });
+    put(&connection, "auth_kv", ODIC, &row.to_string());
+    let row = json!({
+        "client_id": credential.client_id,
+        "client_secret": expose(credential.client_secret.as_ref()),
+    });
+    put(&connection, "auth_kv", REGISTRATION, &row.to_string());
+    let row = json!({"arn": credential.profile_arn, "profile_name": "team"});
+    put(
+        &connection,
+        "state",
+        "api.codewhisperer.profile",
+        &row.to_string(),
+    );
 }
 
 /// The rows that were seen in the field, each alone in a database.

@@ -10,7 +10,7 @@ use kiro_auth::{
     ApiHost, AuthErrorKind, Clock as _, Credential, CredentialStore, Login, ManualClock, Overrides,
     SOCIAL_PROFILE_ARN, TokenSource,
 };
-use support::{HOUR, MINUTE, SECOND, Scene, SignInService, call, let_others_run};
+use support::{HOUR, MINUTE, SECOND, Scene, SignInService, call, let_others_run, stored};
 
 use AuthErrorKind::{SignedOut, StoreFailed, Transient};
 
@@ -632,6 +632,56 @@ async fn rejected_api_key_is_dead_until_it_is_replaced() {
     scene.store.memory.replace(key("ksk_new"));
     scene.clock.advance(7 * SECOND);
     assert_eq!(scene.token().await, Ok("ksk_new".into()));
+}
+
+/// A refusal may be a mistake of the service, and nothing else would ever revive a key from the environment.
+#[tokio::test]
+async fn rejected_api_key_is_tried_again_with_growing_pauses() {
+    let key = Credential::from_api_key("ksk_good").unwrap();
+    let scene = Scene::with(key, ManualClock::new());
+    for pause in [30, 60, 120, 240, 480, 600, 600] {
+        let token = scene.source.token().await.unwrap();
+        scene.source.reject(token.generation());
+        scene.clock.advance((pause - 1) * SECOND);
+        scene.token().await.unwrap_err();
+        scene.clock.advance(SECOND);
+    }
+    let token = scene.source.token().await.unwrap();
+    scene.source.confirm(token.generation());
+    scene.source.reject(token.generation());
+    scene.clock.advance(30 * SECOND);
+    assert_eq!(scene.token().await, Ok("ksk_good".into()));
+    assert_eq!(scene.service.visits(), 0);
+}
+
+/// The operator's word for this credential, the credential's own, the operator's for all, and the profile.
+#[tokio::test]
+async fn region_of_the_service_follows_the_strongest_word() {
+    const FRANKFURT: &str = "arn:aws:codewhisperer:eu-central-1:111122223333:profile/X";
+    let word = |word: &str| Some(word.to_owned());
+    for (explicit, own, default, region) in [
+        (
+            word("us-gov-west-1"),
+            word("us-east-1"),
+            word("us-gov-east-1"),
+            "us-gov-west-1",
+        ),
+        (None, word("us-east-1"), word("us-gov-east-1"), "us-east-1"),
+        (None, None, word("us-gov-east-1"), "us-gov-east-1"),
+        (None, None, None, "eu-central-1"),
+    ] {
+        let mut credential = stored("access-0", "refresh-0", None);
+        credential.profile_arn = word(FRANKFURT);
+        credential.api_region = own;
+        let scene = Scene::with(credential, ManualClock::new());
+        let mut overrides = Overrides::default();
+        overrides.api_region = explicit;
+        overrides.default_api_region = default;
+        let (store, service) = (scene.store.clone(), scene.service.clone());
+        let clock = Arc::new(scene.clock.clone());
+        let source = TokenSource::with_overrides(store, service, clock, overrides);
+        assert_eq!(source.token().await.unwrap().api_region(), region);
+    }
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use kiro_auth::{
     Vault, VaultOptions,
 };
 use proptest::prelude::*;
+use support::http::log::write_log;
 use support::{HOUR, MINUTE, SECOND, SignInService};
 use tempfile::TempDir;
 
@@ -26,6 +27,7 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        write_log();
         Self {
             folder: TempDir::new().unwrap(),
             clock: ManualClock::new(),
@@ -80,6 +82,22 @@ async fn a_vault_keeps_the_contract_of_stores() {
         store
     })
     .await;
+}
+
+#[tokio::test]
+async fn claims_are_shared_in_a_folder_and_in_memory() {
+    let place = Place::new();
+    let in_memory = Vault::in_memory(&VaultOptions::default());
+    for make in [
+        &|| place.vault() as Vault,
+        &(|| in_memory.clone()) as &dyn Fn() -> Vault,
+    ] {
+        contract::check_claims(async |credential: Credential| {
+            let store = || make().store(credential.clone());
+            (store(), store())
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -44,9 +44,16 @@ pub(super) struct Layer {
 }
 
 impl Layer {
+    /// The variables of the process. Where systemd or Docker read them from a file, comments and quotes are part
+    /// of the value, which nobody means.
+    pub(super) fn of_process(variables: &BTreeMap<String, String>) -> Self {
+        let plain = |(name, value): (&String, &String)| (name.clone(), plain(value).to_owned());
+        Self::new("the environment", &variables.iter().map(plain).collect())
+    }
+
     /// The variables that mean something to us. Empty ones count as unset, because that is how a
     /// template's `NAME=` is meant.
-    pub(super) fn new(name: &str, variables: &BTreeMap<String, String>) -> Self {
+    fn new(name: &str, variables: &BTreeMap<String, String>) -> Self {
         let mut values = Dict::new();
         for (variable, value) in variables {
             let Some(key) = key_of(variable).filter(|_| !value.trim().is_empty()) else {
@@ -103,6 +110,28 @@ fn reason(file: &Path, error: &dotenvy::Error) -> String {
     format!(
         "{place} cannot be read; put a value with spaces, quotes or backslashes between single quotes"
     )
+}
+
+/// A value without the comment behind it and the quotes around it.
+fn plain(value: &str) -> &str {
+    let value = value.trim();
+    for quote in ['"', '\''] {
+        if let Some(rest) = value.strip_prefix(quote)
+            && let Some((inside, behind)) = rest.split_once(quote)
+            && (behind.trim().is_empty() || behind.trim_start().starts_with('#'))
+        {
+            return inside;
+        }
+    }
+    let comment = value
+        .match_indices('#')
+        .find(|(at, _)| value[..*at].ends_with(char::is_whitespace));
+    comment.map_or(value, |(at, _)| value[..at].trim_end())
+}
+
+/// Whether a variable means something to us.
+pub(super) fn is_ours(variable: &str) -> bool {
+    key_of(variable).is_some()
 }
 
 fn key_of(variable: &str) -> Option<String> {

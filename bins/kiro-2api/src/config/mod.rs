@@ -244,6 +244,8 @@ pub(crate) struct Source {
     default_file: Option<PathBuf>,
     dotenv: Option<PathBuf>,
     environment: BTreeMap<String, String>,
+    /// Variables of ours that are not UTF-8.
+    not_text: Vec<String>,
     listen: Option<SocketAddr>,
 }
 
@@ -262,14 +264,23 @@ impl Source {
             clippy::disallowed_methods,
             reason = "the one place that reads the environment"
         )]
-        let environment = std::env::vars().collect();
-        Self {
+        let variables = std::env::vars_os();
+        let mut source = Self {
             file,
             default_file: Some("kiro-2api.toml".into()),
             dotenv: Some(".env".into()),
-            environment,
             listen,
+            ..Self::default()
+        };
+        for (name, value) in variables {
+            let Some(name) = name.to_str() else { continue };
+            match value.into_string() {
+                Ok(value) => drop(source.environment.insert(name.to_owned(), value)),
+                Err(_) if environment::is_ours(name) => source.not_text.push(name.to_owned()),
+                Err(_) => {}
+            }
         }
+        source
     }
 }
 
@@ -310,10 +321,11 @@ impl Config {
         if let Some(file) = source.dotenv.as_ref().filter(|file| file.is_file()) {
             figment = figment.merge(environment::dotenv(file)?);
         }
-        figment = figment.merge(environment::Layer::new(
-            "the environment",
-            &source.environment,
-        ));
+        if let Some(name) = source.not_text.first() {
+            let reason = format!("the variable {name} of the environment is not text in UTF-8");
+            return Err(ConfigError::Invalid(reason));
+        }
+        figment = figment.merge(environment::Layer::of_process(&source.environment));
         if let Some(listen) = source.listen {
             figment = figment.merge(("server.listen", listen.to_string()));
         }

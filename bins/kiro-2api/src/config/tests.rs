@@ -18,7 +18,7 @@ fn load(dotenv: &str, toml: &str, environment: &[(&str, &str)]) -> Result<Config
             .iter()
             .map(|(name, value)| ((*name).into(), (*value).into()))
             .collect(),
-        listen: None,
+        ..Source::default()
     };
     Config::load(&source).map_err(|error| error.to_string())
 }
@@ -129,6 +129,27 @@ fn logins_of_the_machine_are_used_only_when_asked_for() {
     ] {
         let config = load("", "", &[KEY, ("KIRO_2API_DISCOVER", value)]).unwrap();
         assert_eq!(config.discover, expected, "{value}");
+    }
+}
+
+#[test]
+fn comments_and_quotes_of_an_environment_file_are_not_part_of_a_value() {
+    for (value, meant) in [
+        ("0123456789abcdef # my key", "0123456789abcdef"),
+        ("\"0123456789abcdef\" # my key", "0123456789abcdef"),
+        ("'0123456789abcdef'", "0123456789abcdef"),
+        ("0123456789abc#def", "0123456789abc#def"),
+        ("'0123456789 # abcdef'", "0123456789 # abcdef"),
+        ("it's 0123456789abc", "it's 0123456789abc"),
+    ] {
+        let config = load(
+            "",
+            "",
+            &[("PROXY_API_KEY", value), ("MAX_RETRIES", "2 # two")],
+        );
+        let config = config.unwrap();
+        assert_eq!(config.proxy_api_key.unwrap().expose(), meant, "{value}");
+        assert_eq!(config.upstream.max_retries, 2);
     }
 }
 

@@ -12,7 +12,9 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::CredentialStore;
+use tokio::time::timeout;
+
+use super::{Claim, CredentialStore};
 use crate::credential::Credential;
 use crate::refresh::Refreshed;
 use crate::secret::Secret;
@@ -29,6 +31,61 @@ pub async fn check<S: CredentialStore + 'static>(make: impl AsyncFn(Credential) 
     what_was_saved_is_loaded(&make).await;
     a_save_without_news_keeps_the_rest(&make).await;
     of_parallel_saves_one_wins_whole(&make).await;
+}
+
+/// Runs the suite for stores that several processes share. `make` returns two stores of one place, as two
+/// processes would open it, that holds the given credential.
+///
+/// # Panics
+///
+/// Where a promise is broken; the message says which.
+pub async fn check_claims<S: CredentialStore + 'static>(make: impl AsyncFn(Credential) -> (S, S)) {
+    let (one, other) = make(sample()).await;
+    let (one, other) = (Arc::new(one), Arc::new(other));
+    let first = claim(&*one).await;
+    let taken = timeout(MOMENT, other.claim()).await;
+    assert!(taken.is_err(), "a claim is given to one at a time");
+    // Whoever has a claim reads and writes, and so may everybody else.
+    assert_same(&load(&*other).await, &sample(), "a claim hinders no load");
+    save(&*one, &rotated(1)).await;
+    drop(first);
+
+    let second = claim(&*other).await;
+    assert_same(
+        &load(&*other).await,
+        &rotated(1),
+        "the next one finds what was saved under a claim",
+    );
+    // Somebody waits and leaves.
+    let waiting = tokio::spawn({
+        let one = Arc::clone(&one);
+        async move { one.claim().await.map(drop) }
+    });
+    assert!(
+        timeout(MOMENT, async {
+            while !waiting.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .is_err()
+    );
+    waiting.abort();
+    drop(second);
+    drop(claim(&*one).await);
+    drop(claim(&*other).await);
+}
+
+/// Long enough to see that somebody waits.
+const MOMENT: Duration = Duration::from_millis(200);
+
+/// How long a claim may take that nobody holds.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn claim(store: &impl CredentialStore) -> Claim {
+    let claimed = timeout(DEADLINE, store.claim()).await;
+    let claimed = claimed.expect("a claim that nobody holds is given out");
+    claimed.expect("it can be asked for")
 }
 
 async fn what_was_put_in_is_loaded<S: CredentialStore>(make: &impl AsyncFn(Credential) -> S) {

@@ -206,8 +206,8 @@ impl Inner {
                         credential = %self.id,
                         path = %self.path.display(),
                         %error,
-                        "credential file is read-only: rotated tokens are kept in memory and are lost \
-                         when the process ends"
+                        "credential file is read-only: rotated tokens are not kept in it, and what it \
+                         holds may be of no use after the process ends"
                     );
                 }
                 Ok(())

@@ -178,6 +178,9 @@ pub struct Overrides {
     pub auth_region: Option<String>,
     /// The region of the service.
     pub api_region: Option<String>,
+    /// The region of the service where neither the operator nor the credential names one. It counts more than
+    /// what the profile or the login suggest.
+    pub default_api_region: Option<String>,
 }
 
 impl Overrides {
@@ -191,6 +194,9 @@ impl Overrides {
         replace(&mut result.profile_arn, &self.profile_arn);
         replace(&mut result.auth_region, &self.auth_region);
         replace(&mut result.api_region, &self.api_region);
+        if result.api_region.is_none() {
+            replace(&mut result.api_region, &self.default_api_region);
+        }
         result
     }
 }

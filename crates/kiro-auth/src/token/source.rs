@@ -86,6 +86,8 @@ pub(super) struct State {
     proven: Option<u64>,
     /// Generations that were rejected since one was accepted.
     rejected_in_a_row: u32,
+    /// When a rejected token that cannot be replaced is tried again.
+    trial_at: Option<SystemTime>,
     pub(super) generation: u64,
     overrides: Overrides,
     flight: Option<watch::Receiver<Landing>>,
@@ -119,6 +121,9 @@ const REVIVAL_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The longest pause between attempts of a refresh that fails for a transient reason.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The longest pause until a rejected API key is tried again.
+const LONGEST_TRIAL_PAUSE: Duration = Duration::from_secs(600);
 
 /// How long a refresh is not forced again after the upstream has refused two tokens in a row: the fault
 /// is not theirs then, and rotating them in a loop would only do harm.
@@ -202,6 +207,9 @@ impl TokenSource {
     /// The second token in a row that is rejected without ever having been accepted does not cause
     /// another refresh for 30 seconds; until then [`token`](Self::token) fails. Tell by
     /// [`confirm`](Self::confirm) which ones were accepted.
+    ///
+    /// An API key cannot be replaced by a refresh. It is tried again after 30 seconds, doubling to 10 minutes,
+    /// since a refusal may be a mistake of the service.
     pub fn reject(&self, generation: u64) {
         let now = self.now();
         let mut state = self.shared.lock();
@@ -214,6 +222,8 @@ impl TokenSource {
         tracing::info!(credential = %self.id(), generation, "access token was rejected by the upstream");
         state.rejected = Some(generation);
         state.rejected_in_a_row = state.rejected_in_a_row.saturating_add(1);
+        state.trial_at =
+            (!held.login().expires()).then(|| now + trial_pause(state.rejected_in_a_row));
         if state.rejected_in_a_row > 1 && state.proven != Some(generation) {
             state.setback = Some(Setback {
                 error: AuthError::transient("the upstream refuses one access token after another"),
@@ -261,6 +271,14 @@ impl TokenSource {
     fn next(&self, now: SystemTime) -> Next {
         let mut state = self.shared.lock();
         let held = state.held.clone();
+        if state
+            .trial_at
+            .is_some_and(|at| !(now < at && at <= now + LONGEST_TRIAL_PAUSE))
+        {
+            state.trial_at = None;
+            state.rejected = None;
+            state.setback = None;
+        }
         let rejected = held
             .as_ref()
             .is_some_and(|held| state.rejected == Some(held.generation()));
@@ -410,6 +428,12 @@ impl Tokens {
             refresh: credential.refresh_token.clone(),
         }
     }
+}
+
+/// 30 s, 60 s, 120 s … 10 min.
+fn trial_pause(rejected_in_a_row: u32) -> Duration {
+    let doublings = rejected_in_a_row.saturating_sub(1).min(5);
+    Duration::from_secs(30 << doublings).min(LONGEST_TRIAL_PAUSE)
 }
 
 /// 1 s, 2 s, 4 s … 30 s.

@@ -30,6 +30,7 @@ async fn promises_of_a_store_are_kept() {
         RedisStore::new(&server.url(), seed, &key(), options).unwrap()
     })
     .await;
+    contract::check_claims(async |seed| (store(&server, seed.clone()), store(&server, seed))).await;
 }
 
 #[tokio::test]

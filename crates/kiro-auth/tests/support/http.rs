@@ -8,7 +8,7 @@ use kiro_auth::{HttpRefresher, HttpRefresherOptions};
 use kiro_sim::Simulator;
 
 #[path = "../../../../tests/support/log.rs"]
-mod log;
+pub(crate) mod log;
 
 /// All tests that talk to the simulator come by here, so this is where their log is turned on.
 pub(crate) fn tls() -> rustls::ClientConfig {

@@ -40,6 +40,7 @@ impl Scene {
     }
 
     pub(crate) fn with(credential: Credential, clock: ManualClock) -> Self {
+        http::log::write_log();
         let service = Arc::new(SignInService::new("refresh-0"));
         let store = Arc::new(TestStore::new(credential));
         let source = TokenSource::new(store.clone(), service.clone(), Arc::new(clock.clone()));

@@ -177,8 +177,8 @@ impl Inner {
                 credential = %self.id,
                 path = %self.database.path().display(),
                 %error,
-                "the database is read-only: rotated tokens are kept in memory and are lost when the \
-                 process ends"
+                "the database is read-only: rotated tokens are not kept in it, and what it holds may be of no \
+                 use after the process ends"
             );
         }
         Ok(())
