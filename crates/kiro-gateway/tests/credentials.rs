@@ -8,9 +8,18 @@ use std::time::{Duration, SystemTime};
 
 use http::Method;
 use kiro_auth::{Clock as _, SystemClock};
+use kiro_protocol::Generation;
 use kiro_sim::{Matcher, Operation, Script, SimOptions};
 use serde_json::json;
 use support::{House, KEY, whole};
+
+/// The envelopes in which a house has asked for answers, one after the other.
+fn generations(house: &House) -> Vec<Generation> {
+    let sent = house.sim.requests_for(Operation::Generate);
+    sent.iter()
+        .map(|request| request.generation.unwrap())
+        .collect()
+}
 
 #[tokio::test]
 async fn two_hundred_requests_without_a_token_make_one_refresh() {
@@ -152,19 +161,26 @@ async fn an_unknown_operation_falls_back_to_rest_once_and_without_the_client_not
     options.krs_refused = true;
     let house = House::with(options, |_| {}).await;
     assert_eq!(house.chat(&whole("hi")).await.status, 200);
-    let generations: Vec<_> = house
-        .sim
-        .requests_for(Operation::Generate)
-        .iter()
-        .map(|request| request.generation.unwrap())
-        .collect();
-    assert_eq!(
-        generations,
-        [
-            kiro_protocol::Generation::Krs,
-            kiro_protocol::Generation::Rest
-        ]
-    );
+    assert_eq!(generations(&house), [Generation::Krs, Generation::Rest]);
+}
+
+#[tokio::test]
+async fn a_host_that_wants_a_profile_is_left_for_the_other_one_once() {
+    let wants_profile = json!({"message": "profileArn is required for this request."});
+    for (matcher, status) in [
+        (Matcher::any().generation(Generation::Krs), 200),
+        (Matcher::any(), 502),
+    ] {
+        let house = House::start().await;
+        let refused = Script::new().http_error(400, wants_profile.clone(), None);
+        house.sim.script(matcher, refused);
+        assert_eq!(house.chat(&whole("hi")).await.status, status);
+        assert_eq!(
+            generations(&house),
+            [Generation::Krs, Generation::Rest],
+            "{status}"
+        );
+    }
 }
 
 #[tokio::test]

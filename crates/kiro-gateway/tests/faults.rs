@@ -128,17 +128,19 @@ async fn what_passes_by_itself_is_tried_again_before_the_commit_point() {
 
 #[tokio::test]
 async fn a_mistake_of_the_caller_is_sent_once() {
-    let house = House::start().await;
-    let improper = json!({"message": "Improperly formed request.", "reason": null});
-    house.sim.script(
-        Matcher::any(),
-        Script::new().http_error(400, improper, None),
-    );
-    assert_eq!(house.chat(&whole("x")).await.status, 400);
-    assert_eq!(
-        house.sim.requests_for(kiro_sim::Operation::Generate).len(),
-        1
-    );
+    for refusal in [
+        json!({"message": "Improperly formed request.", "reason": null}),
+        json!({"message": "Something new about profileArn.", "reason": "NEVER_SEEN"}),
+        json!({"message": "Invalid tool use format.", "reason": "REQUEST_BODY_INVALID"}),
+        json!({"message": "Input is too long.", "reason": "CONTENT_LENGTH_EXCEEDS_THRESHOLD"}),
+    ] {
+        let house = House::start().await;
+        let refused = Script::new().http_error(400, refusal.clone(), None);
+        house.sim.script(Matcher::any(), refused);
+        assert_eq!(house.chat(&whole("x")).await.status, 400, "{refusal}");
+        let sent = house.sim.requests_for(kiro_sim::Operation::Generate);
+        assert_eq!(sent.len(), 1, "{refusal}");
+    }
 }
 
 #[tokio::test]

@@ -69,14 +69,11 @@ pub(crate) fn next(failure: &Failure, tried: Tried, max_retries: u32) -> Next {
         Failure::NoProfile(_) => return Next::Elsewhere,
         _ => return again(None, tried, max_retries),
     };
-    match fault.kind().repair() {
-        Some(Repair::RefreshToken) if !tried.refreshed => return Next::Refresh,
-        Some(Repair::OtherWireProfile)
-            if fault.kind() == FaultKind::UnknownOperation && !tried.fell_back =>
-        {
-            return Next::FallBack;
-        }
-        _ => {}
+    if fault.kind().repair() == Some(Repair::RefreshToken) && !tried.refreshed {
+        return Next::Refresh;
+    }
+    if wants_the_other_host(fault.kind()) && !tried.fell_back {
+        return Next::FallBack;
     }
     // A credential that is refused rests; waiting with it would only hold the downstream up.
     let credential = fault.kind().blame() == Blame::Credential;
@@ -87,6 +84,15 @@ pub(crate) fn next(failure: &Failure, tried: Tried, max_retries: u32) -> Next {
     } else {
         Next::GiveUp
     }
+}
+
+/// Faults that the legacy host may not have: it knows other paths, and serves some logins without the ARN
+/// that the runtime host wants.
+fn wants_the_other_host(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::UnknownOperation | FaultKind::ProfileRequired
+    )
 }
 
 fn again(hint: Option<Duration>, tried: Tried, max_retries: u32) -> Next {
@@ -156,24 +162,35 @@ mod tests {
     #[test]
     fn the_legacy_host_is_tried_once_for_exactly_the_stated_conditions() {
         let unknown = || fault(404, r#"{"__type":"UnknownOperationException"}"#);
-        for failure in [unknown(), fault(405, ""), Failure::Unreachable] {
+        let no_profile = || {
+            fault(
+                400,
+                r#"{"message":"profileArn is required for this request.","reason":null}"#,
+            )
+        };
+        for failure in [
+            unknown(),
+            fault(405, ""),
+            no_profile(),
+            Failure::Unreachable,
+        ] {
             assert_eq!(next(&failure, tried(1), 3), Next::FallBack, "{failure:?}");
         }
-        assert_eq!(
-            next(
-                &unknown(),
-                Tried {
-                    fell_back: true,
-                    ..tried(2)
-                },
-                3
-            ),
-            Next::GiveUp
-        );
+        for failure in [unknown(), no_profile()] {
+            let tried = Tried {
+                fell_back: true,
+                ..tried(2)
+            };
+            assert_eq!(next(&failure, tried, 3), Next::GiveUp, "{failure:?}");
+        }
         for failure in [
             fault(
                 400,
                 r#"{"message":"Improperly formed request.","reason":null}"#,
+            ),
+            fault(
+                400,
+                r#"{"message":"The provided credential is invalid.","reason":null}"#,
             ),
             fault(429, r#"{"reason":"USER_REQUEST_RATE_EXCEEDED"}"#),
             fault(500, ""),
