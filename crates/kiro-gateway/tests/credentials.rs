@@ -132,6 +132,29 @@ async fn a_suspended_account_stops_at_once() {
 }
 
 #[tokio::test]
+async fn a_refusal_for_an_unknown_reason_is_passed_on() {
+    let unknown = json!({"message": "Not for account 123456789012.", "reason": "NEVER_SEEN"});
+    let house = House::start().await;
+    let refused = Script::new().http_error(403, unknown, None);
+    house.sim.script(Matcher::any(), refused);
+    let answer = house.chat(&whole("hi")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("x-should-retry")),
+        (403, Some("false"))
+    );
+    let message = answer.json()["error"]["message"].to_string();
+    assert!(message.contains("Check in Kiro itself"), "{message}");
+    assert!(message.contains("NEVER_SEEN"), "{message}");
+    assert!(!message.contains("123456789012"), "{message}");
+    assert_eq!(house.sim.requests_for(Operation::Generate).len(), 1);
+    assert_eq!(
+        house.sim.requests_for(Operation::SocialRefresh).len(),
+        1,
+        "the one for the first token"
+    );
+}
+
+#[tokio::test]
 async fn an_account_without_quota_rests_until_its_reset_and_says_so() {
     let mut options = SimOptions::default();
     options.credit_quota = 0.0;

@@ -228,6 +228,12 @@ fn meaning(kind: FaultKind, house: bool) -> (ErrorKind, Option<&'static str>) {
                 "The Kiro account may not make this call; its profile or its subscription does not allow it.",
             ),
         ),
+        FaultKind::Forbidden => (
+            E::Forbidden,
+            Some(
+                "The upstream refused the request and did not say why. Check in Kiro itself that the account works; if it does, look for a proxy or a firewall on the gateway's way to the upstream.",
+            ),
+        ),
         FaultKind::Capacity => (
             E::Overloaded,
             Some(
