@@ -3,10 +3,13 @@
 
 mod support;
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use kiro_auth::{AuthErrorKind, Credential, ManualClock, TokenSource};
-use support::{HOUR, Scene, SignInService, let_others_run};
+use kiro_auth::{AuthErrorKind, Clock as _, Credential, ManualClock, MemoryStore, TokenSource};
+use support::{HOUR, MINUTE, Scene, SignInService, let_others_run, stored};
 use tokio::sync::Barrier;
 
 /// A source whose service leaves its visitors waiting.
@@ -17,46 +20,73 @@ fn hesitating() -> (Scene, Arc<SignInService>, TokenSource) {
     (scene, service, source)
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_hundred_requests_on_an_expired_token_cause_one_refresh() {
-    let scene = Scene::with_token_for(0);
-    let start = Arc::new(Barrier::new(200));
-    let callers: Vec<_> = (0..200)
+/// The same with an access token that has `minutes` to live, and a store without claims: nothing but single
+/// flight keeps its refreshes from overlapping.
+fn unguarded(minutes: u32) -> (Arc<SignInService>, TokenSource) {
+    let clock = ManualClock::new();
+    let expires_at = clock.now() + MINUTE * minutes;
+    let store = MemoryStore::new(stored("access-0", "refresh-0", Some(expires_at)));
+    let service = Arc::new(SignInService::that_hesitates("refresh-0"));
+    let source = TokenSource::new(Arc::new(store), service.clone(), Arc::new(clock));
+    (service, source)
+}
+
+/// Has many do `first` and ask for a token, all at once, and lets the service answer one visit when all of
+/// them wait. Returns what they get.
+async fn rush(
+    callers: usize,
+    service: &SignInService,
+    source: &TokenSource,
+    first: impl Fn(&TokenSource) + Clone + Send + 'static,
+) -> Vec<String> {
+    let start = Arc::new(Barrier::new(callers));
+    let all_wait = Arc::new(Barrier::new(callers + 1));
+    let callers: Vec<_> = (0..callers)
         .map(|_| {
-            let (source, start) = (scene.source.clone(), start.clone());
+            let (source, first) = (source.clone(), first.clone());
+            let (start, all_wait) = (start.clone(), all_wait.clone());
             tokio::spawn(async move {
                 start.wait().await;
-                source.token().await
+                first(&source);
+                let mut token = pin!(source.token());
+                let begun = poll_fn(|cx| Poll::Ready(token.as_mut().poll(cx))).await;
+                assert!(begun.is_pending(), "nothing was answered yet");
+                all_wait.wait().await;
+                token.await.unwrap().secret().expose().to_owned()
             })
         })
         .collect();
-    for caller in callers {
-        let token = caller.await.unwrap().unwrap();
-        assert_eq!(token.secret().expose(), "access-1");
-    }
-    assert_eq!(scene.service.visits(), 1);
+    let answered = async {
+        all_wait.wait().await;
+        service.answer_one();
+        let mut tokens = Vec::new();
+        for caller in callers {
+            tokens.push(caller.await.unwrap());
+        }
+        tokens
+    };
+    let answered = tokio::time::timeout(MINUTE, answered).await;
+    answered.expect("one answer is enough for all")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_requests_on_an_expired_token_cause_one_refresh() {
+    let (service, source) = unguarded(0);
+    let tokens = rush(200, &service, &source, |_| {}).await;
+    assert_eq!(tokens, vec!["access-1"; 200]);
+    assert_eq!(service.visits(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_thousand_refused_requests_cause_one_refresh() {
-    let scene = Scene::with_token_for(60);
-    let refused = scene.source.token().await.unwrap().generation();
-    let start = Arc::new(Barrier::new(1000));
-    let callers: Vec<_> = (0..1000)
-        .map(|_| {
-            let (source, start) = (scene.source.clone(), start.clone());
-            tokio::spawn(async move {
-                start.wait().await;
-                source.reject(refused);
-                source.token().await
-            })
-        })
-        .collect();
-    for caller in callers {
-        let token = caller.await.unwrap().unwrap();
-        assert_eq!(token.secret().expose(), "access-1");
-    }
-    assert_eq!(scene.service.visits(), 1);
+    let (service, source) = unguarded(60);
+    let refused = source.token().await.unwrap().generation();
+    let tokens = rush(1000, &service, &source, move |source| {
+        source.reject(refused)
+    })
+    .await;
+    assert_eq!(tokens, vec!["access-1"; 1000]);
+    assert_eq!(service.visits(), 1);
 }
 
 #[tokio::test]
