@@ -53,6 +53,34 @@ async fn a_token_that_expired_behind_our_back_is_replaced_and_the_request_replay
 }
 
 #[tokio::test]
+async fn a_token_that_is_refused_for_ever_is_replaced_once_and_the_request_replayed_once() {
+    let invalid =
+        json!({"message": "The bearer token included in the request is invalid.", "reason": null});
+    // With a second account there is something left to ask, but no second replacement.
+    for (accounts, asked) in [(1, 2), (2, 3)] {
+        let house = House::with_accounts(accounts).await;
+        let refused = Script::new().http_error(403, invalid.clone(), None);
+        house.sim.script(Matcher::any(), refused);
+        let answer = house.chat(&whole("hi")).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("x-should-retry")),
+            (502, Some("false"))
+        );
+        assert_eq!(answer.json()["error"]["code"], "upstream_auth_failed");
+        assert_eq!(
+            house.sim.requests_for(Operation::Generate).len(),
+            asked,
+            "of {accounts}"
+        );
+        assert_eq!(
+            house.sim.requests_for(Operation::SocialRefresh).len(),
+            accounts + 1,
+            "the first token of each account and one more, of {accounts}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_guest_is_served_with_the_credential_that_they_bring() {
     let house = House::start().await;
     house

@@ -62,8 +62,24 @@ impl House {
         Self::built(sim, client_tls(), ServerOptions::default(), change).await
     }
 
+    /// With several accounts of its own, and the rest at its default.
+    pub async fn with_accounts(count: usize) -> Self {
+        let (sim, server) = (SimOptions::default(), ServerOptions::default());
+        Self::built_for(count, sim, client_tls(), server, |_| {}).await
+    }
+
     /// With all parts of your own.
     pub async fn built(
+        sim: SimOptions,
+        tls: rustls::ClientConfig,
+        server: ServerOptions,
+        change: impl FnOnce(&mut GatewayOptions),
+    ) -> Self {
+        Self::built_for(1, sim, tls, server, change).await
+    }
+
+    async fn built_for(
+        accounts: usize,
         sim: SimOptions,
         tls: rustls::ClientConfig,
         server: ServerOptions,
@@ -73,28 +89,20 @@ impl House {
         let sim = Simulator::start(sim)
             .await
             .expect("an ephemeral port is free");
-        let token = sim
-            .issue_social()
-            .refresh_token
-            .expect("social accounts have one");
-        let credential =
-            Credential::from_refresh_token(token).expect("the simulator's tokens are whole");
         let mut options = HttpRefresherOptions::default();
         options.auth_endpoint = Some(sim.base_url().parse().expect("an address"));
         let refresher: Arc<dyn Refresher> =
             Arc::new(HttpRefresher::new(tls.clone(), options).expect("loopback is allowed"));
-        let make_pool = move |credential: Credential| {
+        let make_source = move |credential: Credential| {
             let store = Arc::new(MemoryStore::new(credential));
-            Pool::new(vec![TokenSource::new(
-                store,
-                refresher.clone(),
-                Arc::new(SystemClock),
-            )])
+            TokenSource::new(store, refresher.clone(), Arc::new(SystemClock))
         };
+        let own = (0..accounts).map(|_| make_source(issued_by(&sim)));
+        let own = Pool::new(own.collect());
         let mut options = GatewayOptions::new(
             Secret::from(KEY),
-            Some(make_pool(credential)),
-            Box::new(make_pool),
+            Some(own),
+            Box::new(move |credential| Pool::new(vec![make_source(credential)])),
             tls,
         );
         options.upstream.endpoint = Some(sim.base_url().parse().expect("an address"));
@@ -255,6 +263,13 @@ pub fn streamed(text: &str) -> Value {
 /// A request for a text in one piece.
 pub fn whole(text: &str) -> Value {
     json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": text}]})
+}
+
+/// The credential of a new account.
+fn issued_by(sim: &Simulator) -> Credential {
+    let token = sim.issue_social().refresh_token;
+    let token = token.expect("social accounts have one");
+    Credential::from_refresh_token(token).expect("the simulator's tokens are whole")
 }
 
 /// Every gateway here is made with it, so this is where the log is turned on.
