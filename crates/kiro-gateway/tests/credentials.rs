@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use http::Method;
 use kiro_auth::{Clock as _, SystemClock};
 use kiro_protocol::Generation;
-use kiro_sim::{Matcher, Operation, Script, SimOptions};
+use kiro_sim::{AccountId, Matcher, Operation, Script, SimOptions};
 use serde_json::json;
 use support::{House, KEY, whole};
 
@@ -18,6 +18,14 @@ fn generations(house: &House) -> Vec<Generation> {
     let sent = house.sim.requests_for(Operation::Generate);
     sent.iter()
         .map(|request| request.generation.unwrap())
+        .collect()
+}
+
+/// The accounts with which a house has asked for answers, one after the other.
+fn accounts_that_served(house: &House) -> Vec<AccountId> {
+    let sent = house.sim.requests_for(Operation::Generate);
+    sent.iter()
+        .map(|request| request.account.unwrap())
         .collect()
 }
 
@@ -245,6 +253,44 @@ async fn every_wire_profile_can_be_chosen() {
         assert_eq!(answer.status, 200, "{}: {}", profile.name, answer.json());
         assert_eq!(house.sim.requests_for(Operation::Generate)[0].refusal, None);
     }
+}
+
+#[tokio::test]
+async fn a_growing_conversation_stays_with_its_account() {
+    let house = House::with_accounts(3).await;
+    let quick = Script::new().text("ok").stop("END_TURN");
+    house.sim.script(Matcher::any(), quick);
+    let mut messages = Vec::new();
+    for turn in 1..=6 {
+        messages.push(json!({"role": "user", "content": format!("turn {turn}")}));
+        let request = json!({"model": "claude-sonnet-4-5", "messages": messages});
+        let answer = house.chat(&request).await.json();
+        messages.push(answer["choices"][0]["message"].clone());
+    }
+    let accounts = accounts_that_served(&house);
+    assert_eq!(accounts.len(), 6);
+    assert!(
+        accounts.iter().all(|account| *account == accounts[0]),
+        "{accounts:?}"
+    );
+}
+
+#[tokio::test]
+async fn conversations_spread_over_the_accounts() {
+    let house = House::with_accounts(3).await;
+    let quick = Script::new().text("ok").stop("END_TURN");
+    house.sim.script(Matcher::any(), quick);
+    // That all of them fall to one account has a probability of one in 10^11.
+    for conversation in 0..24 {
+        house
+            .chat(&whole(&format!("question {conversation}")))
+            .await;
+    }
+    let accounts = accounts_that_served(&house);
+    assert!(
+        accounts.iter().any(|account| *account != accounts[0]),
+        "{accounts:?}"
+    );
 }
 
 #[tokio::test]
