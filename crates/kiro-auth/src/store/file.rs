@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::lock::PathLock;
 use super::replace::{Replaced, replace};
-use super::{Claim, CredentialStore, beside_the_runtime};
+use super::{Claim, CredentialStore, beside_the_runtime, failed};
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::document::Document;
@@ -215,17 +215,6 @@ impl Inner {
             Err(error) => Err(failed("write", &self.path, error)),
         }
     }
-}
-
-fn failed(doing: &str, path: &Path, error: io::Error) -> AuthError {
-    let remedy = match error.kind() {
-        ErrorKind::StorageFull => "; make room on its disk",
-        ErrorKind::QuotaExceeded => "; make room within the quota of its owner",
-        ErrorKind::FileTooLarge => "; raise the limit on the size of a file (ulimit -f)",
-        ErrorKind::PermissionDenied => "; grant that to the user of this process",
-        _ => "",
-    };
-    AuthError::store_failed(format!("cannot {doing} {}{remedy}", path.display())).with_source(error)
 }
 
 fn parse<'a>(path: &Path, text: &'a str) -> Result<Document<'a>, AuthError> {

@@ -21,7 +21,7 @@ use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-pub(crate) use self::blocking::beside_the_runtime;
+pub(crate) use self::blocking::{beside_the_runtime, failed};
 pub use self::claim::Claim;
 pub use self::file::FileStore;
 #[cfg(feature = "sqlite")]

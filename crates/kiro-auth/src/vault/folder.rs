@@ -16,6 +16,7 @@ use super::token_of;
 use crate::clock::Clock;
 use crate::credential::Credential;
 use crate::error::AuthError;
+use crate::store::failed;
 use crate::store::rotated::Rotated;
 
 /// What the vault and its records share.
@@ -223,10 +224,6 @@ fn draw_salt(path: &Path) -> io::Result<Vec<u8>> {
     file.write_all(&salt)?;
     file.sync_all()?;
     Ok(salt)
-}
-
-pub(super) fn failed(doing: &str, path: &Path, error: io::Error) -> AuthError {
-    AuthError::store_failed(format!("cannot {doing} {}", path.display())).with_source(error)
 }
 
 impl fmt::Debug for Folder {

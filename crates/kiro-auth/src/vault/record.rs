@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
-use super::folder::{Folder, failed};
+use super::folder::Folder;
 use super::seal::SealKey;
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
@@ -19,7 +19,7 @@ use crate::error::AuthError;
 use crate::store::lock::PathLock;
 use crate::store::replace::{Replaced, replace};
 use crate::store::rotated::Rotated;
-use crate::store::{Claim, CredentialStore, beside_the_runtime};
+use crate::store::{Claim, CredentialStore, beside_the_runtime, failed};
 
 /// Keeps one credential of a vault in its folder.
 ///
