@@ -631,6 +631,19 @@ async fn an_upstream_killed_in_mid_stream_is_an_error_event_and_no_end() {
     assert_eq!(running.signal("-TERM").0, Some(0));
 }
 
+/// A gateway would find what an earlier run had rotated.
+#[test]
+fn the_simulator_gives_other_tokens_in_each_run_unless_it_is_told_a_seed() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = |arguments: &[&str]| {
+        let arguments = [&["sim", "--listen", "127.0.0.1:0"], arguments].concat();
+        let text = Running::start(program(folder.path(), &arguments)).read_until("REFRESH_TOKEN");
+        text.split("REFRESH_TOKEN=").nth(1).unwrap().to_owned()
+    };
+    assert_ne!(token(&[]), token(&[]));
+    assert_eq!(token(&["--seed", "7"]), token(&["--seed", "7"]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_simulator_alone_prints_a_login_that_works() {
     let folder = tempfile::tempdir().unwrap();

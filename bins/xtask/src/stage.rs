@@ -77,6 +77,8 @@ impl Stage {
         serve.env("REFRESH_TOKEN", login);
         serve.env("KIRO_2API_UPSTREAM__ENDPOINT", &simulator_url);
         serve.env("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", &simulator_url);
+        // Nothing of a test belongs into the state of the person who runs it.
+        serve.env("KIRO_2API_STORE__KIND", "memory");
         serve.envs(settings.iter().copied());
         let gateway = Service::start(&mut serve, &folder.join("gateway.log"))?;
         let gateway_url = gateway.wait_for(START, address)?;

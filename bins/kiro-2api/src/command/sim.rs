@@ -13,12 +13,19 @@ pub(crate) struct Arguments {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9000")]
     listen: SocketAddr,
+    /// Where ids and tokens come from: the same number gives the same ones [default: at random]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     logging::init(&Log::default());
     let mut options = SimOptions::default();
     options.listen = arguments.listen;
+    // With the same tokens in each run, a gateway would find what an earlier one had rotated.
+    options.seed = arguments
+        .seed
+        .unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     let sim = Simulator::start(options).await?;
     // Social logins always come with a refresh token.
     let token = sim.issue_social().refresh_token.unwrap_or_default();
