@@ -81,6 +81,9 @@ pub(crate) fn gateway(
     options.upstream = upstream;
     options.guests.max_guests = config.tenants.max_tracked;
     options.guests.idle_expiry = config.tenants.idle_expiry;
+    options.models.aliases = config.models.aliases.clone();
+    options.models.fallback = config.models.fallback.clone();
+    options.models.hidden = config.models.hidden.clone();
     options.max_body = config.server.max_body;
     options.timeouts.connect = config.timeouts.connect;
     options.timeouts.first_event = config.timeouts.first_event;

@@ -2,12 +2,14 @@
 //!
 //! A seed list works without the network; the live catalogue of a credential is laid over it. Names
 //! come dotted, dashed, dated, prefixed or in upper case: all of them are brought to one canonical form
-//! before they are compared.
+//! before they are compared. The operator's own names go before all of them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use kiro_protocol::request::Capabilities;
+use kiro_protocol::conversation::Effort;
+use kiro_protocol::request::{Capabilities, Thinking};
 use kiro_protocol::rpc::{InputType, ModelInfo};
 use tokio::time::Instant;
 
@@ -18,6 +20,26 @@ pub(crate) const LIVE_FOR: Duration = Duration::from_secs(3600);
 
 /// How long a failed fetch is left alone before it is tried again.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// What the operator wants of model names.
+///
+/// ```
+/// let mut options = kiro_gateway::ModelOptions::default();
+/// options.aliases.insert("gpt-4o".into(), "claude-sonnet-4.5".into());
+/// options.fallback = Some("claude-haiku-4.5".into());
+/// ```
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct ModelOptions {
+    /// More names, and which model each of them means, in any spelling. They are listed, and go before the
+    /// names that we know. An alias of an alias means nothing.
+    pub aliases: BTreeMap<String, String>,
+    /// The model that serves names which nobody knows. `None` refuses them.
+    pub fallback: Option<String>,
+    /// Models that are not listed although they work: by a name in the list, or by Kiro's id for all names
+    /// of a model.
+    pub hidden: Vec<String>,
+}
 
 /// One model as we offer it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +62,10 @@ pub(crate) struct Model {
 
 /// The models that a credential may use, in the order we list them.
 #[derive(Debug, Clone)]
-pub(crate) struct Models(Vec<Model>);
+pub(crate) struct Models {
+    all: Vec<Model>,
+    options: Arc<ModelOptions>,
+}
 
 /// Names that always work, whatever the live catalogue says: the list that users of this family of
 /// gateways have in their configurations. Name, Kiro's id, title, date of release.
@@ -105,17 +130,19 @@ const SEED: [(&str, &str, &str, u64); 10] = [
 /// Window and output of a model that the live catalogue does not describe: what every Claude model of
 /// the 4.5 generation has.
 const DEFAULT_WINDOW: u32 = 200_000;
+/// Window of `auto` (observed in public captures of the catalogue, November 2026).
+const AUTO_WINDOW: u32 = 1_000_000;
 const DEFAULT_OUTPUT: u32 = 64_000;
 
 impl Models {
     /// The seed list alone.
-    pub(crate) fn seed() -> Self {
-        Self::merged(&[])
+    pub(crate) fn seed(options: &Arc<ModelOptions>) -> Self {
+        Self::merged(&[], options)
     }
 
     /// The seed list with a live catalogue laid over it: what is known live gets its limits, what is
     /// only known live is added at the end.
-    pub(crate) fn merged(live: &[ModelInfo]) -> Self {
+    pub(crate) fn merged(live: &[ModelInfo], options: &Arc<ModelOptions>) -> Self {
         let live_of = |id: &str| {
             live.iter()
                 .find(|info| canonical(&info.id) == canonical(id))
@@ -133,12 +160,27 @@ impl Models {
                 models.push(Model::new(&info.id, &info.id, title, SEED[9].3, Some(info)));
             }
         }
-        Self(models)
+        Self {
+            all: models,
+            options: options.clone(),
+        }
     }
 
-    /// All of them, as listed.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Model> {
-        self.0.iter()
+    /// All names, as listed: the models that are not hidden, and the aliases of models that exist.
+    pub(crate) fn listed(&self) -> impl Iterator<Item = (&str, &Model)> {
+        let is_hidden = |model: &Model| {
+            let mut hidden = self.options.hidden.iter();
+            hidden.any(|hidden| hidden == &model.name || hidden == &model.id)
+        };
+        let is_alias = |model: &Model| self.options.aliases.contains_key(&model.name);
+        let own = self
+            .all
+            .iter()
+            .filter(move |model| !is_hidden(model) && !is_alias(model))
+            .map(|model| (model.name.as_str(), model));
+        let aliases = self.options.aliases.iter();
+        let aliases = aliases.filter_map(|(name, meant)| Some((name.as_str(), self.find(meant)?)));
+        own.chain(aliases)
     }
 
     /// The model that a client means.
@@ -147,19 +189,34 @@ impl Models {
     ///
     /// [`ErrorKind::ModelNotFound`], naming the nearest and all that exist.
     pub(crate) fn resolve(&self, name: &str) -> Result<&Model, Error> {
-        let wanted = canonical(name);
-        self.0
-            .iter()
-            .find(|model| model.name == name)
-            .or_else(|| self.0.iter().find(|model| canonical(&model.id) == wanted))
+        self.find_alias(name)
+            .or_else(|| self.find(name))
             .ok_or_else(|| self.not_found(name))
     }
 
-    /// Whether the model with Kiro's id takes pictures. One that the live catalogue does not describe is
-    /// believed to: every Claude model does.
+    /// The model that stands in for those that nobody knows, if there is one.
+    pub(crate) fn fallback(&self) -> Option<&Model> {
+        self.find(self.options.fallback.as_deref()?)
+    }
+
+    fn find_alias(&self, name: &str) -> Option<&Model> {
+        let wanted = canonical(name);
+        let mut aliases = self.options.aliases.iter();
+        let (_, meant) = aliases.find(|(alias, _)| canonical(alias) == wanted)?;
+        self.find(meant)
+    }
+
+    fn find(&self, name: &str) -> Option<&Model> {
+        let wanted = canonical(name);
+        let mut all = self.all.iter();
+        all.find(|model| model.name == name)
+            .or_else(|| self.all.iter().find(|model| canonical(&model.id) == wanted))
+    }
+
+    /// Whether the model with Kiro's id takes pictures.
     pub(crate) fn takes_images(&self, id: &str) -> bool {
-        self.info(id)
-            .is_none_or(|info| info.input_types.contains(&InputType::Image))
+        let model = self.all.iter().find(|model| model.id == id);
+        model.is_none_or(Model::takes_images)
     }
 
     /// What the model with Kiro's id takes besides the conversation.
@@ -170,17 +227,17 @@ impl Models {
 
     /// Tokens that fit into the context of the model with Kiro's id.
     pub(crate) fn context_window(&self, id: &str) -> u32 {
-        let model = self.0.iter().find(|model| model.id == id);
+        let model = self.all.iter().find(|model| model.id == id);
         model.map_or(DEFAULT_WINDOW, |model| model.context_window)
     }
 
     fn info(&self, id: &str) -> Option<&ModelInfo> {
-        let model = self.0.iter().find(|model| model.id == id)?;
+        let model = self.all.iter().find(|model| model.id == id)?;
         model.info.as_ref()
     }
 
     fn not_found(&self, name: &str) -> Error {
-        let names: Vec<&str> = self.0.iter().map(|model| model.name.as_str()).collect();
+        let names: Vec<&str> = self.listed().map(|(name, _)| name).collect();
         let nearest = names
             .iter()
             .map(|known| (strsim::jaro_winkler(known, &name.to_lowercase()), known))
@@ -198,6 +255,28 @@ impl Models {
 }
 
 impl Model {
+    /// Whether it takes pictures. One that the live catalogue does not describe is believed to: every
+    /// Claude model does.
+    pub(crate) fn takes_images(&self) -> bool {
+        let info = self.info.as_ref();
+        info.is_none_or(|info| info.input_types.contains(&InputType::Image))
+    }
+
+    /// How hard the model can be told to think, from least to most; empty when it cannot be told.
+    pub(crate) fn efforts(&self) -> Vec<Effort> {
+        let capabilities = match &self.info {
+            Some(info) => info.capabilities(),
+            None => Capabilities::seed(&self.id),
+        };
+        match (capabilities.thinking, &self.info) {
+            (Thinking::Tags, _) => {
+                vec![Effort::None, Effort::Low, Effort::Medium, Effort::High]
+            }
+            (_, Some(info)) => info.efforts(),
+            (_, None) => Vec::new(),
+        }
+    }
+
     fn new(name: &str, id: &str, title: &str, created: u64, info: Option<&ModelInfo>) -> Self {
         let limit = |of: fn(&ModelInfo) -> Option<u64>| u32::try_from(info.and_then(of)?).ok();
         Self {
@@ -206,7 +285,10 @@ impl Model {
             id: info.map_or(id, |info| &info.id).to_owned(),
             title: title.to_owned(),
             created,
-            context_window: limit(|info| info.max_input_tokens).unwrap_or(DEFAULT_WINDOW),
+            context_window: limit(|info| info.max_input_tokens).unwrap_or(match id {
+                "auto" => AUTO_WINDOW,
+                _ => DEFAULT_WINDOW,
+            }),
             max_output_tokens: limit(|info| info.max_output_tokens).unwrap_or(DEFAULT_OUTPUT),
             info: info.cloned(),
         }
@@ -266,6 +348,7 @@ fn family_first(name: &str) -> String {
 /// The models of one pool of credentials: what was fetched last, and when.
 #[derive(Debug)]
 pub(crate) struct Catalog {
+    options: Arc<ModelOptions>,
     state: RwLock<State>,
     /// Held while a fetch is under way, so that callers share one.
     fetching: tokio::sync::Mutex<()>,
@@ -279,12 +362,13 @@ struct State {
 
 impl Catalog {
     /// The seed list, to be replaced by the first fetch.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(options: &Arc<ModelOptions>) -> Self {
         let state = State {
-            models: Arc::new(Models::seed()),
+            models: Arc::new(Models::seed(options)),
             fetch_at: None,
         };
         Self {
+            options: options.clone(),
             state: RwLock::new(state),
             fetching: tokio::sync::Mutex::new(()),
         }
@@ -309,7 +393,8 @@ impl Catalog {
         self.current()
     }
 
-    fn is_due(&self) -> bool {
+    /// Whether a fetch might tell more than is known.
+    pub(crate) fn is_due(&self) -> bool {
         self.read().fetch_at.is_none_or(|at| at <= Instant::now())
     }
 
@@ -320,7 +405,7 @@ impl Catalog {
             .unwrap_or_else(|poisoned| poisoned.into_inner());
         match fetched {
             Ok(live) => {
-                state.models = Arc::new(Models::merged(&live));
+                state.models = Arc::new(Models::merged(&live, &self.options));
                 state.fetch_at = Some(Instant::now() + LIVE_FOR);
             }
             Err(error) => {
@@ -342,6 +427,10 @@ impl Catalog {
 mod tests {
     use super::*;
 
+    fn seed() -> Models {
+        Models::seed(&Arc::default())
+    }
+
     fn live(id: &str, window: u32) -> ModelInfo {
         let json = format!(
             r#"{{"models":[{{"modelId":"{id}","tokenLimits":{{"maxInputTokens":{window},"maxOutputTokens":9}}}}]}}"#
@@ -354,7 +443,7 @@ mod tests {
 
     #[test]
     fn every_spelling_of_a_name_means_the_same_model() {
-        let models = Models::seed();
+        let models = seed();
         for (spelling, id) in [
             ("claude-sonnet-4-5", "claude-sonnet-4.5"),
             ("claude-sonnet-4.5", "claude-sonnet-4.5"),
@@ -382,7 +471,7 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_refused_with_the_nearest_and_the_list() {
-        let error = Models::seed().resolve("claude-sonet-4-5").unwrap_err();
+        let error = seed().resolve("claude-sonet-4-5").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ModelNotFound);
         assert!(
             error
@@ -391,7 +480,7 @@ mod tests {
         );
         assert!(error.public_message().contains("claude-haiku-4-5-20251001"));
         assert!(
-            !Models::seed()
+            !seed()
                 .resolve("gpt-4o")
                 .unwrap_err()
                 .public_message()
@@ -401,10 +490,11 @@ mod tests {
 
     #[test]
     fn the_live_catalogue_adds_models_limits_and_its_own_spelling() {
-        let models = Models::merged(&[
+        let live = [
             live("claude-opus-4.8", 1_000_000),
             live("claude-sonnet-4.0", 7),
-        ]);
+        ];
+        let models = Models::merged(&live, &Arc::default());
         assert_eq!(
             models.resolve("claude-opus-4-8").unwrap().context_window,
             1_000_000
@@ -416,16 +506,93 @@ mod tests {
         );
         assert_eq!(
             models
-                .iter()
-                .filter(|model| model.name == "claude-sonnet-4.0")
+                .listed()
+                .filter(|(name, _)| *name == "claude-sonnet-4.0")
                 .count(),
             0
         );
     }
 
+    fn wanted(change: impl FnOnce(&mut ModelOptions)) -> Models {
+        let mut options = ModelOptions::default();
+        change(&mut options);
+        Models::seed(&Arc::new(options))
+    }
+
+    fn listed(models: &Models) -> Vec<&str> {
+        models.listed().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn an_alias_goes_before_what_we_know_in_any_spelling_of_both() {
+        let models = wanted(|options| {
+            for (alias, model) in [
+                ("gpt-4o", "anthropic/Claude-Sonnet-4-5"),
+                ("claude-opus-4-5", "claude-haiku-4.5"),
+                ("nowhere", "gpt-9"),
+                ("chain", "gpt-4o"),
+            ] {
+                options.aliases.insert(alias.into(), model.into());
+            }
+        });
+        for (name, id) in [
+            ("gpt-4o", Some("claude-sonnet-4.5")),
+            ("GPT-4o", Some("claude-sonnet-4.5")),
+            ("claude-opus-4.5", Some("claude-haiku-4.5")),
+            ("claude-haiku-4-5", Some("claude-haiku-4.5")),
+            ("nowhere", None),
+            ("chain", None),
+        ] {
+            let found = models.resolve(name).ok().map(|model| model.id.as_str());
+            assert_eq!(found, id, "{name}");
+        }
+        let names = listed(&models);
+        for (name, times) in [("gpt-4o", 1), ("claude-opus-4-5", 1), ("nowhere", 0)] {
+            let found = names.iter().filter(|listed| **listed == name).count();
+            assert_eq!(found, times, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_works_and_is_named_nowhere() {
+        let models = wanted(|options| {
+            options.hidden = vec![
+                "claude-sonnet-4.5".into(),
+                "claude-opus-4-5-20251101".into(),
+            ];
+        });
+        assert!(models.resolve("claude-sonnet-4-5").is_ok());
+        let names = listed(&models);
+        assert!(!names.iter().any(|name| name.contains("sonnet-4-5")));
+        assert!(!names.contains(&"claude-opus-4-5-20251101"));
+        assert!(names.contains(&"claude-opus-4-5"));
+        let refusal = models.resolve("claude-sonet-4-5").unwrap_err();
+        assert!(!refusal.public_message().contains("`claude-sonnet-4-5`"));
+    }
+
+    #[test]
+    fn a_fallback_is_a_model_that_exists_and_is_no_answer_to_a_name() {
+        let models = wanted(|options| options.fallback = Some("kiro/claude-haiku-4-5".into()));
+        assert_eq!(models.fallback().unwrap().id, "claude-haiku-4.5");
+        assert!(models.resolve("gpt-4o").is_err());
+        let models = wanted(|options| options.fallback = Some("gpt-9".into()));
+        assert!(models.fallback().is_none());
+    }
+
+    #[test]
+    fn a_model_says_how_hard_it_can_think() {
+        let efforts = |name: &str| {
+            let models = seed();
+            let efforts = models.resolve(name).unwrap().efforts().into_iter();
+            efforts.map(Effort::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(efforts("claude-sonnet-4-5"), "none low medium high");
+        assert_eq!(efforts("auto"), "");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_failed_fetch_leaves_the_last_list_and_is_tried_again_later() {
-        let catalog = Catalog::new();
+        let catalog = Catalog::new(&Arc::default());
         let fail = || async { Err(Error::new(ErrorKind::UpstreamUnreachable, "down")) };
         catalog
             .fresh(async { Ok(vec![live("claude-opus-4.8", 1)]) })

@@ -86,12 +86,14 @@ async fn accept(
     tenant: &Tenant,
 ) -> Result<Accepted, Error> {
     let now = upstream::seconds_since_epoch();
+    let is_final = !tenant.catalog.is_due();
     let known = tenant.catalog.current();
     match surface.accept(
         body.clone(),
         &Context {
             models: &known,
             now,
+            is_final,
         },
     ) {
         Err(error) if error.kind() == ErrorKind::ModelNotFound => {
@@ -104,6 +106,7 @@ async fn accept(
                 &Context {
                     models: &fresh,
                     now,
+                    is_final: true,
                 },
             )
         }

@@ -43,6 +43,7 @@ impl Gateway {
                 options.pool,
                 options.make_pool,
                 &options.guests,
+                options.models,
             ),
             upstream: Upstream::new(options.upstream, options.tls, &options.timeouts),
             timeouts: options.timeouts,

@@ -19,6 +19,7 @@ mod upstream;
 mod usage;
 
 pub use body::Body;
+pub use catalog::ModelOptions;
 pub use error::{Error, ErrorKind};
 pub use gateway::Gateway;
 pub use options::{GatewayOptions, MIN_KEY_LENGTH, SetupError, Timeouts};

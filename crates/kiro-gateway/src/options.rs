@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kiro_auth::{Pool, Secret};
 
+use crate::catalog::ModelOptions;
 use crate::tenant::{GuestOptions, MakePool};
 use crate::upstream::UpstreamOptions;
 
@@ -18,6 +19,8 @@ pub struct GatewayOptions {
     pub make_pool: MakePool,
     /// How many of them are remembered, and for how long.
     pub guests: GuestOptions,
+    /// What models are called, besides the names that we know.
+    pub models: ModelOptions,
     /// TLS towards the upstream.
     pub tls: rustls::ClientConfig,
     /// How the upstream is reached.
@@ -91,6 +94,7 @@ impl GatewayOptions {
             pool,
             make_pool,
             guests: GuestOptions::default(),
+            models: ModelOptions::default(),
             tls,
             upstream: UpstreamOptions::default(),
             timeouts: Timeouts::default(),

@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
 
 /// A caller with the credentials that serve them.
@@ -70,6 +70,7 @@ pub(crate) struct Tenants {
     guests: Mutex<lru::LruCache<Digest, Known>>,
     idle_expiry: Duration,
     make_pool: MakePool,
+    models: Arc<ModelOptions>,
 }
 
 /// A guest who was here.
@@ -95,10 +96,12 @@ impl Tenants {
         house: Option<Pool>,
         make_pool: MakePool,
         options: &GuestOptions,
+        models: ModelOptions,
     ) -> Self {
+        let models = Arc::new(models);
         let tenant = |pool| Tenant {
             pool,
-            catalog: Catalog::new(),
+            catalog: Catalog::new(&models),
             salt: HOUSE.into(),
             finding_profile: tokio::sync::Mutex::default(),
         };
@@ -108,6 +111,7 @@ impl Tenants {
             guests: Mutex::new(lru::LruCache::new(options.max_guests)),
             idle_expiry: options.idle_expiry,
             make_pool,
+            models,
         }
     }
 
@@ -160,7 +164,7 @@ impl Tenants {
             .collect();
         let tenant = Arc::new(Tenant {
             pool: (self.make_pool)(credential),
-            catalog: Catalog::new(),
+            catalog: Catalog::new(&self.models),
             salt,
             finding_profile: tokio::sync::Mutex::default(),
         });
@@ -256,6 +260,7 @@ mod tests {
             house.then(pool),
             Box::new(move |_| pool()),
             &options,
+            ModelOptions::default(),
         )
     }
 

@@ -7,7 +7,7 @@ mod support;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
-use kiro_sim::{Matcher, Script};
+use kiro_sim::{Matcher, Script, SimOptions};
 use serde_json::json;
 use support::{Answer, House, KEY, whole};
 
@@ -241,6 +241,46 @@ async fn the_public_pages_need_no_key_and_tell_no_secret() {
 }
 
 #[tokio::test]
+async fn names_of_the_operators_own_are_listed_and_serve() {
+    let house = House::with(SimOptions::default(), |options| {
+        let aliases = &mut options.models.aliases;
+        aliases.insert("gpt-4o".into(), "claude-opus-4.8".into());
+        options.models.fallback = Some("claude-haiku-4.5".into());
+        options.models.hidden = vec!["claude-sonnet-4.5".into()];
+    })
+    .await;
+    for (name, id, ignored) in [
+        ("gpt-4o", "claude-opus-4.8", None),
+        ("claude-opus-4-8", "claude-opus-4.8", None),
+        ("claude-sonnet-4-5", "claude-sonnet-4.5", None),
+        ("gpt-9", "claude-haiku-4.5", Some("model")),
+    ] {
+        let mut request = whole("hi");
+        request["model"] = name.into();
+        let answer = house.chat(&request).await;
+        assert_eq!(answer.status, 200, "{name}");
+        assert_eq!(answer.json()["model"], name);
+        assert_eq!(answer.header("x-gateway-ignored"), ignored, "{name}");
+        let sent = house.sim.requests_for(kiro_sim::Operation::Generate);
+        let message =
+            &sent.last().unwrap().json()["conversationState"]["currentMessage"]["userInputMessage"];
+        assert_eq!(message["modelId"], id, "{name}");
+    }
+    let list = house.get("/v1/models").await.json();
+    let ids: Vec<&str> = list["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
+    assert!(ids.contains(&"gpt-4o") && !ids.contains(&"claude-sonnet-4-5"));
+    for name in ["gpt-4o", "claude-opus-4.8", "claude-sonnet-4-5"] {
+        let model = house.get(&format!("/v1/models/{name}")).await.json();
+        assert_eq!(model["id"], name);
+    }
+}
+
+#[tokio::test]
 async fn models_are_the_originals_list_and_the_live_ones() {
     let house = House::start().await;
     let list = house.get("/v1/models").await.json();
@@ -266,6 +306,16 @@ async fn models_are_the_originals_list_and_the_live_ones() {
     }
     let model = house.get("/v1/models/claude-opus-4.8").await.json();
     assert_eq!(model["context_length"], 1_000_000);
+    let able = |vision: bool, efforts: &[&str]| json!({"vision": vision, "tools": true, "reasoning_efforts": efforts});
+    assert_eq!(
+        model["capabilities"],
+        able(true, &["none", "low", "medium", "high", "xhigh", "max"])
+    );
+    let blind = house.get("/v1/models/deepseek-3.2").await.json();
+    assert_eq!(
+        blind["capabilities"],
+        able(false, &["none", "low", "medium", "high"])
+    );
     house.get("/v1/models").await;
     assert_eq!(
         house

@@ -8,4 +8,4 @@ mod model;
 
 pub use error::{ErrorBody, ErrorObject};
 pub use json::{Object, Text};
-pub use model::{Model, ModelList};
+pub use model::{Model, ModelCapabilities, ModelList};

@@ -35,7 +35,8 @@ pub struct ModelList {
 /// ```json
 /// {"id": "claude-sonnet-4-5", "object": "model", "created": 1759104000, "owned_by": "anthropic",
 ///  "type": "model", "display_name": "Claude Sonnet 4.5", "created_at": "2025-09-29T00:00:00Z",
-///  "context_length": 200000, "max_output_tokens": 64000}
+///  "context_length": 200000, "max_output_tokens": 64000,
+///  "capabilities": {"vision": true, "tools": true, "reasoning_efforts": ["none", "low", "medium", "high"]}}
 /// ```
 ///
 /// The first four members are OpenAI's and always there; `type`, `display_name` and `created_at` are
@@ -66,6 +67,22 @@ pub struct Model {
     /// Tokens that one answer may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_output_tokens: Option<u64>,
+    /// What it can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities: Option<ModelCapabilities>,
+}
+
+/// Extension: what a model can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct ModelCapabilities {
+    /// Whether it takes pictures.
+    pub vision: bool,
+    /// Whether it calls tools.
+    pub tools: bool,
+    /// Values of `reasoning_effort` that make a difference, from least to most. Empty where none does.
+    pub reasoning_efforts: Vec<String>,
 }
 
 impl ModelList {
@@ -94,6 +111,7 @@ impl Model {
             created_at: None,
             context_length: None,
             max_output_tokens: None,
+            capabilities: None,
         }
     }
 }

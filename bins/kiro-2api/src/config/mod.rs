@@ -51,6 +51,7 @@ pub(crate) struct Config {
     pub(crate) account: Vec<Account>,
     pub(crate) store: Store,
     pub(crate) tenants: Tenants,
+    pub(crate) models: Models,
     pub(crate) server: Server,
     pub(crate) upstream: Upstream,
     pub(crate) timeouts: Timeouts,
@@ -106,6 +107,17 @@ pub(crate) struct Tenants {
     pub(crate) max_tracked: NonZeroUsize,
     #[serde(with = "value::duration")]
     pub(crate) idle_expiry: Duration,
+}
+
+/// `[models]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Models {
+    #[serde(with = "value::map")]
+    pub(crate) aliases: BTreeMap<String, String>,
+    pub(crate) fallback: Option<String>,
+    #[serde(with = "value::list")]
+    pub(crate) hidden: Vec<String>,
 }
 
 /// `[server]`

@@ -167,6 +167,40 @@ fn a_list_is_written_as_one_or_with_commas() {
 }
 
 #[test]
+fn aliases_are_a_table_or_text_with_commas() {
+    let toml = "[models]\naliases = {\"gpt-4o\" = \"claude-sonnet-4.5\", small = \"claude-haiku-4.5\"}\nfallback = \"auto\"";
+    let variables = [
+        KEY,
+        (
+            "KIRO_2API_MODELS__ALIASES",
+            "gpt-4o=claude-sonnet-4.5, small = claude-haiku-4.5,",
+        ),
+        ("KIRO_2API_MODELS__FALLBACK", "auto"),
+    ];
+    for config in [load("", toml, &[KEY]), load("", "", &variables)] {
+        let models = config.unwrap().models;
+        let aliases: Vec<(&str, &str)> = models
+            .aliases
+            .iter()
+            .map(|(name, model)| (name.as_str(), model.as_str()))
+            .collect();
+        assert_eq!(
+            aliases,
+            [
+                ("gpt-4o", "claude-sonnet-4.5"),
+                ("small", "claude-haiku-4.5")
+            ]
+        );
+        assert_eq!(models.fallback.as_deref(), Some("auto"));
+    }
+    let broken = load("", "", &[KEY, ("KIRO_2API_MODELS__ALIASES", "gpt-4o")]).unwrap_err();
+    assert!(
+        broken.contains("aliases") && broken.contains("name=value"),
+        "{broken}"
+    );
+}
+
+#[test]
 fn windows_paths_and_spaces_survive() {
     for (line, path) in [
         (

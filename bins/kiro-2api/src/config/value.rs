@@ -176,6 +176,50 @@ pub(super) mod list {
     }
 }
 
+/// Names with a value each, also written as text: `a=b, c=d`.
+pub(super) mod map {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Names {
+        Table(BTreeMap<String, String>),
+        Text(String),
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<BTreeMap<String, String>, D::Error> {
+        let error =
+            || de::Error::custom("expected a table, or text such as `name=value, name=value`");
+        match Names::deserialize(from).map_err(|_| error())? {
+            Names::Table(names) => Ok(names),
+            Names::Text(text) => {
+                let pairs = text
+                    .split(',')
+                    .map(str::trim)
+                    .filter(|pair| !pair.is_empty());
+                let pair = |pair: &str| {
+                    let (name, value) = pair.split_once('=')?;
+                    Some((name.trim().to_owned(), value.trim().to_owned()))
+                };
+                let pairs = pairs.map(pair).collect::<Option<_>>();
+                pairs.ok_or_else(error)
+            }
+        }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(
+        names: &BTreeMap<String, String>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        let pairs = names.iter().map(|(name, value)| format!("{name}={value}"));
+        to.serialize_str(&pairs.collect::<Vec<_>>().join(", "))
+    }
+}
+
 /// Secrets, written as text and never shown.
 pub(super) mod secret {
     use kiro_auth::Secret;

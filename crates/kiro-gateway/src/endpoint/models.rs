@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
-use openai_types::{Model as ModelObject, ModelList};
+use kiro_protocol::conversation::Effort;
+use openai_types::{Model as ModelObject, ModelCapabilities, ModelList};
 
 use crate::body::Body;
 use crate::catalog::Model;
@@ -17,7 +18,8 @@ pub(crate) async fn list(shared: &Shared, headers: &HeaderMap) -> Result<Respons
         .catalog
         .fresh(shared.upstream.list_models(&tenant))
         .await;
-    let list = ModelList::new(models.iter().map(object).collect());
+    let listed = models.listed();
+    let list = ModelList::new(listed.map(|(name, model)| object(name, model)).collect());
     Ok(document(&list))
 }
 
@@ -32,19 +34,37 @@ pub(crate) async fn one(
         .catalog
         .fresh(shared.upstream.list_models(&tenant))
         .await;
-    models.resolve(name).map(|model| document(&object(model)))
+    let model = models.resolve(name)?;
+    // The name as listed. One that is not, of a hidden model for example, stays as it was asked for.
+    let is_listed = |wanted: &str| {
+        let mut listed = models.listed();
+        listed.any(|(name, of)| name == wanted && of.id == model.id)
+    };
+    let names = [name, &model.name];
+    let name = names
+        .into_iter()
+        .find(|name| is_listed(name))
+        .unwrap_or(name);
+    Ok(document(&object(name, model)))
 }
 
-fn object(model: &Model) -> ModelObject {
+fn object(name: &str, model: &Model) -> ModelObject {
     let owner = if model.id.to_lowercase().starts_with("claude") {
         "anthropic"
     } else {
         "kiro"
     };
-    let mut object = ModelObject::new(model.name.clone(), model.created, owner);
+    let mut object = ModelObject::new(name, model.created, owner);
     object.display_name = Some(model.title.clone());
     object.context_length = Some(model.context_window.into());
     object.max_output_tokens = Some(model.max_output_tokens.into());
+    let mut capabilities = ModelCapabilities::default();
+    capabilities.vision = model.takes_images();
+    // The service has no list of models that cannot call tools, and none is known.
+    capabilities.tools = true;
+    let efforts = model.efforts().into_iter().map(Effort::as_str);
+    capabilities.reasoning_efforts = efforts.map(str::to_owned).collect();
+    object.capabilities = Some(capabilities);
     object
 }
 

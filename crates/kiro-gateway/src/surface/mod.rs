@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
+use crate::catalog::{Model, Models};
 use crate::error::Error;
 use crate::usage::PromptSize;
 
@@ -25,9 +26,26 @@ pub(crate) trait Surface: Sync {
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     /// The public names of the models and what they are called upstream.
-    pub(crate) models: &'a crate::catalog::Models,
+    pub(crate) models: &'a Models,
     /// Seconds since the epoch, for `created`.
     pub(crate) now: u64,
+    /// Whether the list is as fresh as it gets, so that a name that is not in it is nobody's.
+    pub(crate) is_final: bool,
+}
+
+impl<'a> Context<'a> {
+    /// The model that serves a name, and whether it is only a stand-in for one that nobody knows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ModelNotFound`](crate::ErrorKind::ModelNotFound).
+    pub(crate) fn model(&self, name: &str) -> Result<(&'a Model, bool), Error> {
+        match (self.models.resolve(name), self.models.fallback()) {
+            (Ok(model), _) => Ok((model, false)),
+            (Err(_), Some(model)) if self.is_final => Ok((model, true)),
+            (Err(error), _) => Err(error),
+        }
+    }
 }
 
 /// A request, understood.

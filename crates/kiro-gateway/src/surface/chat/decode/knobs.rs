@@ -2,6 +2,7 @@
 //! accepted without effect and then named.
 
 use kiro_protocol::conversation::{Effort, Sampling};
+use kiro_protocol::text::JsonText;
 use openai_types::chat::{ChatRequest, Reasoning, Thinking};
 
 use super::parts::no_audio;
@@ -69,7 +70,14 @@ pub(super) fn ignored(request: &ChatRequest<'_>, forced_tool: bool) -> Vec<&'sta
             request.max_completion_tokens.is_some(),
         ),
         ("max_tokens", request.max_tokens.is_some()),
-        ("verbosity", request.verbosity.is_some()),
+        (
+            "verbosity",
+            verbosity_hint(request).is_none()
+                && request
+                    .verbosity
+                    .as_deref()
+                    .is_some_and(|word| word != "medium"),
+        ),
         (
             "response_format",
             format.is_some_and(|format| format.kind != "text"),
@@ -94,6 +102,26 @@ pub(super) fn sampling(request: &ChatRequest<'_>, max_output_tokens: u32) -> Sam
         .map(|tokens| tokens.min(max_output_tokens));
     sampling.effort = effort(request);
     sampling
+}
+
+/// What is asked of the model for a `verbosity` other than the default: the service has no knob for it,
+/// and a sentence in the system prompt is the same in every turn, so a cached prompt stays cached.
+pub(super) fn verbosity_hint(request: &ChatRequest<'_>) -> Option<JsonText> {
+    let hint = match request.verbosity.as_deref()? {
+        "low" => "Keep your answers short: say what matters and nothing else.",
+        "high" => "Answer at length: explain, and leave out no detail that may matter.",
+        _ => return None,
+    };
+    Some(JsonText::new(hint))
+}
+
+/// The name of the field that asked for an effort.
+pub(super) fn effort_name(request: &ChatRequest<'_>) -> &'static str {
+    match (&request.reasoning_effort, &request.reasoning) {
+        (Some(_), _) => "reasoning_effort",
+        (None, Some(reasoning)) if reasoning_effort(reasoning).is_some() => "reasoning",
+        (None, _) => "thinking",
+    }
 }
 
 /// Whether the client wants to see thoughts.

@@ -35,17 +35,24 @@ impl Surface for Chat {
             ));
         }
         knobs::refuse(&request)?;
-        let model = context.models.resolve(name)?;
+        let (model, is_stand_in) = context.model(name)?;
         let offer = tools::offer(source, &request)?;
         let dialogue = messages::dialogue(source, messages)?;
 
         let mut conversation = Conversation::new(&*model.id);
         conversation.system = dialogue.system;
+        conversation.system.extend(knobs::verbosity_hint(&request));
         conversation.turns = dialogue.turns;
         conversation.tools = offer.tools;
         conversation.sampling = knobs::sampling(&request, model.max_output_tokens);
 
         let mut ignored = knobs::ignored(&request, offer.forced);
+        if is_stand_in {
+            ignored.push("model");
+        }
+        if conversation.sampling.effort.is_some() && model.efforts().is_empty() {
+            ignored.push(knobs::effort_name(&request));
+        }
         if offer.dropped_hosted {
             ignored.push("tools.web_search");
         }

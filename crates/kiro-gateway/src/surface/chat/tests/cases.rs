@@ -17,6 +17,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
@@ -105,8 +106,9 @@ fn run(case: &str) -> String {
 /// Accepts a body, or gives the status and the body of the refusal.
 pub(super) fn accept(body: Bytes) -> Result<Accepted, String> {
     let context = Context {
-        models: &Models::seed(),
+        models: &Models::seed(&Arc::default()),
         now: 1_763_800_000,
+        is_final: true,
     };
     Chat.accept(body, &context).map_err(|error| {
         let body = Chat.refuse(&error);
