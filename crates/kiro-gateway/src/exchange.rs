@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Request, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use kiro_protocol::reply::ReplyEvent;
 
 use crate::body::{self, Body, DynError};
 use crate::error::{Error, ErrorKind};
@@ -13,6 +14,9 @@ use crate::surface::{Accepted, Context, Mode, Surface};
 use crate::telemetry::{Ending, Record};
 use crate::tenant::Tenant;
 use crate::upstream::{self, ReplyStream};
+
+/// The price of a whole answer in the service's credits.
+const CREDITS: HeaderName = HeaderName::from_static("x-kiro-credits");
 
 /// Serves one request on a surface.
 ///
@@ -169,8 +173,8 @@ async fn complete(
         }
         () = drained(shared.drain.subscribe()) => Err(shutting_down()),
     };
-    let out = match collected {
-        Ok(out) => out,
+    let (out, credits) = match collected {
+        Ok(collected) => collected,
         Err(error) => {
             record.end(Ending::Failed, error.status());
             return Err(error);
@@ -184,16 +188,23 @@ async fn complete(
         HeaderValue::from_static("application/json"),
     );
     name_ignored(headers, &accepted.ignored);
+    if let Some(credits) = credits {
+        // The text of a number is plain ASCII, so this cannot fail.
+        let credits = HeaderValue::from_str(&credits.to_string());
+        headers.extend(credits.ok().map(|credits| (CREDITS, credits)));
+    }
     Ok(response)
 }
 
+/// The document, and its price in credits if the service tells it.
 async fn collect(
     shared: &Shared,
     accepted: &mut Accepted,
     reply: Reply,
     record: &mut Record,
-) -> Result<BytesMut, Error> {
+) -> Result<(BytesMut, Option<f64>), Error> {
     let mut out = BytesMut::new();
+    let mut credits = None;
     let mut reply = match reply {
         Reply::Opening(opening) => opening.await?,
         Reply::Open(reply) => *reply,
@@ -204,11 +215,14 @@ async fn collect(
         match event.unwrap_or_else(|_| Err(too_slow(shared)))? {
             Some(event) => {
                 record.event();
+                if let ReplyEvent::Usage(usage) = &event {
+                    credits = usage.credits.filter(|credits| credits.is_finite());
+                }
                 accepted.encoder.event(event, &mut out);
             }
             None => {
                 accepted.encoder.finish(&mut out);
-                return Ok(out);
+                return Ok((out, credits));
             }
         }
     }

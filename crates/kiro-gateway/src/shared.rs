@@ -61,7 +61,7 @@ impl Shared {
             thinking_tags: capabilities.thinking == Thinking::Tags
                 && effort.is_some_and(|effort| effort != Effort::None),
             capabilities,
-            prompt_tokens: accepted.prompt.tokens(),
+            prompt: accepted.prompt.clone(),
             context_window: models.context_window(id),
             invocation_id: uuid::Uuid::new_v4().to_string(),
             affinity,

@@ -303,3 +303,56 @@ async fn fields_without_effect_are_named() {
         "{ignored}"
     );
 }
+
+/// A conversation with everything that counts, `n` times over.
+fn long_conversation(n: usize) -> Value {
+    let mut messages = vec![
+        json!({"role": "system", "content": "You are a careful programmer who explains each step."}),
+    ];
+    for turn in 0..n {
+        let id = format!("call_{turn}");
+        messages.extend([
+            json!({"role": "user", "content": format!("Please read file number {turn} and tell me what the function in the middle of it does, and whether its tests cover the error cases.")}),
+            json!({"role": "assistant", "content": null, "tool_calls": [{"id": id, "type": "function", "function": {"name": "get_weather", "arguments": "{\"city\": \"Garmisch-Partenkirchen\", \"unit\": \"degrees\"}"}}]}),
+            json!({"role": "tool", "tool_call_id": id, "content": "/// Whether a batch is due.\npub fn is_due(&self, now: Instant) -> bool {\n    self.started.is_some_and(|started| now - started >= self.window)\n}\n"}),
+            json!({"role": "assistant", "content": "It says whether the window of the batch has passed; the tests cover the case without a start."}),
+        ]);
+    }
+    messages.push(json!({"role": "user", "content": "Thank you. Now the next one."}));
+    json!({"model": "claude-opus-4.8", "messages": messages, "tools": [weather_tool()]})
+}
+
+#[tokio::test]
+async fn our_own_count_comes_near_to_that_of_the_service() {
+    let house = House::start().await;
+    for n in [1, 40, 400] {
+        let request = long_conversation(n);
+        let answer =
+            "The next one adds a request to the batch, and starts its window if it is the first.";
+        let said = Script::new().text(answer).stop("END_TURN");
+        house.sim.script(Matcher::once(), said.clone());
+        let told = house.chat(&request).await;
+        assert!(
+            told.header("x-kiro-credits")
+                .is_some_and(|credits| credits.parse::<f64>().unwrap() > 0.0)
+        );
+        let told = told.json()["usage"].clone();
+        house.sim.script(Matcher::once(), said.no_tail());
+        let silent = house.chat(&request).await;
+        assert_eq!(silent.header("x-kiro-credits"), None);
+        let silent = silent.json()["usage"].clone();
+        assert_eq!(told["token_source"], "context_percentage");
+        assert_eq!(silent["token_source"], "estimate");
+        assert_eq!(told["completion_tokens"], silent["completion_tokens"]);
+        assert_eq!(
+            silent.get("prompt_tokens_details"),
+            None,
+            "nobody spoke of a cache"
+        );
+        let tokens = |usage: &Value| usage["prompt_tokens"].as_f64().unwrap();
+        // The simulator takes four bytes for a token and nothing for what divides messages; the tokenizer
+        // finds more tokens in code and JSON than in prose, and compacting early is the better error.
+        let ratio = tokens(&silent) / tokens(&told);
+        assert!((0.9..1.4).contains(&ratio), "{n} turns: {told} {silent}");
+    }
+}

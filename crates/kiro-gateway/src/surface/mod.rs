@@ -2,13 +2,15 @@
 
 pub(crate) mod chat;
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
 use crate::catalog::{Model, Models};
 use crate::error::Error;
-use crate::usage::PromptSize;
+use crate::usage::Prompt;
 
 /// One API dialect.
 ///
@@ -52,8 +54,8 @@ impl<'a> Context<'a> {
 pub(crate) struct Accepted {
     /// What is sent upstream.
     pub(crate) conversation: Conversation,
-    /// How large the prompt is, as far as a look at the request can tell.
-    pub(crate) prompt: PromptSize,
+    /// The prompt, to be counted if the service does not.
+    pub(crate) prompt: Arc<Prompt>,
     /// How the answer goes back.
     pub(crate) mode: Mode,
     /// Turns the reply into the dialect's words and remembers what that needs.

@@ -24,6 +24,7 @@ use crate::body::DynError;
 use crate::error::{Error, ErrorKind};
 use crate::options::Timeouts;
 use crate::tenant::Tenant;
+use crate::usage::Prompt;
 use connection::Connections;
 use retry::{Next, Tried};
 
@@ -79,8 +80,8 @@ pub(crate) struct Order {
     pub(crate) capabilities: Capabilities,
     /// Whether the model was asked to put its thoughts between tags.
     pub(crate) thinking_tags: bool,
-    /// An estimate of the prompt's tokens, for what is said when it is too long.
-    pub(crate) prompt_tokens: u64,
+    /// The prompt, to be counted when it is too long.
+    pub(crate) prompt: Arc<Prompt>,
     /// Tokens that fit into the model's context.
     pub(crate) context_window: u32,
     /// The same for all attempts of one exchange.

@@ -129,7 +129,7 @@ pub(super) fn broken_off(failure: Failure) -> Error {
 /// is our estimate, and at least one more than the first.
 fn too_long(fault: Fault, order: &Order) -> Error {
     let window = u64::from(order.context_window);
-    let tokens = order.prompt_tokens.max(window + 1);
+    let tokens = order.prompt.tokens().max(window + 1);
     let message = format!(
         "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens. Please reduce the length of the messages."
     );

@@ -150,7 +150,9 @@ impl StreamEncoder {
 
 impl ReplyEncoder for StreamEncoder {
     fn event(&mut self, event: ReplyEvent, out: &mut BytesMut) {
-        self.answer.meter.observe(&event);
+        if self.answer.include_usage {
+            self.answer.meter.observe(&event);
+        }
         if let ReplyEvent::Stop(stop) = event {
             return self.stop(stop, out);
         }

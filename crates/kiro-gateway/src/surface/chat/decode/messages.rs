@@ -9,7 +9,6 @@ use openai_types::chat::{self, Arguments, FunctionCall, Message, ToolCall};
 use super::parts::{Parts, Piece, marker, no_audio};
 use super::source::{Place, Source};
 use crate::error::Error;
-use crate::usage::PromptSize;
 
 /// What messages become.
 #[derive(Debug)]
@@ -18,18 +17,13 @@ pub(super) struct Dialogue {
     pub(super) system: Vec<JsonText>,
     /// The rest.
     pub(super) turns: Vec<Turn>,
-    /// Pictures and their bytes in the body.
-    pub(super) pictures: PromptSize,
 }
 
 /// Translates messages, oldest first. Turns need not alternate and need not be answered: repairing that
 /// is the request's business.
 pub(super) fn dialogue(source: Source<'_>, messages: &[Message<'_>]) -> Result<Dialogue, Error> {
     let mut reader = Reader {
-        parts: Parts {
-            source,
-            pictures: PromptSize::default(),
-        },
+        parts: Parts { source },
         system: Vec::new(),
         turns: Vec::with_capacity(messages.len()),
         calls: HashSet::new(),
@@ -42,7 +36,6 @@ pub(super) fn dialogue(source: Source<'_>, messages: &[Message<'_>]) -> Result<D
     Ok(Dialogue {
         system: reader.system,
         turns: reader.turns,
-        pictures: reader.parts.pictures,
     })
 }
 

@@ -7,7 +7,6 @@ use openai_types::chat::{Content, File, ImageUrl, Part};
 use super::image;
 use super::source::{Place, Source};
 use crate::error::Error;
-use crate::usage::PromptSize;
 
 /// One part of content, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,12 +17,10 @@ pub(super) enum Piece {
     ToolResult(ToolResult),
 }
 
-/// Reads content parts and keeps count of the pictures in them.
+/// Reads content parts.
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) source: Source<'a>,
-    /// Pictures and their bytes in the body.
-    pub(super) pictures: PromptSize,
 }
 
 impl Parts<'_> {
@@ -83,9 +80,9 @@ impl Parts<'_> {
     }
 
     fn picture(&mut self, part: &Part<'_>, place: Place) -> Result<Image, Error> {
-        let image = if let Some(ImageUrl { url, .. }) = &part.image_url {
+        if let Some(ImageUrl { url, .. }) = &part.image_url {
             let place = place.member("image_url");
-            image::from_url(self.source.plain(url, &place)?, &place)?
+            image::from_url(self.source.plain(url, &place)?, &place)
         } else {
             let source = part.source.as_ref();
             let source = source.ok_or_else(|| match kind(part) {
@@ -94,14 +91,11 @@ impl Parts<'_> {
             })?;
             let place = place.member("source");
             match (&source.data, &source.url) {
-                (Some(data), _) => image::from_base64(self.source.plain(data, &place)?, &place)?,
-                (None, Some(url)) => image::from_url(self.source.plain(url, &place)?, &place)?,
-                (None, None) => return Err(place.member("data").missing()),
+                (Some(data), _) => image::from_base64(self.source.plain(data, &place)?, &place),
+                (None, Some(url)) => image::from_url(self.source.plain(url, &place)?, &place),
+                (None, None) => Err(place.member("data").missing()),
             }
-        };
-        self.pictures.images += 1;
-        self.pictures.bytes += image.base64().len() as u64;
-        Ok(image)
+        }
     }
 
     /// A file whose bytes are text is text; everything else is refused, because the model would answer

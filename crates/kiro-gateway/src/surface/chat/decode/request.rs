@@ -1,5 +1,7 @@
 //! The whole of a request.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use kiro_protocol::conversation::Conversation;
 use openai_types::chat::ChatRequest;
@@ -13,7 +15,7 @@ use crate::surface::chat::complete::CompleteEncoder;
 use crate::surface::chat::error;
 use crate::surface::chat::stream::StreamEncoder;
 use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
-use crate::usage::{Meter, PromptSize};
+use crate::usage::{Meter, Prompt};
 
 /// `POST /v1/chat/completions`.
 #[derive(Debug)]
@@ -56,10 +58,7 @@ impl Surface for Chat {
         if offer.dropped_hosted {
             ignored.push("tools.web_search");
         }
-        let prompt = PromptSize {
-            bytes: (body.len() as u64).saturating_sub(dialogue.pictures.bytes),
-            ..dialogue.pictures
-        };
+        let prompt = Arc::new(Prompt::of(&conversation));
         let answer = Answer {
             id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
             created: context.now,
@@ -71,7 +70,7 @@ impl Surface for Chat {
                 one_only: offer.legacy || request.parallel_tool_calls == Some(false),
                 custom: offer.custom,
             },
-            meter: Meter::new(prompt, model.context_window),
+            meter: Meter::new(prompt.clone(), &model.id, model.context_window),
         };
         let (mode, encoder): (_, Box<dyn ReplyEncoder>) = match request.stream {
             Some(true) => (Mode::Stream, Box::new(StreamEncoder::new(answer))),

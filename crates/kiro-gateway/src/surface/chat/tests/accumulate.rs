@@ -1,7 +1,9 @@
 //! Whoever puts a stream together has the document.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
-use kiro_protocol::reply::{ReplyEvent, StopReason, Usage};
+use kiro_protocol::reply::{ReplyEvent, StopReason, TokenUsage, Usage};
 use kiro_protocol::text::JsonText;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -11,7 +13,7 @@ use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
 use crate::surface::chat::stream::StreamEncoder;
 use crate::surface::{Mode, ReplyEncoder};
-use crate::usage::{Meter, PromptSize};
+use crate::usage::{Meter, Prompt};
 
 /// Adds a delta to a message as the SDKs do (source: openai-python, `lib/streaming/_deltas.py`): strings
 /// are appended, objects merged, items of an array merged by their `index`.
@@ -97,7 +99,7 @@ fn answer(style: CallStyle, show_reasoning: bool) -> Answer {
         include_usage: true,
         show_reasoning,
         calls: style,
-        meter: Meter::new(PromptSize::default(), 200_000),
+        meter: Meter::new(Arc::new(Prompt::default()), "claude-sonnet-4.5", 200_000),
     }
 }
 
@@ -138,6 +140,37 @@ fn tool_use(complete: bool) -> impl Strategy<Value = Vec<ReplyEvent>> {
     })
 }
 
+/// Whatever the service says of what a reply consumed.
+fn usage() -> impl Strategy<Value = Option<Usage>> {
+    let tokens =
+        (0..9u64, 0..9u64, 0..9u64).prop_map(|(uncached_input, cache_read, output)| TokenUsage {
+            uncached_input,
+            cache_read,
+            cache_write: 1,
+            output,
+        });
+    let percentage = proptest::option::of(0.0..120.0);
+    let credits = proptest::option::of(0.0..1.0);
+    let said = (proptest::option::of(tokens), percentage, credits);
+    proptest::option::of(said).prop_map(|said| {
+        let (tokens, context_percentage, credits) = said?;
+        let mut usage = Usage::default();
+        usage.tokens = tokens;
+        usage.context_percentage = context_percentage;
+        usage.credits = credits;
+        Some(usage)
+    })
+}
+
+/// Whether a reply said anything that costs.
+fn says_something(events: &[ReplyEvent]) -> bool {
+    events.iter().any(|event| match event {
+        ReplyEvent::Text(text) | ReplyEvent::Reasoning(text) => !text.is_empty(),
+        ReplyEvent::ToolUseStart { .. } => true,
+        _ => false,
+    })
+}
+
 /// Any reply that the grammar allows, and whether it was cut.
 fn reply() -> impl Strategy<Value = (Vec<ReplyEvent>, bool)> {
     let stop = proptest::sample::select(vec![
@@ -149,17 +182,12 @@ fn reply() -> impl Strategy<Value = (Vec<ReplyEvent>, bool)> {
     ]);
     let blocks = proptest::collection::vec(block(), 0..6);
     let cut = proptest::option::of(tool_use(false));
-    let percentage = proptest::option::of(0.0..120.0);
-    (blocks, cut, percentage, stop).prop_map(|(blocks, cut, percentage, stop)| {
+    (blocks, cut, usage(), stop).prop_map(|(blocks, cut, usage, stop)| {
         let mut events = vec![ReplyEvent::Start];
         events.extend(blocks.into_iter().flatten());
         let is_cut = cut.is_some();
         events.extend(cut.into_iter().flatten());
-        if percentage.is_some() {
-            let mut usage = Usage::default();
-            usage.context_percentage = percentage;
-            events.push(ReplyEvent::Usage(usage));
-        }
+        events.extend(usage.map(ReplyEvent::Usage));
         events.push(ReplyEvent::Stop(if is_cut {
             StopReason::MaxTokens
         } else {
@@ -203,7 +231,14 @@ proptest! {
         let choice = &document["choices"][0];
         let mut whole = choice["message"].as_object().unwrap().clone();
         prop_assert_eq!(&reason, &choice["finish_reason"]);
-        prop_assert_eq!(usage, document["usage"].clone());
+        let count = |name: &str| usage[name].as_u64().unwrap();
+        prop_assert!(count("prompt_tokens") > 0);
+        prop_assert!(count("completion_tokens") > 0 || !says_something(&events));
+        prop_assert_eq!(
+            count("total_tokens"),
+            count("prompt_tokens") + count("completion_tokens")
+        );
+        prop_assert_eq!(&usage, &document["usage"]);
 
         // In the older form a cut call is the only one, and the document has none.
         let tells_cut = is_cut && reason == "length";

@@ -1,46 +1,34 @@
 //! How many tokens a reply consumed, from the best source there is.
 
+mod prompt;
+mod tokenizer;
+
+use std::sync::Arc;
+
 use kiro_protocol::reply::{ReplyEvent, Usage};
 
-/// Bytes of escaped text that are counted as one token where nothing better is known.
-///
-/// The rule of thumb for English and code. It is too low for most other scripts, whose characters are
-/// two or three bytes, and therefore errs on the side of a client that compacts early.
-const BYTES_PER_TOKEN: u64 = 4;
+pub(crate) use prompt::Prompt;
+use tokenizer::{Counter, scaled};
 
-/// Tokens that a picture is counted as where nothing better is known: what Claude charges at most for
-/// one that it need not scale down (source: Anthropic's guide to vision, 2026).
-const TOKENS_PER_IMAGE: u64 = 1600;
+/// Bytes that are counted as one token where there is no text to count: thoughts that only the model can
+/// read.
+const BYTES_PER_TOKEN: u64 = 4;
 
 /// Measures one reply while it goes by.
 ///
 /// Tokens come from, in this order: the service's own counts; the share of the context window that the
-/// service says is used, less the estimated output; an estimate from the size of what was sent and what
-/// came back.
+/// service says is used, less the output as we count it; our own count of what was sent and what came back.
 #[derive(Debug, Clone)]
 pub(crate) struct Meter {
-    prompt: PromptSize,
+    prompt: Arc<Prompt>,
+    model: String,
     context_window: u32,
-    output_bytes: u64,
-    reasoning_bytes: u64,
+    /// Text and calls.
+    said: Counter,
+    thought: Counter,
+    /// Bytes of thoughts that only the model can read.
+    redacted: u64,
     reported: Usage,
-}
-
-/// How large a prompt is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct PromptSize {
-    /// Bytes of JSON, pictures left out.
-    pub(crate) bytes: u64,
-    /// Pictures.
-    pub(crate) images: u64,
-}
-
-impl PromptSize {
-    /// An estimate of its tokens; never zero.
-    pub(crate) fn tokens(self) -> u64 {
-        let images = self.images.saturating_mul(TOKENS_PER_IMAGE);
-        tokens(self.bytes).saturating_add(images).max(1)
-    }
 }
 
 /// What a reply consumed, in tokens.
@@ -74,21 +62,22 @@ pub(crate) struct Cached {
 pub(crate) enum Source {
     /// The service counted.
     Upstream,
-    /// The service said how full the context window is; the output is estimated.
+    /// The service said how full the context window is; the output is our count.
     ContextPercentage,
-    /// Nobody counted: estimated from sizes.
+    /// The service said nothing: our own count, by a tokenizer that is not the model's.
     Estimate,
 }
 
 impl Meter {
-    /// A meter for the reply to a prompt of this size, by a model with a context window of so many
-    /// tokens.
-    pub(crate) fn new(prompt: PromptSize, context_window: u32) -> Self {
+    /// A meter for the reply of a model, by Kiro's id, with a context window of so many tokens.
+    pub(crate) fn new(prompt: Arc<Prompt>, model: &str, context_window: u32) -> Self {
         Self {
             prompt,
+            model: model.to_owned(),
             context_window,
-            output_bytes: 0,
-            reasoning_bytes: 0,
+            said: Counter::default(),
+            thought: Counter::default(),
+            redacted: 0,
             reported: Usage::default(),
         }
     }
@@ -97,13 +86,14 @@ impl Meter {
     pub(crate) fn observe(&mut self, event: &ReplyEvent) {
         match event {
             ReplyEvent::Text(delta) | ReplyEvent::ToolInput(delta) => {
-                self.output_bytes += delta.len() as u64;
+                self.said.push(&delta.unescape());
             }
-            ReplyEvent::Reasoning(delta) | ReplyEvent::Redacted(delta) => {
-                self.output_bytes += delta.len() as u64;
-                self.reasoning_bytes += delta.len() as u64;
+            ReplyEvent::Reasoning(delta) => self.thought.push(&delta.unescape()),
+            ReplyEvent::Redacted(delta) => self.redacted += delta.len() as u64,
+            ReplyEvent::ToolUseStart { name, .. } => {
+                self.said.push("\n");
+                self.said.push(name);
             }
-            ReplyEvent::ToolUseStart { name, .. } => self.output_bytes += name.len() as u64,
             ReplyEvent::Usage(usage) => self.reported = usage.clone(),
             _ => {}
         }
@@ -111,12 +101,14 @@ impl Meter {
 
     /// What was consumed so far.
     pub(crate) fn consumed(&self) -> Consumed {
-        let (prompt, output, source) = self.counts();
-        let reasoning = tokens(self.reasoning_bytes).min(output);
+        let redacted = self.redacted.div_ceil(BYTES_PER_TOKEN);
+        let reasoning = scaled(self.thought.tokens(), &self.model) + redacted;
+        let output = scaled(self.said.tokens(), &self.model) + reasoning;
+        let (prompt, output, source) = self.counts(output);
         Consumed {
             prompt,
             output,
-            reasoning,
+            reasoning: reasoning.min(output),
             cached: self.reported.tokens.map(|tokens| Cached {
                 read: tokens.cache_read,
                 written: tokens.cache_write,
@@ -126,8 +118,8 @@ impl Meter {
         }
     }
 
-    fn counts(&self) -> (u64, u64, Source) {
-        let output = tokens(self.output_bytes);
+    /// Prompt and output from the best source, given our count of the output.
+    fn counts(&self, output: u64) -> (u64, u64, Source) {
         if let Some(counted) = self.reported.tokens {
             let prompt = counted
                 .uncached_input
@@ -164,23 +156,22 @@ impl Source {
     }
 }
 
-fn tokens(bytes: u64) -> u64 {
-    bytes.div_ceil(BYTES_PER_TOKEN)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kiro_protocol::conversation::Conversation;
     use kiro_protocol::reply::TokenUsage;
+    use kiro_protocol::text::JsonText;
     use proptest::prelude::*;
 
-    const PROMPT: PromptSize = PromptSize {
-        bytes: 400,
-        images: 1,
-    };
+    fn prompt() -> Arc<Prompt> {
+        let mut conversation = Conversation::new("claude-sonnet-4.5");
+        conversation.system.push("Be brief.".into());
+        Arc::new(Prompt::of(&conversation))
+    }
 
     fn meter(events: impl IntoIterator<Item = ReplyEvent>) -> Meter {
-        let mut meter = Meter::new(PROMPT, 200_000);
+        let mut meter = Meter::new(prompt(), "claude-sonnet-4.5", 200_000);
         for event in events {
             meter.observe(&event);
         }
@@ -225,26 +216,26 @@ mod tests {
     #[test]
     fn the_percentage_is_of_the_models_own_window_and_includes_the_output() {
         let reported = usage(|usage| usage.context_percentage = Some(2.5));
-        let consumed = meter([ReplyEvent::Text("12345678".into()), reported]).consumed();
-        assert_eq!((consumed.prompt, consumed.output), (4998, 2));
+        let consumed = meter([ReplyEvent::Text("Hello, world".into()), reported]).consumed();
+        assert_eq!((consumed.prompt, consumed.output), (4997, 3));
         assert_eq!(consumed.source, Source::ContextPercentage);
         assert_eq!(consumed.cached, None);
     }
 
     #[test]
-    fn without_a_word_from_the_service_sizes_are_estimated() {
+    fn without_a_word_from_the_service_everything_is_counted() {
         let consumed = meter([
-            ReplyEvent::Reasoning("12345678".into()),
+            ReplyEvent::Reasoning("Let me see where it is.".into()),
             ReplyEvent::ToolUseStart {
                 id: "t".into(),
                 name: "find".into(),
             },
-            ReplyEvent::ToolInput("{}".into()),
+            ReplyEvent::ToolInput(JsonText::new("{\"path\":\"/tmp\"}")),
         ])
         .consumed();
         assert_eq!(
             (consumed.prompt, consumed.output, consumed.reasoning),
-            (100 + 1600, 4, 2)
+            (prompt().tokens(), 8 + 8, 8)
         );
         assert_eq!(consumed.source, Source::Estimate);
     }
