@@ -1,9 +1,14 @@
 //! Bodies: the bounded read of a request's, and the type of a response's.
 
+use std::pin::Pin;
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, header};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
+use crate::coding;
 use crate::error::{Error, ErrorKind};
 
 /// The body of every response of the gateway. It ends early only when the connection does.
@@ -16,27 +21,70 @@ pub(crate) type DynError = Box<dyn std::error::Error + Send + Sync>;
 /// it comes, so that an announcement alone costs little.
 const FIRST_RESERVATION: usize = 1 << 20;
 
+/// Most that is taken in of a body that was refused, so that the downstream can finish sending it. Twice as
+/// much as is usually allowed: those who send more than that have other troubles.
+const MAX_DISCARDED: usize = 128 << 20;
+
+/// How long that may take, and how long it waits for more.
+const DISCARD_TIME: Duration = Duration::from_secs(30);
+const DISCARD_PAUSE: Duration = Duration::from_millis(500);
+
 /// A response body that is there as a whole.
 pub(crate) fn full(bytes: Bytes) -> Body {
     http_body_util::Full::new(bytes).boxed_unsync()
 }
 
-/// Reads a request's body into one buffer.
+/// Reads a request's body into one buffer, and undoes what its `content-encoding` says.
+///
+/// A body that is refused is nevertheless received, within reason: many clients read the answer only after
+/// they have sent everything, and a connection that is closed on them before hides it.
 ///
 /// # Errors
 ///
-/// [`ErrorKind::TooLarge`] as soon as the announced or the received length passes `limit` bytes;
-/// [`ErrorKind::InvalidRequest`] when the downstream stops in the middle.
-pub(crate) async fn read<B>(body: B, limit: usize) -> Result<Bytes, Error>
+/// [`ErrorKind::TooLarge`] as soon as the announced, the received or the decoded length passes `limit` bytes;
+/// [`ErrorKind::UnknownCoding`]; [`ErrorKind::InvalidRequest`] when the downstream stops in the middle, or
+/// when the body does not decode.
+pub(crate) async fn read<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Error>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<DynError>,
+{
+    let mut body = std::pin::pin!(body);
+    let result = read_within(headers, body.as_mut(), limit).await;
+    // Who expects a word before sending gets the refusal as this word.
+    if result.is_err() && !headers.contains_key(header::EXPECT) {
+        // The error stands whether the rest comes or not.
+        let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
+    }
+    result
+}
+
+async fn read_within<B>(
+    headers: &HeaderMap,
+    body: Pin<&mut B>,
+    limit: usize,
+) -> Result<Bytes, Error>
+where
+    B: http_body::Body<Data = Bytes> + Send,
+    B::Error: Into<DynError>,
+{
+    let codings = coding::codings(headers)?;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(too_large(limit));
+    }
+    if codings.is_empty() {
+        collect(body, limit).await
+    } else {
+        coding::decode(body, &codings, limit).await
+    }
+}
+
+async fn collect<B>(mut body: Pin<&mut B>, limit: usize) -> Result<Bytes, Error>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<DynError>,
 {
     let announced = body.size_hint().lower();
-    if announced > limit as u64 {
-        return Err(too_large(limit));
-    }
-    let mut body = std::pin::pin!(body);
     let mut first = Bytes::new();
     let mut buffer = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -68,14 +116,32 @@ where
     })
 }
 
-fn too_large(limit: usize) -> Error {
+/// Receives what is left of a body, to forget it.
+async fn discard<B>(mut body: Pin<&mut B>)
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let mut left = MAX_DISCARDED;
+    if body.size_hint().lower() > left as u64 {
+        return;
+    }
+    while let Ok(Some(Ok(frame))) = tokio::time::timeout(DISCARD_PAUSE, body.frame()).await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match left.checked_sub(length) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
+}
+
+pub(crate) fn too_large(limit: usize) -> Error {
     let message = format!(
         "The request body is larger than {limit} bytes, the limit of this gateway. Send a shorter conversation or fewer images, or raise `[server] max_body`."
     );
     Error::new(ErrorKind::TooLarge, message)
 }
 
-fn cut() -> Error {
+pub(crate) fn cut() -> Error {
     Error::new(
         ErrorKind::InvalidRequest,
         "The request body ended before it was complete.",
@@ -90,7 +156,7 @@ mod tests {
 
     fn segments(
         parts: &[&'static str],
-    ) -> impl http_body::Body<Data = Bytes, Error = DynError> + use<> {
+    ) -> impl http_body::Body<Data = Bytes, Error = DynError> + Send + use<> {
         let parts: Vec<&'static str> = parts.to_vec();
         StreamBody::new(async_stream::stream! {
             for part in parts {
@@ -102,26 +168,36 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_the_same_however_it_is_cut() {
         for parts in [&["abcdef"][..], &["abc", "def"], &["a", "b", "cde", "f"]] {
-            assert_eq!(read(segments(parts), 6).await.unwrap(), "abcdef");
+            assert_eq!(
+                read(&HeaderMap::new(), segments(parts), 6).await.unwrap(),
+                "abcdef"
+            );
         }
-        assert_eq!(read(segments(&[]), 6).await.unwrap(), "");
+        assert_eq!(read(&HeaderMap::new(), segments(&[]), 6).await.unwrap(), "");
     }
 
     #[tokio::test]
     async fn one_byte_over_the_limit_is_refused_and_names_the_limit() {
-        let error = read(segments(&["abc", "def", "g"]), 6).await.unwrap_err();
+        let error = read(&HeaderMap::new(), segments(&["abc", "def", "g"]), 6)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooLarge);
         assert!(error.public_message().contains("6 bytes"));
         let announced = http_body_util::Full::new(Bytes::from_static(b"abcdefg"));
         assert_eq!(
-            read(announced, 6).await.unwrap_err().kind(),
+            read(&HeaderMap::new(), announced, 6)
+                .await
+                .unwrap_err()
+                .kind(),
             ErrorKind::TooLarge
         );
     }
 
     #[tokio::test]
     async fn a_body_that_breaks_off_is_no_body() {
-        let error = read(segments(&["abc", "!"]), 6).await.unwrap_err();
+        let error = read(&HeaderMap::new(), segments(&["abc", "!"]), 6)
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     }
 }

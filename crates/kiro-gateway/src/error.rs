@@ -27,6 +27,8 @@ pub enum ErrorKind {
     InvalidRequest,
     /// The request's body is larger than the limit.
     TooLarge,
+    /// The request's body has a `content-encoding` that cannot be undone.
+    UnknownCoding,
     /// The key is missing or wrong.
     Unauthorized,
     /// The key is right and does not reach so far.
@@ -67,6 +69,7 @@ impl ErrorKind {
         match self {
             Self::InvalidRequest | Self::ContextTooLong => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnknownCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,

@@ -35,7 +35,7 @@ pub(crate) async fn run<B>(
     id: &str,
 ) -> Result<Response<Body>, Error>
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
 {
     let mut record = Record::begin(&shared.counters, id);
@@ -61,12 +61,12 @@ async fn serve<B>(
     record: &mut Record,
 ) -> Result<(Accepted, Reply), Error>
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
 {
     let (head, body) = request.into_parts();
     let tenant = shared.tenants.admit(&head.headers)?;
-    let body = body::read(body, shared.max_body).await?;
+    let body = body::read(&head.headers, body, shared.max_body).await?;
     let accepted = accept(shared, surface, body, &tenant).await?;
     record.accepted(&accepted.conversation.model, accepted.mode == Mode::Stream);
 

@@ -66,7 +66,7 @@ impl Gateway {
     /// connection.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Body>
     where
-        B: http_body::Body<Data = Bytes>,
+        B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
     {
         let id = request_id();
@@ -85,7 +85,7 @@ impl Gateway {
 
     async fn route<B>(&self, request: Request<B>, id: &str) -> Result<Response<Body>, Error>
     where
-        B: http_body::Body<Data = Bytes>,
+        B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
     {
         let shared = &self.shared;

@@ -2,6 +2,7 @@
 
 mod body;
 mod catalog;
+mod coding;
 mod endpoint;
 mod error;
 mod exchange;

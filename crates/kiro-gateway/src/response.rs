@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Response, header};
 
 use crate::body::{self, Body};
+use crate::coding;
 use crate::error::{Error, ErrorKind};
 use crate::routes::NoRoute;
 use crate::surface::{Surface as _, chat};
@@ -43,6 +44,12 @@ pub(crate) fn refuse(error: &Error, id: &str) -> Response<Body> {
         headers.insert(
             header::RETRY_AFTER,
             HeaderValue::from(after.as_secs().clamp(1, 60)),
+        );
+    }
+    if error.kind() == ErrorKind::UnknownCoding {
+        headers.insert(
+            header::ACCEPT_ENCODING,
+            HeaderValue::from_static(coding::KNOWN),
         );
     }
     if !error.kind().may_retry() {

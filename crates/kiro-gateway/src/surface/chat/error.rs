@@ -27,6 +27,7 @@ fn class(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidRequest
         | ErrorKind::TooLarge
+        | ErrorKind::UnknownCoding
         | ErrorKind::Unauthorized
         | ErrorKind::Forbidden
         | ErrorKind::NotFound
@@ -51,6 +52,7 @@ fn default_code(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         ErrorKind::InvalidRequest | ErrorKind::Internal => return None,
         ErrorKind::TooLarge => "request_too_large",
+        ErrorKind::UnknownCoding => "unsupported_content_encoding",
         ErrorKind::Unauthorized => "invalid_api_key",
         ErrorKind::Forbidden => "model_not_allowed",
         ErrorKind::NotFound => "unknown_url",
@@ -96,6 +98,11 @@ mod tests {
         for (kind, class, code) in [
             (ErrorKind::InvalidRequest, invalid, None),
             (ErrorKind::TooLarge, invalid, Some("request_too_large")),
+            (
+                ErrorKind::UnknownCoding,
+                invalid,
+                Some("unsupported_content_encoding"),
+            ),
             (ErrorKind::Unauthorized, invalid, Some("invalid_api_key")),
             (ErrorKind::Forbidden, invalid, Some("model_not_allowed")),
             (ErrorKind::NotFound, invalid, Some("unknown_url")),

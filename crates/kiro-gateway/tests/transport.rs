@@ -1,0 +1,235 @@
+//! How requests arrive and what every answer carries: codings, lengths, versions of HTTP, browsers.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
+mod support;
+
+use async_compression::Level;
+use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
+use bytes::Bytes;
+use http::{HeaderValue, Method};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use kiro_sim::Operation;
+use support::{Answer, House, KEY, streamed, whole};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+const CHAT: &str = "/v1/chat/completions";
+const MIB: usize = 1 << 20;
+
+async fn house() -> House {
+    House::start().await
+}
+
+async fn all(mut reader: impl AsyncRead + Unpin) -> Vec<u8> {
+    let mut out = Vec::new();
+    reader.read_to_end(&mut out).await.unwrap();
+    out
+}
+
+async fn encode(name: &str, plain: &[u8]) -> Vec<u8> {
+    match name {
+        "gzip" | "x-gzip" => all(GzipEncoder::new(plain)).await,
+        "deflate" => all(ZlibEncoder::new(plain)).await,
+        "br" => all(BrotliEncoder::with_quality(plain, Level::Fastest)).await,
+        "zstd" => all(ZstdEncoder::new(plain)).await,
+        other => panic!("no such coding: {other}"),
+    }
+}
+
+async fn chat_encoded(house: &House, coding: &str, body: impl Into<Bytes>) -> Answer {
+    let mut request = house.request(Method::POST, CHAT, body);
+    let coding = HeaderValue::from_str(coding).unwrap();
+    request.headers_mut().insert("content-encoding", coding);
+    house.ask(request).await
+}
+
+/// Sends bytes on a connection of their own.
+async fn raw(house: &House, bytes: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(house.address).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream
+}
+
+/// The head of a chat request with the key, without the empty line.
+fn head(more: &str) -> String {
+    format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\n{more}")
+}
+
+/// Reads until the other side closes.
+async fn rest(mut stream: TcpStream) -> String {
+    let mut answer = Vec::new();
+    tokio::time::timeout(support::SOON, stream.read_to_end(&mut answer))
+        .await
+        .expect("an end in time")
+        .unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_understood_in_every_coding() {
+    let house = house().await;
+    let body = whole(&"hello ".repeat(5000)).to_string();
+    for coding in ["gzip", "x-gzip", "deflate", "br", "zstd"] {
+        let encoded = encode(coding, body.as_bytes()).await;
+        assert!(encoded.len() < body.len() / 10);
+        let answer = chat_encoded(&house, coding, encoded).await;
+        assert_eq!(answer.status, 200, "{coding}: {:?}", answer.body);
+    }
+    let twice = encode("zstd", &encode("gzip", body.as_bytes()).await).await;
+    assert_eq!(chat_encoded(&house, "gzip, zstd", twice).await.status, 200);
+    assert_eq!(chat_encoded(&house, "identity", body).await.status, 200);
+    let sent = house.sim.requests_for(Operation::Generate);
+    assert_eq!(sent.len(), 7);
+}
+
+#[tokio::test]
+async fn what_cannot_be_undone_is_refused_before_anything_goes_upstream() {
+    let house = House::with(Default::default(), |options| options.max_body = MIB).await;
+    let body = whole("hi").to_string();
+
+    let answer = chat_encoded(&house, "compress", body.clone()).await;
+    let error = answer.json()["error"].clone();
+    assert_eq!(answer.status, 415);
+    assert_eq!(error["code"], "unsupported_content_encoding");
+    assert_eq!(
+        answer.header("accept-encoding"),
+        Some("gzip, deflate, br, zstd")
+    );
+    assert_eq!(answer.header("x-should-retry"), Some("false"));
+
+    for coding in ["gzip", "deflate", "br", "zstd"] {
+        let bomb = encode(coding, &vec![b' '; 8 * MIB]).await;
+        assert!(bomb.len() < MIB / 10, "{coding}");
+        let answer = chat_encoded(&house, coding, bomb).await;
+        assert_eq!(answer.status, 413, "{coding}");
+        let message = answer.json()["error"]["message"].to_string();
+        assert!(message.contains("1048576 bytes"), "{message}");
+
+        let encoded = encode(coding, body.as_bytes()).await;
+        let half = encoded[..encoded.len() / 2].to_vec();
+        for broken in [half, body.clone().into_bytes()] {
+            let answer = chat_encoded(&house, coding, broken).await;
+            assert_eq!(answer.status, 400, "{coding}: {:?}", answer.body);
+            assert_eq!(answer.json()["error"]["type"], "invalid_request_error");
+        }
+    }
+    assert_eq!(house.sim.requests_for(Operation::Generate).len(), 0);
+}
+
+/// A chat request of some length, most of it white space: the simulator refuses large conversations.
+fn padded(length: usize) -> Vec<u8> {
+    let mut body = whole("hi").to_string().into_bytes();
+    body.resize(length, b' ');
+    body
+}
+
+#[tokio::test]
+async fn bodies_up_to_the_limit_are_taken_and_a_larger_one_reads_why_not() {
+    let house = house().await;
+    for length in [3 * MIB, 20 * MIB, 63 * MIB, 64 * MIB] {
+        let request = house.request(Method::POST, CHAT, padded(length));
+        assert_eq!(house.ask(request).await.status, 200, "{length}");
+    }
+    // These clients read nothing until they have sent everything.
+    for chunked in [false, true] {
+        let length = 65 * MIB;
+        let mut stream = TcpStream::connect(house.address).await.unwrap();
+        let start = match chunked {
+            false => head(&format!(
+                "connection: close\r\ncontent-length: {length}\r\n\r\n"
+            )),
+            true => head("connection: close\r\ntransfer-encoding: chunked\r\n\r\n4100000\r\n"),
+        };
+        stream.write_all(start.as_bytes()).await.unwrap();
+        stream.write_all(&padded(length)).await.unwrap();
+        if chunked {
+            stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+        }
+        let answer = rest(stream).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains("67108864 bytes"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_length_may_be_missing() {
+    let house = house().await;
+    let body = whole("hi").to_string();
+    let (first, second) = body.split_at(body.len() / 2);
+    let chunks = format!(
+        "{:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+        first.len(),
+        second.len()
+    );
+    let start = head("connection: close\r\ntransfer-encoding: chunked\r\n\r\n");
+    let answer = rest(raw(&house, &(start + &chunks)).await).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+
+    // Neither a length nor chunks: there is no body, and nothing to wait for.
+    let answer = rest(raw(&house, &head("connection: close\r\n\r\n")).await).await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(answer.contains("invalid_request_error"), "{answer}");
+}
+
+#[tokio::test]
+async fn who_waits_for_a_word_before_sending_gets_it() {
+    let house = house().await;
+    let body = whole("hi").to_string();
+    let expect = format!(
+        "expect: 100-continue\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = raw(&house, &head(&expect)).await;
+    let mut word = [0; 25];
+    stream.read_exact(&mut word).await.unwrap();
+    assert_eq!(&word, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(body.as_bytes()).await.unwrap();
+    assert!(rest(stream).await.starts_with("HTTP/1.1 200"));
+}
+
+#[tokio::test]
+async fn who_waits_for_a_word_reads_the_refusal_instead() {
+    let house = house().await;
+    let too_long = head("expect: 100-continue\r\ncontent-length: 99999999\r\n\r\n");
+    let unknown =
+        head("expect: 100-continue\r\ncontent-encoding: compress\r\ncontent-length: 9\r\n\r\n");
+    let no_key = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n"
+    );
+    for (request, status) in [(too_long, "413"), (unknown, "415"), (no_key, "401")] {
+        let answer = rest(raw(&house, &request).await).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn http_2_needs_no_negotiation() {
+    let house = house().await;
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http::<Full<Bytes>>();
+    let bodies = [streamed("hi"), whole("hi")].map(|body| body.to_string().into_bytes());
+    for body in bodies.into_iter().chain([padded(3 * MIB)]) {
+        let response = client.request(house.request(Method::POST, CHAT, body));
+        let response = response.await.unwrap();
+        assert_eq!(response.version(), http::Version::HTTP_2);
+        assert_eq!(response.status(), 200);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert!(body.ends_with(b"data: [DONE]\n\n") || body.ends_with(b"}"));
+    }
+}
+
+#[tokio::test]
+async fn a_stream_tells_proxies_to_pass_it_on_at_once() {
+    let house = house().await;
+    let answer = house.chat(&streamed("hi")).await;
+    assert_eq!(answer.header("x-accel-buffering"), Some("no"));
+    assert_eq!(answer.header("cache-control"), Some("no-cache"));
+    assert_eq!(answer.header("content-encoding"), None);
+}
