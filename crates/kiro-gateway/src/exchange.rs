@@ -9,6 +9,7 @@ use kiro_protocol::reply::ReplyEvent;
 use crate::body::{self, Body, DynError};
 use crate::error::{Error, ErrorKind};
 use crate::relay::{Relay, Reply, Silence, drained, shutting_down};
+use crate::response::in_one_line;
 use crate::shared::Shared;
 use crate::surface::{Accepted, Context, Mode, Surface};
 use crate::telemetry::{Ending, Record};
@@ -181,7 +182,7 @@ async fn complete(
         }
     };
     record.end(Ending::Complete, http::StatusCode::OK);
-    let mut response = Response::new(body::full(out.freeze()));
+    let mut response = Response::new(body::full(in_one_line(out.freeze())));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,

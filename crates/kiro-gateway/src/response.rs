@@ -80,11 +80,59 @@ pub(crate) fn no_such_route(method: &Method, path: &str, no_route: NoRoute) -> R
 
 /// A JSON document as a response.
 pub(crate) fn json(status: http::StatusCode, document: Bytes) -> Response<Body> {
-    let mut response = Response::new(body::full(document));
+    let mut response = Response::new(body::full(in_one_line(document)));
     *response.status_mut() = status;
     response.headers_mut().insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
     response
+}
+
+/// JSON in which the line separators that JSON allows raw, U+0085, U+2028 and U+2029, are escapes: some
+/// readers end a line there. They can only stand inside of strings. A document without any, as nearly all
+/// are, is not copied.
+pub(crate) fn in_one_line(json: Bytes) -> Bytes {
+    // The first bytes of the three; the second look tells them from other characters.
+    let separators = memchr::memchr2_iter(0xc2, 0xe2, &json).filter_map(|at| {
+        Some(match json[at..] {
+            [0xc2, 0x85, ..] => (at, 2, "\\u0085"),
+            [0xe2, 0x80, 0xa8, ..] => (at, 3, "\\u2028"),
+            [0xe2, 0x80, 0xa9, ..] => (at, 3, "\\u2029"),
+            _ => return None,
+        })
+    });
+    let mut safe = Vec::new();
+    let mut copied = 0;
+    for (at, length, escape) in separators {
+        safe.extend_from_slice(&json[copied..at]);
+        safe.extend_from_slice(escape.as_bytes());
+        copied = at + length;
+    }
+    if copied == 0 {
+        return json;
+    }
+    safe.extend_from_slice(&json[copied..]);
+    safe.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators_are_escaped_and_their_neighbours_kept() {
+        let json = "\"\u{2027}\u{2028}\u{2029}\u{202a}\u{84}\u{85}\u{86}é—\u{2028}\"";
+        let safe = in_one_line(Bytes::from_static(json.as_bytes()));
+        let expected = "\"\u{2027}\\u2028\\u2029\u{202a}\u{84}\\u0085\u{86}é—\\u2028\"";
+        assert_eq!(safe, expected);
+        let same = |json: &[u8]| serde_json::from_slice::<String>(json).unwrap();
+        assert_eq!(same(&safe), same(json.as_bytes()));
+    }
+
+    #[test]
+    fn a_document_without_separators_is_not_copied() {
+        let json = Bytes::from_static("{\"a\":\"é — 中\"}".as_bytes());
+        assert_eq!(in_one_line(json.clone()).as_ptr(), json.as_ptr());
+    }
 }

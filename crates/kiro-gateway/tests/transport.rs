@@ -11,7 +11,8 @@ use http::{HeaderValue, Method};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use kiro_sim::Operation;
+use kiro_sim::{Matcher, Operation, Script};
+use serde_json::json;
 use support::{Answer, House, KEY, streamed, whole};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -232,4 +233,22 @@ async fn a_stream_tells_proxies_to_pass_it_on_at_once() {
     assert_eq!(answer.header("x-accel-buffering"), Some("no"));
     assert_eq!(answer.header("cache-control"), Some("no-cache"));
     assert_eq!(answer.header("content-encoding"), None);
+}
+
+#[tokio::test]
+async fn line_separators_are_escaped_in_streams_and_documents() {
+    const SEPARATORS: &str = "a\u{2028}b\u{2029}c\u{85}d";
+    let house = house().await;
+    let reply = Script::new()
+        .text(SEPARATORS)
+        .tool("patch", json!({"input": SEPARATORS}))
+        .stop("TOOL_USE");
+    house.sim.script(Matcher::any(), reply);
+    for mut request in [streamed("x"), whole("x")] {
+        request["tools"] = json!([{"type": "custom", "custom": {"name": "patch"}}]);
+        let answer = house.chat(&request).await;
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        assert!(!text.contains(['\u{85}', '\u{2028}', '\u{2029}']), "{text}");
+        assert_eq!(text.matches(r"a\u2028b\u2029c\u0085d").count(), 2, "{text}");
+    }
 }

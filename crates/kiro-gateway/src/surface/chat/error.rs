@@ -1,11 +1,13 @@
 //! Errors in the words of the OpenAI API.
 
+use bytes::Bytes;
 use openai_types::{ErrorBody, ErrorObject};
 
 use crate::error::{Error, ErrorKind};
+use crate::response::in_one_line;
 
 /// The body for an error, as one line of JSON that is safe in a server-sent event.
-pub(super) fn body(error: &Error) -> String {
+pub(super) fn body(error: &Error) -> Bytes {
     let mut body = ErrorBody::new(class(error.kind()), error.public_message());
     let ErrorObject { param, code, .. } = &mut body.error;
     *param = error
@@ -17,8 +19,8 @@ pub(super) fn body(error: &Error) -> String {
         .or(default_code(error.kind()))
         .map(str::to_owned);
     // Strings in a struct have no way to fail.
-    let json = serde_json::to_string(&body).expect("strings are always JSON");
-    escape_separators(json)
+    let json = serde_json::to_vec(&body).expect("strings are always JSON");
+    in_one_line(json.into())
 }
 
 /// `type`. Only its broad classes are read by clients; some words are avoided because Codex takes them
@@ -74,17 +76,6 @@ fn default_code(kind: ErrorKind) -> Option<&'static str> {
 /// `param`, where the error brings none of its own.
 fn default_param(kind: ErrorKind) -> Option<&'static str> {
     matches!(kind, ErrorKind::ContextTooLong).then_some("messages")
-}
-
-/// Writes the line separators that some readers of event streams split at as escapes. In JSON text they
-/// can only stand inside of strings.
-fn escape_separators(json: String) -> String {
-    if !json.contains(['\u{85}', '\u{2028}', '\u{2029}']) {
-        return json;
-    }
-    json.replace('\u{85}', "\\u0085")
-        .replace('\u{2028}', "\\u2028")
-        .replace('\u{2029}', "\\u2029")
 }
 
 #[cfg(test)]
@@ -148,7 +139,7 @@ mod tests {
             ),
             (ErrorKind::Internal, server, None),
         ] {
-            let body: ErrorBody = serde_json::from_str(&body(&Error::new(kind, "m"))).unwrap();
+            let body: ErrorBody = serde_json::from_slice(&body(&Error::new(kind, "m"))).unwrap();
             assert_eq!(body.error.kind, class, "{kind:?}");
             assert_eq!(body.error.code.as_deref(), code, "{kind:?}");
         }
@@ -176,6 +167,7 @@ mod tests {
             ErrorKind::Internal,
             "a\u{2028}b\u{2029}c\u{85}d\ne",
         ));
-        assert!(body.contains(r"a\u2028b\u2029c\u0085d\ne"), "{body}");
+        let escaped = r"a\u2028b\u2029c\u0085d\ne";
+        assert!(std::str::from_utf8(&body).unwrap().contains(escaped));
     }
 }

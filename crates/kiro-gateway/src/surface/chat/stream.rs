@@ -195,7 +195,9 @@ impl ReplyEncoder for StreamEncoder {
     }
 
     fn fail(&mut self, error: &Error, out: &mut BytesMut) {
-        put(out, &["data: ", &error::body(error), "\n\n", DONE]);
+        put(out, &["data: "]);
+        out.extend_from_slice(&error::body(error));
+        put(out, &["\n\n", DONE]);
     }
 }
 

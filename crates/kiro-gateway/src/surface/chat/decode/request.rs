@@ -86,7 +86,7 @@ impl Surface for Chat {
     }
 
     fn refuse(&self, error: &Error) -> Bytes {
-        error::body(error).into()
+        error::body(error)
     }
 }
 
