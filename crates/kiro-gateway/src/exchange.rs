@@ -33,13 +33,12 @@ pub(crate) async fn run<B>(
     shared: &Arc<Shared>,
     surface: &'static dyn Surface,
     request: Request<B>,
-    id: &str,
 ) -> Result<Response<Body>, Error>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
 {
-    let mut record = Record::begin(&shared.counters, id);
+    let mut record = Record::begin(&shared.counters);
     let served = serve(shared, surface, request, &mut record).await;
     let (accepted, reply) = match served {
         Ok(served) => served,

@@ -4,10 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use kiro_protocol::request::SchemaCache;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::body::{self, Body, DynError};
 use crate::endpoint::{health, info, models};
@@ -69,13 +70,23 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
     {
-        let id = request_id();
+        let id = request_id(request.headers());
+        // Every line that is logged meanwhile has it.
+        let span = tracing::error_span!("request", request_id = %id);
+        self.answer(request, &id).instrument(span).await
+    }
+
+    async fn answer<B>(&self, request: Request<B>, id: &str) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<DynError>,
+    {
         let is_head = request.method() == Method::HEAD;
-        let mut response = match self.route(request, &id).await {
+        let mut response = match self.route(request).await {
             Ok(response) => response,
-            Err(error) => refuse(&error, &id),
+            Err(error) => refuse(&error),
         };
-        name_request(&mut response, &id);
+        name_request(&mut response, id);
         if is_head {
             response.map(|_| body::full(Bytes::new()))
         } else {
@@ -83,7 +94,7 @@ impl Gateway {
         }
     }
 
-    async fn route<B>(&self, request: Request<B>, id: &str) -> Result<Response<Body>, Error>
+    async fn route<B>(&self, request: Request<B>) -> Result<Response<Body>, Error>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
@@ -100,7 +111,7 @@ impl Gateway {
             }
         };
         match row.route {
-            Route::Surface(surface) => exchange::run(shared, surface, request, id).await,
+            Route::Surface(surface) => exchange::run(shared, surface, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
             Route::Models => models::list(shared, request.headers()).await,
@@ -131,6 +142,54 @@ where
     }
 }
 
-fn request_id() -> String {
-    format!("req_{}", uuid::Uuid::new_v4().simple())
+/// Longest name for a request that is taken from outside.
+const MAX_ID: usize = 128;
+
+/// What the downstream or a proxy calls the request, so that one name is in the logs of all; otherwise one of
+/// ours. It goes into the log and into headers, so it holds nothing but what ids are made of.
+fn request_id(headers: &HeaderMap) -> String {
+    let sane = |id: &&str| {
+        (1..=MAX_ID).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(&byte))
+    };
+    let sent = headers.get("x-request-id").and_then(|id| id.to_str().ok());
+    match sent.filter(sane) {
+        Some(id) => id.to_owned(),
+        None => format!("req_{}", uuid::Uuid::new_v4().simple()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_taken_when_it_is_sane() {
+        let named = |id: &str| {
+            let id = http::HeaderValue::from_str(id).unwrap();
+            request_id(&HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-request-id"),
+                id,
+            )]))
+        };
+        let longest = "a".repeat(MAX_ID);
+        for id in ["1", "req_abc-1.2:3/4+5=@~", &longest] {
+            assert_eq!(named(id), id);
+        }
+        for id in [
+            "",
+            "a b",
+            "a\"b",
+            "a\\n",
+            "é",
+            "{x}",
+            &"a".repeat(MAX_ID + 1),
+        ] {
+            let made = named(id);
+            assert!(made.starts_with("req_") && made.len() == 36, "{id} {made}");
+        }
+        assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
+    }
 }

@@ -67,6 +67,7 @@ impl Relay {
 
     /// The reply as a response body.
     ///
+    /// What is logged while it is sent belongs to the request, whose span is the current one here.
     /// Nothing is spawned: when the downstream leaves, hyper drops the body, and with it the upstream
     /// connection.
     pub(crate) fn into_body(mut self) -> Body {
@@ -86,7 +87,8 @@ impl Relay {
                 }
             }
         };
-        StreamBody::new(writes).boxed_unsync()
+        let body = StreamBody::new(writes).boxed_unsync();
+        InSpan::new(tracing::Span::current(), body).boxed_unsync()
     }
 
     /// Writes one step; `false` after the last.
@@ -164,6 +166,44 @@ impl Relay {
                 }
             }
         }
+    }
+}
+
+/// A body that is sent, and dropped, inside of a span. Its server does both in places of its own.
+struct InSpan {
+    span: tracing::Span,
+    /// Until it is dropped.
+    body: Option<Body>,
+}
+
+impl InSpan {
+    fn new(span: tracing::Span, body: Body) -> Self {
+        let body = Some(body);
+        Self { span, body }
+    }
+}
+
+impl http_body::Body for InSpan {
+    type Data = bytes::Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Infallible>>> {
+        let this = self.get_mut();
+        let _entered = this.span.enter();
+        match &mut this.body {
+            Some(body) => Pin::new(body).poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+impl Drop for InSpan {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        self.body = None;
     }
 }
 

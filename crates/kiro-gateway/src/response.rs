@@ -11,7 +11,7 @@ use crate::surface::{Surface as _, chat};
 
 /// Both names, because the SDKs of the two vendors read different ones.
 pub(crate) fn name_request(response: &mut Response<Body>, id: &str) {
-    // Hexadecimal digits are valid in a header.
+    // The characters of an id are valid in a header.
     if let Ok(value) = HeaderValue::from_str(id) {
         response
             .headers_mut()
@@ -23,20 +23,12 @@ pub(crate) fn name_request(response: &mut Response<Body>, id: &str) {
 }
 
 /// An error as a response. `retry-after` is kept within what the SDKs obey: 1 to 60 seconds.
-pub(crate) fn refuse(error: &Error, id: &str) -> Response<Body> {
+pub(crate) fn refuse(error: &Error) -> Response<Body> {
     let status = error.status();
     if status.is_server_error() {
-        tracing::warn!(
-            request_id = id,
-            error = error as &dyn std::error::Error,
-            "refused"
-        );
+        tracing::warn!(error = error as &dyn std::error::Error, "refused");
     } else {
-        tracing::debug!(
-            request_id = id,
-            error = error as &dyn std::error::Error,
-            "refused"
-        );
+        tracing::debug!(error = error as &dyn std::error::Error, "refused");
     }
     let mut response = json(status, chat::Chat.refuse(error));
     let headers = response.headers_mut();
@@ -64,11 +56,11 @@ pub(crate) fn no_such_route(method: &Method, path: &str, no_route: NoRoute) -> R
             let message = format!(
                 "Unknown request URL: {method} {path}. The nearest one is {nearest}; GET / lists them all."
             );
-            refuse(&Error::new(ErrorKind::NotFound, message), "")
+            refuse(&Error::new(ErrorKind::NotFound, message))
         }
         NoRoute::Method { allow } => {
             let message = format!("Not allowed to {method} on {path}. Allowed: {allow}.");
-            let mut response = refuse(&Error::new(ErrorKind::MethodNotAllowed, message), "");
+            let mut response = refuse(&Error::new(ErrorKind::MethodNotAllowed, message));
             // The names of methods are valid in a header.
             if let Ok(allow) = HeaderValue::from_str(&allow) {
                 response.headers_mut().insert(header::ALLOW, allow);

@@ -42,7 +42,6 @@ impl Ending {
 #[derive(Debug)]
 pub(crate) struct Record {
     counters: Arc<Counters>,
-    id: String,
     model: String,
     stream: bool,
     started: Instant,
@@ -54,11 +53,10 @@ pub(crate) struct Record {
 
 impl Record {
     /// The exchange has begun.
-    pub(crate) fn begin(counters: &Arc<Counters>, id: &str) -> Self {
+    pub(crate) fn begin(counters: &Arc<Counters>) -> Self {
         counters.active.fetch_add(1, Ordering::Relaxed);
         Self {
             counters: counters.clone(),
-            id: id.to_owned(),
             model: String::new(),
             stream: false,
             started: Instant::now(),
@@ -95,7 +93,6 @@ impl Drop for Record {
         self.counters.active.fetch_sub(1, Ordering::Relaxed);
         self.counters.ended.fetch_add(1, Ordering::Relaxed);
         tracing::info!(
-            request_id = %self.id,
             model = %self.model,
             stream = self.stream,
             status = self.status.as_u16(),

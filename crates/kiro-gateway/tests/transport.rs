@@ -227,6 +227,27 @@ async fn http_2_needs_no_negotiation() {
 }
 
 #[tokio::test]
+async fn a_request_keeps_its_name_in_every_answer() {
+    let house = house().await;
+    for (path, status) in [(CHAT, 200), ("/v1/nothing", 404), ("/v1/models", 405)] {
+        for body in [streamed("hi"), whole("hi")] {
+            let mut request = house.request(Method::POST, path, body.to_string());
+            let id = HeaderValue::from_static("trace-1.2:3");
+            request.headers_mut().insert("x-request-id", id);
+            let answer = house.ask(request).await;
+            assert_eq!(answer.status, status);
+            assert_eq!(answer.header("x-request-id"), Some("trace-1.2:3"));
+            assert_eq!(answer.header("request-id"), Some("trace-1.2:3"));
+        }
+    }
+    let mut request = house.request(Method::GET, "/health", "");
+    let id = HeaderValue::from_static("a b\"c");
+    request.headers_mut().insert("x-request-id", id);
+    let answer = house.ask(request).await;
+    assert!(answer.header("x-request-id").unwrap().starts_with("req_"));
+}
+
+#[tokio::test]
 async fn a_stream_tells_proxies_to_pass_it_on_at_once() {
     let house = house().await;
     let answer = house.chat(&streamed("hi")).await;
