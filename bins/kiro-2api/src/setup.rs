@@ -10,7 +10,7 @@ use kiro_auth::{
     Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
     Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
 };
-use kiro_gateway::{Gateway, GatewayOptions, UpstreamOptions};
+use kiro_gateway::{AllowedOrigins, Gateway, GatewayOptions, UpstreamOptions};
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::RootCertStore;
 
@@ -85,6 +85,7 @@ pub(crate) fn gateway(
     options.models.fallback = config.models.fallback.clone();
     options.models.hidden = config.models.hidden.clone();
     options.max_body = config.server.max_body;
+    options.allowed_origins = allowed_origins(&config.server.allowed_origins);
     options.timeouts.connect = config.timeouts.connect;
     options.timeouts.first_event = config.timeouts.first_event;
     options.timeouts.gap = config.timeouts.gap;
@@ -93,6 +94,14 @@ pub(crate) fn gateway(
     options.timeouts.patience = config.timeouts.patience;
     options.timeouts.keep_alive = config.timeouts.keep_alive;
     Ok(Gateway::new(options)?)
+}
+
+fn allowed_origins(list: &[String]) -> AllowedOrigins {
+    if list.iter().any(|origin| origin == "*") {
+        AllowedOrigins::Any
+    } else {
+        AllowedOrigins::Only(list.to_vec())
+    }
 }
 
 /// TLS towards the upstream and the sign-in services, one configuration for the process.

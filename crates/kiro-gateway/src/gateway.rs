@@ -11,11 +11,12 @@ use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use crate::body::{self, Body, DynError};
+use crate::cors;
 use crate::endpoint::{health, info, models};
 use crate::error::Error;
 use crate::exchange;
 use crate::options::{GatewayOptions, SetupError};
-use crate::response::{name_request, no_such_route, refuse};
+use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
 use crate::shared::Shared;
 use crate::tenant::Tenants;
@@ -49,6 +50,7 @@ impl Gateway {
             upstream: Upstream::new(options.upstream, options.tls, &options.timeouts),
             timeouts: options.timeouts,
             max_body: options.max_body,
+            allowed_origins: options.allowed_origins,
             counters: Arc::default(),
             schemas: SchemaCache::new(),
             drain: watch::Sender::new(false),
@@ -82,11 +84,13 @@ impl Gateway {
         B::Error: Into<DynError>,
     {
         let is_head = request.method() == Method::HEAD;
+        let grant = self.shared.allowed_origins.grant(request.headers());
         let mut response = match self.route(request).await {
             Ok(response) => response,
             Err(error) => refuse(&error),
         };
         name_request(&mut response, id);
+        grant.write(&mut response);
         if is_head {
             response.map(|_| body::full(Bytes::new()))
         } else {
@@ -100,6 +104,10 @@ impl Gateway {
         B::Error: Into<DynError>,
     {
         let shared = &self.shared;
+        if request.method() == Method::OPTIONS {
+            let methods = routes::methods(request.uri().path());
+            return Ok(cors::options(request.headers(), &methods));
+        }
         let (row, model) = match routes::find(request.method(), request.uri().path()) {
             Ok(found) => found,
             Err(no_route) => {
@@ -111,6 +119,10 @@ impl Gateway {
             }
         };
         match row.route {
+            Route::Surface(_) if request.method() == Method::HEAD => {
+                shared.tenants.admit(request.headers())?;
+                Ok(head_of(row))
+            }
             Route::Surface(surface) => exchange::run(shared, surface, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),

@@ -3,6 +3,7 @@
 mod body;
 mod catalog;
 mod coding;
+mod cors;
 mod endpoint;
 mod error;
 mod exchange;
@@ -21,6 +22,7 @@ mod usage;
 
 pub use body::Body;
 pub use catalog::ModelOptions;
+pub use cors::AllowedOrigins;
 pub use error::{Error, ErrorKind};
 pub use gateway::Gateway;
 pub use options::{GatewayOptions, MIN_KEY_LENGTH, SetupError, Timeouts};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use kiro_auth::{Pool, Secret};
 
 use crate::catalog::ModelOptions;
+use crate::cors::AllowedOrigins;
 use crate::tenant::{GuestOptions, MakePool};
 use crate::upstream::UpstreamOptions;
 
@@ -29,6 +30,8 @@ pub struct GatewayOptions {
     pub timeouts: Timeouts,
     /// Largest request body in bytes. Default: 64 MiB, because screenshots travel as base64.
     pub max_body: usize,
+    /// Which origins a browser lets talk to the gateway. Default: any, because the key decides.
+    pub allowed_origins: AllowedOrigins,
 }
 
 /// Fewest characters of a key. Shorter ones can be guessed.
@@ -77,6 +80,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("upstream", &self.upstream)
             .field("timeouts", &self.timeouts)
             .field("max_body", &self.max_body)
+            .field("allowed_origins", &self.allowed_origins)
             .finish_non_exhaustive()
     }
 }
@@ -99,6 +103,7 @@ impl GatewayOptions {
             upstream: UpstreamOptions::default(),
             timeouts: Timeouts::default(),
             max_body: 64 << 20,
+            allowed_origins: AllowedOrigins::default(),
         }
     }
 }
@@ -122,12 +127,24 @@ pub enum SetupError {
         /// The address as given.
         endpoint: String,
     },
+    /// No browser would ever name this origin.
+    #[error(
+        "`{origin}` is no origin; one is written as `https://app.example.com` or `http://localhost:3000`, in lower case and without a path"
+    )]
+    NoOrigin {
+        /// The origin as given.
+        origin: String,
+    },
 }
 
 impl GatewayOptions {
     /// Refuses what would be unsafe.
     pub(crate) fn check(&self) -> Result<(), SetupError> {
         check_key(&self.key)?;
+        if let Some(origin) = self.allowed_origins.unusable() {
+            let origin = origin.to_owned();
+            return Err(SetupError::NoOrigin { origin });
+        }
         match &self.upstream.endpoint {
             Some(endpoint) => check_endpoint(endpoint),
             None => Ok(()),

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, Response, header};
 use crate::body::{self, Body};
 use crate::coding;
 use crate::error::{Error, ErrorKind};
-use crate::routes::NoRoute;
+use crate::routes::{self, NoRoute, Row};
 use crate::surface::{Surface as _, chat};
 
 /// Both names, because the SDKs of the two vendors read different ones.
@@ -68,6 +68,16 @@ pub(crate) fn no_such_route(method: &Method, path: &str, no_route: NoRoute) -> R
             response
         }
     }
+}
+
+/// What `HEAD` is told about a route that only works: that it is there.
+pub(crate) fn head_of(row: &'static Row) -> Response<Body> {
+    let mut response = json(http::StatusCode::OK, Bytes::new());
+    // The names of methods are valid in a header.
+    if let Ok(allow) = HeaderValue::from_str(&routes::allow([row])) {
+        response.headers_mut().insert(header::ALLOW, allow);
+    }
+    response
 }
 
 /// A JSON document as a response.

@@ -78,20 +78,19 @@ pub(crate) enum NoRoute {
     Method { allow: String },
 }
 
-/// Finds the row for a request, and the `{id}` of its path, percent-decoded. `HEAD` is answered where
-/// `GET` is.
+/// Finds the row for a request, and the `{id}` of its path, percent-decoded. `HEAD` is answered on
+/// every path.
 pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Row, Option<String>), NoRoute> {
     let path = tidy(path);
     let matching: Vec<_> = TABLE
         .iter()
         .filter_map(|row| Some((row, matches(row.path, &path)?)))
         .collect();
-    let wanted = if method == Method::HEAD {
-        &Method::GET
-    } else {
-        method
+    let answers = |row: &Row| match *method {
+        Method::HEAD => true,
+        _ => row.method == method,
     };
-    if let Some((row, id)) = matching.iter().find(|(row, _)| row.method == wanted) {
+    if let Some((row, id)) = matching.iter().find(|(row, _)| answers(row)) {
         return Ok((row, id.clone()));
     }
     if matching.is_empty() {
@@ -99,26 +98,47 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Row, Option<
             nearest: nearest(&path),
         });
     }
-    let mut allow: Vec<&str> = matching
+    let rows = matching.into_iter().map(|(row, _)| row);
+    Err(NoRoute::Method { allow: allow(rows) })
+}
+
+/// The methods that `OPTIONS` tells of a path. For one that does not exist these are the methods of all, so
+/// that a browser goes on and its user reads what is wrong with the path.
+pub(crate) fn methods(path: &str) -> String {
+    let path = tidy(path);
+    let exists = TABLE.iter().any(|row| matches(row.path, &path).is_some());
+    let rows = TABLE
         .iter()
-        .map(|(row, _)| row.method.as_str())
-        .collect();
-    if allow.contains(&"GET") {
-        allow.push("HEAD");
+        .filter(|row| !exists || matches(row.path, &path).is_some());
+    allow(rows)
+}
+
+/// The methods of some rows, for `Allow`.
+pub(crate) fn allow(rows: impl IntoIterator<Item = &'static Row>) -> String {
+    let mut methods: Vec<&str> = Vec::new();
+    for row in rows {
+        if !methods.contains(&row.method.as_str()) {
+            methods.push(row.method.as_str());
+        }
     }
-    Err(NoRoute::Method {
-        allow: allow.join(", "),
-    })
+    methods.extend(["HEAD", "OPTIONS"]);
+    methods.join(", ")
 }
 
 /// Brings the ways people write a base URL to one: double and trailing slashes, `/v1` twice, `/v1`
-/// missing.
+/// missing, `/openai` or `/api` before it.
 fn tidy(path: &str) -> String {
     let mut segments: Vec<&str> = path
         .split('/')
         .filter(|segment| !segment.is_empty())
         .collect();
-    while segments.len() > 1 && segments[0] == "v1" && segments[1] == "v1" {
+    let needless = |segments: &[&str]| {
+        matches!(
+            segments,
+            ["v1", "v1", ..] | ["openai" | "api", "openai" | "v1" | "models" | "chat", ..]
+        )
+    };
+    while needless(&segments) {
         segments.remove(0);
     }
     if matches!(segments.first(), Some(&("models" | "chat"))) {
@@ -175,6 +195,10 @@ mod tests {
             "/v1/v1/chat/completions",
             "//v1//chat/completions/",
             "/v1/chat/completions/",
+            "/openai/v1/chat/completions",
+            "/api/v1/chat/completions",
+            "/openai/chat/completions",
+            "/api/openai/v1/v1/chat/completions",
         ] {
             assert_eq!(
                 found(Method::POST, path),
@@ -183,7 +207,9 @@ mod tests {
             );
         }
         assert_eq!(found(Method::GET, "/models/"), Some(("/v1/models", None)));
-        assert_eq!(found(Method::HEAD, "/"), Some(("/", None)));
+        for row in &TABLE {
+            assert_eq!(found(Method::HEAD, row.path).unwrap().0, row.path);
+        }
     }
 
     #[test]
@@ -218,15 +244,22 @@ mod tests {
         assert_eq!(
             unknown("/v1/models"),
             Some(NoRoute::Method {
-                allow: "GET, HEAD".into()
+                allow: "GET, HEAD, OPTIONS".into()
             })
         );
         let wrong = find(&Method::DELETE, "/v1/chat/completions").err();
         assert_eq!(
             wrong,
             Some(NoRoute::Method {
-                allow: "POST".into()
+                allow: "POST, HEAD, OPTIONS".into()
             })
         );
+    }
+
+    #[test]
+    fn options_tell_the_methods_of_a_path_and_of_an_unknown_one_all() {
+        assert_eq!(methods("/chat/completions"), "POST, HEAD, OPTIONS");
+        assert_eq!(methods("/v1/models/a/b"), "GET, HEAD, OPTIONS");
+        assert_eq!(methods("/v1/nothing"), "GET, POST, HEAD, OPTIONS");
     }
 }

@@ -8,6 +8,7 @@ use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::cors::AllowedOrigins;
 use crate::options::Timeouts;
 use crate::surface::Accepted;
 use crate::telemetry::Counters;
@@ -21,6 +22,7 @@ pub(crate) struct Shared {
     pub(crate) upstream: Upstream,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,
+    pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) counters: Arc<Counters>,
     /// Agents declare the same tools in every request.
     pub(crate) schemas: SchemaCache,

@@ -44,7 +44,11 @@ async fn a_wrong_method_names_the_right_one() {
     let (status, _, _, code) = error(&answer);
     assert_eq!(
         (status, code.as_deref(), answer.header("allow")),
-        (405, Some("method_not_supported"), Some("POST"))
+        (
+            405,
+            Some("method_not_supported"),
+            Some("POST, HEAD, OPTIONS")
+        )
     );
 }
 

@@ -7,10 +7,11 @@ mod support;
 use async_compression::Level;
 use async_compression::tokio::bufread::{BrotliEncoder, GzipEncoder, ZlibEncoder, ZstdEncoder};
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use kiro_gateway::AllowedOrigins;
 use kiro_sim::{Matcher, Operation, Script};
 use serde_json::json;
 use support::{Answer, House, KEY, streamed, whole};
@@ -223,6 +224,148 @@ async fn http_2_needs_no_negotiation() {
         assert_eq!(response.status(), 200);
         let body = response.into_body().collect().await.unwrap().to_bytes();
         assert!(body.ends_with(b"data: [DONE]\n\n") || body.ends_with(b"}"));
+    }
+}
+
+#[tokio::test]
+async fn every_spelling_of_the_url_is_served() {
+    let house = house().await;
+    let body = whole("hi").to_string();
+    for path in [
+        "/chat/completions",
+        "/v1/v1/chat/completions",
+        "//v1//chat//completions",
+        "/v1/chat/completions/",
+        "/openai/v1/chat/completions",
+        "/api/v1/chat/completions?api-version=1",
+    ] {
+        let start = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: bearer {KEY}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let answer = rest(raw(&house, &(start + &body)).await).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    }
+}
+
+const PATHS: [&str; 6] = [
+    "/",
+    "/health",
+    "/v1/models",
+    "/v1/models/claude-sonnet-4-5",
+    "/v1/chat/completions",
+    "/chat/completions/",
+];
+
+#[tokio::test]
+async fn head_is_answered_everywhere_without_a_body_and_asks_nobody() {
+    let house = house().await;
+    for path in PATHS {
+        let answer = house.ask(house.request(Method::HEAD, path, "")).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(answer.body.is_empty() && answer.header("x-request-id").is_some());
+    }
+    let mut keyless = house.request(Method::HEAD, CHAT, "");
+    keyless.headers_mut().remove("authorization");
+    assert_eq!(house.ask(keyless).await.status, 401);
+    let unknown = house.ask(house.request(Method::HEAD, "/v1/x", "")).await;
+    assert_eq!((unknown.status.as_u16(), unknown.body.len()), (404, 0));
+    assert_eq!(house.sim.requests_for(Operation::Generate).len(), 0);
+}
+
+/// What a browser sends for openai-node with `dangerouslyAllowBrowser`.
+const WANTED: &str = "authorization,content-type,dangerously-allow-browser,x-stainless-arch,x-stainless-lang,x-stainless-os,x-stainless-package-version,x-stainless-retry-count,x-stainless-runtime,x-stainless-runtime-version,x-stainless-timeout";
+
+fn preflight(house: &House, path: &str, origin: &str) -> Request<Full<Bytes>> {
+    let mut request = house.request(Method::OPTIONS, path, "");
+    request.headers_mut().clear();
+    for (name, value) in [
+        ("origin", origin),
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", WANTED),
+    ] {
+        let value = HeaderValue::from_str(value).unwrap();
+        request.headers_mut().insert(name, value);
+    }
+    request
+}
+
+#[tokio::test]
+async fn a_browser_is_told_on_every_path_that_it_may_send_what_it_asks_for() {
+    let house = house().await;
+    for path in PATHS.into_iter().chain(["/v1/nothing"]) {
+        let answer = house
+            .ask(preflight(&house, path, "https://app.example"))
+            .await;
+        assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0));
+        let header = |name| answer.header(name);
+        assert_eq!(header("access-control-allow-origin"), Some("*"), "{path}");
+        assert_eq!(header("access-control-allow-headers"), Some(WANTED));
+        assert_eq!(header("access-control-max-age"), Some("7200"));
+        assert_eq!(header("allow"), header("access-control-allow-methods"));
+        let post = path.contains("chat") || path.contains("nothing");
+        assert_eq!(header("allow").unwrap().contains("POST"), post, "{path}");
+        assert_eq!(header("access-control-allow-credentials"), None);
+    }
+}
+
+fn from_page(mut request: Request<Full<Bytes>>, origin: &'static str) -> Request<Full<Bytes>> {
+    let origin = HeaderValue::from_static(origin);
+    request.headers_mut().insert("origin", origin);
+    request
+}
+
+#[tokio::test]
+async fn scripts_may_read_answers_streams_and_errors_with_all_of_our_headers() {
+    let house = house().await;
+    let slow_down = json!({"message": "Too many requests, please wait before trying again.", "reason": "USER_REQUEST_RATE_EXCEEDED"});
+    let busy = Script::new().http_error(429, slow_down, Some(std::time::Duration::from_secs(9)));
+    let busy_when = Matcher::any().text_contains("busy");
+    house.sim.script(busy_when, busy);
+    let mut with_seed = whole("hi");
+    with_seed["seed"] = json!(7);
+    let post = |body: serde_json::Value| house.request(Method::POST, CHAT, body.to_string());
+    let mut keyless = house.request(Method::GET, "/v1/models", "");
+    keyless.headers_mut().remove("authorization");
+    for (request, status, readable) in [
+        (post(with_seed), 200, &["x-gateway-ignored"][..]),
+        (post(streamed("hi")), 200, &[]),
+        (post(whole("busy")), 429, &["retry-after"]),
+        (post(json!({})), 400, &["x-should-retry"]),
+        (keyless, 401, &["x-should-retry"]),
+        (house.request(Method::GET, "/v1/nothing", ""), 404, &[]),
+        (house.request(Method::DELETE, CHAT, ""), 405, &["allow"]),
+        (house.request(Method::GET, "/health", ""), 200, &[]),
+    ] {
+        let answer = house.ask(from_page(request, "https://app.example")).await;
+        assert_eq!(answer.status, status, "{answer:?}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        let exposed = answer.header("access-control-expose-headers").unwrap();
+        let exposed: Vec<&str> = exposed.split(", ").collect();
+        for name in ["x-request-id", "request-id"].iter().chain(readable) {
+            assert!(exposed.contains(name), "{name} in {exposed:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_listed_origins_are_let_in() {
+    let house = House::with(Default::default(), |options| {
+        options.allowed_origins = AllowedOrigins::Only(vec!["https://app.example".to_owned()]);
+    })
+    .await;
+    for (origin, granted) in [
+        ("https://app.example", Some("https://app.example")),
+        ("https://evil.example", None),
+    ] {
+        let asked = house.ask(preflight(&house, CHAT, origin)).await;
+        let request = house.request(Method::POST, CHAT, whole("hi").to_string());
+        let answer = house.ask(from_page(request, origin)).await;
+        for answer in [asked, answer] {
+            assert_eq!(answer.header("access-control-allow-origin"), granted);
+            let vary = answer.headers.get_all("vary");
+            assert!(vary.iter().any(|vary| vary == "origin"));
+        }
     }
 }
 

@@ -127,6 +127,9 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     #[serde(with = "value::size")]
     pub(crate) max_body: usize,
+    /// Origins whose pages may use the gateway; `*` is all of them.
+    #[serde(with = "value::list")]
+    pub(crate) allowed_origins: Vec<String>,
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -202,6 +205,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             max_body: 64 << 20,
+            allowed_origins: vec!["*".to_owned()],
             header_timeout: options.header_timeout,
             drain_timeout: options.drain,
         }
