@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
@@ -36,9 +36,6 @@ pub(crate) fn full(bytes: Bytes) -> Body {
 
 /// Reads a request's body into one buffer, and undoes what its `content-encoding` says.
 ///
-/// A body that is refused is nevertheless received, within reason: many clients read the answer only after
-/// they have sent everything, and a connection that is closed on them before hides it.
-///
 /// # Errors
 ///
 /// [`ErrorKind::TooLarge`] as soon as the announced, the received or the decoded length passes `limit` bytes;
@@ -49,29 +46,11 @@ where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
 {
-    let mut body = std::pin::pin!(body);
-    let result = read_within(headers, body.as_mut(), limit).await;
-    // Who expects a word before sending gets the refusal as this word.
-    if result.is_err() && !headers.contains_key(header::EXPECT) {
-        // The error stands whether the rest comes or not.
-        let _ = tokio::time::timeout(DISCARD_TIME, discard(body)).await;
-    }
-    result
-}
-
-async fn read_within<B>(
-    headers: &HeaderMap,
-    body: Pin<&mut B>,
-    limit: usize,
-) -> Result<Bytes, Error>
-where
-    B: http_body::Body<Data = Bytes> + Send,
-    B::Error: Into<DynError>,
-{
     let codings = coding::codings(headers)?;
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
+    let body = std::pin::pin!(body);
     if codings.is_empty() {
         collect(body, limit).await
     } else {
@@ -116,21 +95,31 @@ where
     })
 }
 
-/// Receives what is left of a body, to forget it.
-async fn discard<B>(mut body: Pin<&mut B>)
+/// Receives what is left of a refused request's body, within reason, to forget it.
+///
+/// Many clients read the answer only after they have sent everything, and a connection that is closed on
+/// them before hides it. Who expects a word before sending (`100-continue`) gets the refusal as this word,
+/// and sends nothing.
+pub(crate) async fn discard<B>(body: &mut B)
 where
-    B: http_body::Body<Data = Bytes>,
+    B: http_body::Body<Data = Bytes> + Unpin,
 {
-    let mut left = MAX_DISCARDED;
-    if body.size_hint().lower() > left as u64 {
+    if body.is_end_stream() || body.size_hint().lower() > MAX_DISCARDED as u64 {
         return;
     }
-    while let Ok(Some(Ok(frame))) = tokio::time::timeout(DISCARD_PAUSE, body.frame()).await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        match left.checked_sub(length) {
-            Some(rest) => left = rest,
-            None => return,
-        }
+    // It is no matter whether all of it came.
+    let _ = tokio::time::timeout(DISCARD_TIME, discard_all(body)).await;
+}
+
+async fn discard_all<B>(body: &mut B)
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+{
+    let mut discarded = 0;
+    while discarded < MAX_DISCARDED
+        && let Ok(Some(Ok(frame))) = tokio::time::timeout(DISCARD_PAUSE, body.frame()).await
+    {
+        discarded += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 

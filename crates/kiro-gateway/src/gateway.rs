@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response, header};
+use http_body_util::BodyExt as _;
 use kiro_protocol::request::SchemaCache;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -85,10 +86,18 @@ impl Gateway {
     {
         let is_head = request.method() == Method::HEAD;
         let grant = self.shared.allowed_origins.grant(request.headers());
+        let waits = request.headers().contains_key(header::EXPECT);
+        let (head, body) = request.into_parts();
+        // Whether it was read to its end or not, asking for more of it is right.
+        let mut body = Box::pin(body).fuse();
+        let request = Request::from_parts(head, &mut body);
         let mut response = match self.route(request).await {
             Ok(response) => response,
             Err(error) => refuse(&error),
         };
+        if !response.status().is_success() && !waits {
+            body::discard(&mut body).await;
+        }
         name_request(&mut response, id);
         grant.write(&mut response);
         if is_head {

@@ -129,30 +129,56 @@ fn padded(length: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn bodies_up_to_the_limit_are_taken_and_a_larger_one_reads_why_not() {
+async fn bodies_up_to_the_limit_are_taken() {
     let house = house().await;
     for length in [3 * MIB, 20 * MIB, 63 * MIB, 64 * MIB] {
         let request = house.request(Method::POST, CHAT, padded(length));
         assert_eq!(house.ask(request).await.status, 200, "{length}");
     }
-    // These clients read nothing until they have sent everything.
-    for chunked in [false, true] {
-        let length = 65 * MIB;
-        let mut stream = TcpStream::connect(house.address).await.unwrap();
-        let start = match chunked {
-            false => head(&format!(
-                "connection: close\r\ncontent-length: {length}\r\n\r\n"
-            )),
-            true => head("connection: close\r\ntransfer-encoding: chunked\r\n\r\n4100000\r\n"),
-        };
-        stream.write_all(start.as_bytes()).await.unwrap();
-        stream.write_all(&padded(length)).await.unwrap();
-        if chunked {
-            stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+}
+
+#[tokio::test]
+async fn who_reads_nothing_before_everything_is_sent_reads_the_refusal() {
+    let house = house().await;
+    let no_key = |path| format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n");
+    for (start, length, status) in [
+        (head("connection: close\r\n"), 65 * MIB, "413"),
+        (
+            head("connection: close\r\ncontent-encoding: gzip\r\n"),
+            20 * MIB,
+            "400",
+        ),
+        (
+            head("connection: close\r\ncontent-encoding: compress\r\n"),
+            20 * MIB,
+            "415",
+        ),
+        (no_key(CHAT), 20 * MIB, "401"),
+        (no_key("/v2/chat/completions"), 20 * MIB, "404"),
+        (no_key("/v1/models"), 20 * MIB, "405"),
+    ] {
+        for chunked in [false, true] {
+            let mut stream = TcpStream::connect(house.address).await.unwrap();
+            let start = match chunked {
+                false => format!("{start}content-length: {length}\r\n\r\n"),
+                true => format!("{start}transfer-encoding: chunked\r\n\r\n{length:x}\r\n"),
+            };
+            stream.write_all(start.as_bytes()).await.unwrap();
+            stream.write_all(&vec![b' '; length]).await.unwrap();
+            if chunked {
+                stream.write_all(b"\r\n0\r\n\r\n").await.unwrap();
+            }
+            let answer = rest(stream).await;
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+            assert_eq!(
+                answer.contains("67108864 bytes"),
+                status == "413",
+                "{answer}"
+            );
         }
-        let answer = rest(stream).await;
-        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-        assert!(answer.contains("67108864 bytes"), "{answer}");
     }
 }
 
