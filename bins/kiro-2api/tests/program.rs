@@ -206,6 +206,24 @@ fn tokens_are_never_sent_in_the_clear() {
     }
 }
 
+#[test]
+fn an_origin_that_no_browser_would_send_is_refused_at_the_start() {
+    let origins = "https://a.example, https://b.example/";
+    let output = output(
+        &["serve", "--listen", "127.0.0.1:0"],
+        &[
+            ("PROXY_API_KEY", KEY),
+            ("KIRO_2API_SERVER__ALLOWED_ORIGINS", origins),
+        ],
+    );
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        error.contains("`https://b.example/` is no origin"),
+        "{error}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_answers_its_question_and_ends_well_on_ctrl_c() {
     let folder = tempfile::tempdir().unwrap();
