@@ -359,6 +359,21 @@ impl Image {
         Ok(Self { format, base64 })
     }
 
+    /// Takes the bytes of a picture and recognises the format from them.
+    ///
+    /// # Errors
+    ///
+    /// [`ImageError::Format`] when it is not one of [`ImageFormat`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ImageError> {
+        use base64::Engine as _;
+        let format = ImageFormat::sniff(bytes).ok_or(ImageError::Format)?;
+        let base64 = base64::engine::general_purpose::STANDARD.encode(bytes);
+        Ok(Self {
+            format,
+            base64: base64.into(),
+        })
+    }
+
     /// The format that the bytes show.
     pub fn format(&self) -> ImageFormat {
         self.format
@@ -517,6 +532,8 @@ mod tests {
         ] {
             assert_eq!(Image::from_base64(base64).unwrap().format(), format);
         }
+        assert_eq!(Image::from_bytes(b"GIF89a"), Image::from_base64("R0lGODlh"));
+        assert_eq!(Image::from_bytes(b"BM\0\0"), Err(ImageError::Format));
         assert_eq!(Image::from_base64("Qk0AAAAA"), Err(ImageError::Format));
         assert_eq!(Image::from_base64("iVBORw=="), Err(ImageError::Format));
         assert_eq!(
