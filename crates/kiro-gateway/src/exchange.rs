@@ -8,6 +8,7 @@ use kiro_protocol::reply::ReplyEvent;
 
 use crate::body::{self, Body, DynError};
 use crate::error::{Error, ErrorKind};
+use crate::image::Pictures;
 use crate::relay::{Relay, Reply, Silence, drained, shutting_down};
 use crate::response::in_one_line;
 use crate::shared::Shared;
@@ -82,37 +83,46 @@ where
     Ok((accepted, reply))
 }
 
-/// Decodes the request. A model that is not in the list is looked for once more in a fresh one.
+/// Decodes the request, and once more with the pictures that it names by URL.
 async fn accept(
     shared: &Shared,
     surface: &'static dyn Surface,
     body: Bytes,
     tenant: &Tenant,
 ) -> Result<Accepted, Error> {
+    let none_yet = shared.images.none_yet(tenant);
+    let mut accepted = decode(shared, surface, body.clone(), tenant, &none_yet).await?;
+    if !accepted.wanted.is_empty() {
+        let fetched = shared.images.fetch(&accepted.wanted).await?;
+        accepted = decode(shared, surface, body, tenant, &fetched).await?;
+    }
+    Ok(accepted)
+}
+
+/// Decodes the request. A model that is not in the list is looked for once more in a fresh one.
+async fn decode(
+    shared: &Shared,
+    surface: &'static dyn Surface,
+    body: Bytes,
+    tenant: &Tenant,
+    pictures: &Pictures,
+) -> Result<Accepted, Error> {
     let now = upstream::seconds_since_epoch();
+    let context = |models, is_final| Context {
+        models,
+        pictures,
+        now,
+        is_final,
+    };
     let is_final = !tenant.catalog.is_due();
     let known = tenant.catalog.current();
-    match surface.accept(
-        body.clone(),
-        &Context {
-            models: &known,
-            now,
-            is_final,
-        },
-    ) {
+    match surface.accept(body.clone(), &context(&known, is_final)) {
         Err(error) if error.kind() == ErrorKind::ModelNotFound => {
             let fresh = tenant
                 .catalog
                 .fresh(shared.upstream.list_models(tenant))
                 .await;
-            surface.accept(
-                body,
-                &Context {
-                    models: &fresh,
-                    now,
-                    is_final: true,
-                },
-            )
+            surface.accept(body, &context(&fresh, true))
         }
         accepted => accepted,
     }

@@ -16,6 +16,7 @@ use crate::cors;
 use crate::endpoint::{health, info, models};
 use crate::error::Error;
 use crate::exchange;
+use crate::image::Images;
 use crate::options::{GatewayOptions, SetupError};
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
@@ -47,6 +48,11 @@ impl Gateway {
                 options.make_pool,
                 &options.guests,
                 options.models,
+            ),
+            images: Images::new(
+                options.images,
+                options.tls.clone(),
+                &options.upstream.user_agent,
             ),
             upstream: Upstream::new(options.upstream, options.tls, &options.timeouts),
             timeouts: options.timeouts,

@@ -6,6 +6,7 @@ use kiro_auth::{Pool, Secret};
 
 use crate::catalog::ModelOptions;
 use crate::cors::AllowedOrigins;
+use crate::image::ImageOptions;
 use crate::tenant::{GuestOptions, MakePool};
 use crate::upstream::UpstreamOptions;
 
@@ -26,6 +27,8 @@ pub struct GatewayOptions {
     pub tls: rustls::ClientConfig,
     /// How the upstream is reached.
     pub upstream: UpstreamOptions,
+    /// Pictures by URL.
+    pub images: ImageOptions,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// Largest request body in bytes. Default: 64 MiB, because screenshots travel as base64.
@@ -78,6 +81,7 @@ impl std::fmt::Debug for GatewayOptions {
         f.debug_struct("GatewayOptions")
             .field("pool", &self.pool)
             .field("upstream", &self.upstream)
+            .field("images", &self.images)
             .field("timeouts", &self.timeouts)
             .field("max_body", &self.max_body)
             .field("allowed_origins", &self.allowed_origins)
@@ -101,6 +105,7 @@ impl GatewayOptions {
             models: ModelOptions::default(),
             tls,
             upstream: UpstreamOptions::default(),
+            images: ImageOptions::default(),
             timeouts: Timeouts::default(),
             max_body: 64 << 20,
             allowed_origins: AllowedOrigins::default(),

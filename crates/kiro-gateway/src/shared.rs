@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cors::AllowedOrigins;
+use crate::image::Images;
 use crate::options::Timeouts;
 use crate::surface::Accepted;
 use crate::telemetry::Counters;
@@ -19,6 +20,7 @@ use crate::upstream::{Order, Upstream};
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) tenants: Tenants,
+    pub(crate) images: Images,
     pub(crate) upstream: Upstream,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,

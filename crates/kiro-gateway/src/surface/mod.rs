@@ -10,6 +10,7 @@ use kiro_protocol::reply::ReplyEvent;
 
 use crate::catalog::{Model, Models};
 use crate::error::Error;
+use crate::image::{Pictures, Wanted};
 use crate::usage::Prompt;
 
 /// One API dialect.
@@ -29,6 +30,8 @@ pub(crate) trait Surface: Sync {
 pub(crate) struct Context<'a> {
     /// The public names of the models and what they are called upstream.
     pub(crate) models: &'a Models,
+    /// The pictures that were fetched so far.
+    pub(crate) pictures: &'a Pictures,
     /// Seconds since the epoch, for `created`.
     pub(crate) now: u64,
     /// Whether the list is as fresh as it gets, so that a name that is not in it is nobody's.
@@ -52,8 +55,11 @@ impl<'a> Context<'a> {
 
 /// A request, understood.
 pub(crate) struct Accepted {
-    /// What is sent upstream.
+    /// What is sent upstream. Where it wants pictures, this is not yet all of it.
     pub(crate) conversation: Conversation,
+    /// The pictures that it needs and that are not among those of the context: the request is accepted
+    /// once more when they are.
+    pub(crate) wanted: Vec<Wanted>,
     /// The prompt, to be counted if the service does not.
     pub(crate) prompt: Arc<Prompt>,
     /// How the answer goes back.

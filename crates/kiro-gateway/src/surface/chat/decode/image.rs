@@ -14,18 +14,21 @@ pub(super) fn from_url(url: ByteString, place: &dyn fmt::Display) -> Result<Imag
     if let Some(base64) = data(&url) {
         return from_base64(url.slice_ref(base64), place);
     }
-    let is_remote = ["http:", "https:"]
-        .iter()
-        .any(|scheme| starts_with(&url, scheme));
-    Err(refuse(
-        place,
-        match is_remote {
-            true => {
-                "Invalid image: http(s) URLs are not fetched for the time being. Send the image as a base64 data URL."
-            }
-            false => "Invalid image: expected a base64 data URL with an image MIME type.",
-        },
-    ))
+    let message =
+        "Invalid image: expected an http(s) URL or a base64 data URL with an image MIME type.";
+    Err(refuse(place, message))
+}
+
+/// Whether a URL names a picture that is somewhere else.
+pub(super) fn is_remote(url: &str) -> bool {
+    let mut schemes = ["http:", "https:"].iter();
+    schemes.any(|scheme| starts_with(url, scheme))
+}
+
+/// The refusal of a picture that is somewhere else.
+pub(super) fn not_fetched(reason: &str, place: &dyn fmt::Display) -> Error {
+    let message = format!("Invalid image: {reason}. Send the image as a base64 data URL.");
+    refuse(place, &message)
 }
 
 /// Takes a picture from base64, however it was broken into lines.
@@ -37,7 +40,9 @@ pub(super) fn from_base64(base64: ByteString, place: &dyn fmt::Display) -> Resul
     image.map_err(|error| {
         let message = match error {
             ImageError::Format => "Invalid image: it is neither PNG, JPEG, GIF nor WebP.",
-            _ => "Invalid image: expected a base64 data URL with an image MIME type.",
+            _ => {
+                "Invalid image: expected an http(s) URL or a base64 data URL with an image MIME type."
+            }
         };
         refuse(place, message).with_source(error)
     })
@@ -136,6 +141,16 @@ mod tests {
     }
 
     #[test]
+    fn a_remote_picture_is_known_by_its_scheme_alone() {
+        for url in ["http://a/b", "HTTPS://a", "http:", "https:\\\\a"] {
+            assert!(is_remote(url), "{url}");
+        }
+        for url in ["httpx://a", "ftp://a", "//a", "data:http:", ""] {
+            assert!(!is_remote(url), "{url}");
+        }
+    }
+
+    #[test]
     fn a_good_picture_is_not_copied() {
         let url = ByteString::from(format!("data:image/png;base64,{PNG}"));
         let image = from_url(url.clone(), &"").unwrap();
@@ -145,18 +160,16 @@ mod tests {
     #[test]
     fn what_is_no_picture_is_refused() {
         for (url, words) in [
-            ("https://example.com/a.png", "http(s) URLs are not fetched"),
-            ("HTTP://example.com/a.png", "http(s) URLs are not fetched"),
-            ("file:///etc/passwd", "expected a base64 data URL"),
-            ("data:image/png,rawbytes", "expected a base64 data URL"),
-            ("data:image/png;base64,%%%", "expected a base64 data URL"),
+            ("file:///etc/passwd", "or a base64 data URL"),
+            ("data:image/png,rawbytes", "or a base64 data URL"),
+            ("data:image/png;base64,%%%", "or a base64 data URL"),
             (
                 "data:image/png;base64,AAAA",
                 "neither PNG, JPEG, GIF nor WebP",
             ),
             ("data:image/png;base64,", "neither PNG, JPEG, GIF nor WebP"),
-            ("", "expected a base64 data URL"),
-            ("dätä:", "expected a base64 data URL"),
+            ("", "or a base64 data URL"),
+            ("dätä:", "or a base64 data URL"),
         ] {
             let message = format(url).unwrap_err();
             assert!(message.contains(words), "{url}: {message}");

@@ -9,6 +9,7 @@ use openai_types::chat::{self, Arguments, FunctionCall, Message, ToolCall};
 use super::parts::{Parts, Piece, marker, no_audio};
 use super::source::{Place, Source};
 use crate::error::Error;
+use crate::image::{Pictures, Wanted};
 
 /// What messages become.
 #[derive(Debug)]
@@ -17,13 +18,23 @@ pub(super) struct Dialogue {
     pub(super) system: Vec<JsonText>,
     /// The rest.
     pub(super) turns: Vec<Turn>,
+    /// Pictures that are still to be fetched.
+    pub(super) wanted: Vec<Wanted>,
 }
 
 /// Translates messages, oldest first. Turns need not alternate and need not be answered: repairing that
 /// is the request's business.
-pub(super) fn dialogue(source: Source<'_>, messages: &[Message<'_>]) -> Result<Dialogue, Error> {
+pub(super) fn dialogue(
+    source: Source<'_>,
+    fetched: &Pictures,
+    messages: &[Message<'_>],
+) -> Result<Dialogue, Error> {
     let mut reader = Reader {
-        parts: Parts { source },
+        parts: Parts {
+            source,
+            fetched,
+            wanted: Vec::new(),
+        },
         system: Vec::new(),
         turns: Vec::with_capacity(messages.len()),
         calls: HashSet::new(),
@@ -36,6 +47,7 @@ pub(super) fn dialogue(source: Source<'_>, messages: &[Message<'_>]) -> Result<D
     Ok(Dialogue {
         system: reader.system,
         turns: reader.turns,
+        wanted: reader.parts.wanted,
     })
 }
 

@@ -7,6 +7,7 @@ use openai_types::chat::{Content, File, ImageUrl, Part};
 use super::image;
 use super::source::{Place, Source};
 use crate::error::Error;
+use crate::image::{Pictures, Wanted};
 
 /// One part of content, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,6 +22,10 @@ pub(super) enum Piece {
 #[derive(Debug)]
 pub(super) struct Parts<'a> {
     pub(super) source: Source<'a>,
+    /// The pictures that were fetched.
+    pub(super) fetched: &'a Pictures,
+    /// Pictures that are still to be fetched.
+    pub(super) wanted: Vec<Wanted>,
 }
 
 impl Parts<'_> {
@@ -64,9 +69,7 @@ impl Parts<'_> {
             "text" | "input_text" | "output_text" => text(&part.text, "text"),
             "refusal" => text(&part.refusal, "refusal"),
             "thinking" | "redacted_thinking" | "reasoning" => Ok(None),
-            "image_url" | "input_image" | "image" => self
-                .picture(part, place)
-                .map(|image| Some(Piece::Image(image))),
+            "image_url" | "input_image" | "image" => self.picture(part, place),
             "file" | "input_file" => {
                 let place = place.member("file");
                 let file = part.file.as_ref().ok_or_else(|| place.missing())?;
@@ -79,21 +82,47 @@ impl Parts<'_> {
         }
     }
 
-    fn picture(&mut self, part: &Part<'_>, place: Place) -> Result<Image, Error> {
+    /// A picture. `None` for one that is still to be fetched.
+    fn picture(&mut self, part: &Part<'_>, place: Place) -> Result<Option<Piece>, Error> {
         if let Some(ImageUrl { url, .. }) = &part.image_url {
-            let place = place.member("image_url");
-            image::from_url(self.source.plain(url, &place)?, &place)
-        } else {
-            let source = part.source.as_ref();
-            let source = source.ok_or_else(|| match kind(part) {
-                "image" => place.member("source").missing(),
-                _ => place.member("image_url").missing(),
-            })?;
-            let place = place.member("source");
-            match (&source.data, &source.url) {
-                (Some(data), _) => image::from_base64(self.source.plain(data, &place)?, &place),
-                (None, Some(url)) => image::from_url(self.source.plain(url, &place)?, &place),
-                (None, None) => Err(place.member("data").missing()),
+            return self.picture_at(url, place.member("image_url"));
+        }
+        let source = part.source.as_ref();
+        let source = source.ok_or_else(|| match kind(part) {
+            "image" => place.member("source").missing(),
+            _ => place.member("image_url").missing(),
+        })?;
+        let place = place.member("source");
+        match (&source.data, &source.url) {
+            (Some(data), _) => {
+                let data = self.source.plain(data, &place)?;
+                Ok(Some(Piece::Image(image::from_base64(data, &place)?)))
+            }
+            (None, Some(url)) => self.picture_at(url, place),
+            (None, None) => Err(place.member("data").missing()),
+        }
+    }
+
+    fn picture_at(
+        &mut self,
+        url: &openai_types::Text<'_>,
+        place: Place,
+    ) -> Result<Option<Piece>, Error> {
+        let url = self.source.plain(url, &place)?;
+        if !image::is_remote(&url) {
+            return Ok(Some(Piece::Image(image::from_url(url, &place)?)));
+        }
+        let fetched = match self.fetched {
+            Pictures::Fetched(fetched) => fetched,
+            Pictures::Refused(reason) => return Err(image::not_fetched(reason, &place)),
+        };
+        match fetched.get(&url) {
+            Some(Some(image)) => Ok(Some(Piece::Image(image.clone()))),
+            Some(None) => Ok(Some(Piece::Text("(An image is left out here.)".into()))),
+            None => {
+                let place = place.to_string();
+                self.wanted.push(Wanted { url, place });
+                Ok(None)
             }
         }
     }

@@ -39,7 +39,7 @@ impl Surface for Chat {
         knobs::refuse(&request)?;
         let (model, is_stand_in) = context.model(name)?;
         let offer = tools::offer(source, &request)?;
-        let dialogue = messages::dialogue(source, messages)?;
+        let dialogue = messages::dialogue(source, context.pictures, messages)?;
 
         let mut conversation = Conversation::new(&*model.id);
         conversation.system = dialogue.system;
@@ -78,6 +78,7 @@ impl Surface for Chat {
         };
         Ok(Accepted {
             conversation,
+            wanted: dialogue.wanted,
             prompt,
             mode,
             encoder,

@@ -4,6 +4,8 @@
 //! What the case shows.
 //!
 //! === request            the body
+//! === fetched            what is at each URL, if some are wanted: `URL base64`, or the URL alone for
+//!                        a picture that is left out; `nothing` where none may be fetched
 //! === conversation       what is sent upstream, as `show` has it
 //! === refusal            or: the status and the body of the error
 //! === ignored            the fields in `x-gateway-ignored`, if there are any
@@ -21,8 +23,11 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 
+use kiro_protocol::conversation::Image;
+
 use super::{schema_check, script, show};
 use crate::catalog::Models;
+use crate::image::{Pictures, Wanted};
 use crate::surface::chat::Chat;
 use crate::surface::{Accepted, Context, Surface};
 
@@ -76,13 +81,23 @@ fn run(case: &str) -> String {
     let title = case.split("=== ").next().unwrap().trim_end();
     let request = section(case, "request").expect("a case has a request");
     let mut out = format!("{title}\n\n=== request\n{request}\n");
-    let mut accepted = match accept(Bytes::copy_from_slice(request.as_bytes())) {
+    let fetched = section(case, "fetched");
+    if let Some(fetched) = fetched {
+        write!(out, "=== fetched\n{fetched}\n").unwrap();
+    }
+    let mut accepted = match accept_with(
+        Bytes::copy_from_slice(request.as_bytes()),
+        &pictures(fetched),
+    ) {
         Ok(accepted) => accepted,
         Err(refusal) => {
             write!(out, "=== refusal\n{refusal}\n").unwrap();
             return out;
         }
     };
+    for Wanted { url, place } in &accepted.wanted {
+        writeln!(out, "=== wanted\n{place} {url}").unwrap();
+    }
     let shown = show::conversation(&accepted.conversation);
     write!(out, "=== conversation\n{shown}").unwrap();
     if !accepted.ignored.is_empty() {
@@ -103,10 +118,31 @@ fn run(case: &str) -> String {
     out
 }
 
+/// What a section says of pictures.
+fn pictures(fetched: Option<&str>) -> Pictures {
+    if fetched == Some("nothing") {
+        return Pictures::Refused("this gateway does not fetch http(s) URLs");
+    }
+    let lines = fetched.unwrap_or_default().lines();
+    let pictures = lines.map(|line| match line.split_once(' ') {
+        Some((url, base64)) => {
+            let image = Image::from_base64(base64.to_owned()).unwrap();
+            (url.into(), Some(image))
+        }
+        None => (line.into(), None),
+    });
+    Pictures::Fetched(pictures.collect())
+}
+
 /// Accepts a body, or gives the status and the body of the refusal.
 pub(super) fn accept(body: Bytes) -> Result<Accepted, String> {
+    accept_with(body, &pictures(None))
+}
+
+fn accept_with(body: Bytes, pictures: &Pictures) -> Result<Accepted, String> {
     let context = Context {
         models: &Models::seed(&Arc::default()),
+        pictures,
         now: 1_763_800_000,
         is_final: true,
     };
