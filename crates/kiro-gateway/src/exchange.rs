@@ -96,6 +96,7 @@ async fn accept(
         let fetched = shared.images.fetch(&accepted.wanted).await?;
         accepted = decode(shared, surface, body, tenant, &fetched).await?;
     }
+    accepted.conversation = shared.images.fit(accepted.conversation).await?;
     Ok(accepted)
 }
 

@@ -27,7 +27,7 @@ pub struct GatewayOptions {
     pub tls: rustls::ClientConfig,
     /// How the upstream is reached.
     pub upstream: UpstreamOptions,
-    /// Pictures by URL.
+    /// Pictures by URL, and pictures that are too large.
     pub images: ImageOptions,
     /// How long to wait for what.
     pub timeouts: Timeouts,

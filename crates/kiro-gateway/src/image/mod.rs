@@ -1,11 +1,15 @@
-//! Pictures that cannot be sent as they are: those named by a URL are fetched.
+//! Pictures that cannot be sent as they are: those named by a URL are fetched, those that are too large
+//! are made smaller.
 //!
 //! ```text
 //! Surface::accept ─> Accepted.wanted ── fetch ─> Pictures ─> Surface::accept, once more
+//! Accepted.conversation ── fit ─> the same with smaller pictures
 //! ```
 
 mod address;
 mod fetch;
+#[cfg(feature = "scale")]
+mod scale;
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -14,13 +18,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use kiro_protocol::conversation::Image;
+use kiro_protocol::conversation::{Conversation, Image};
 
 use crate::error::{Error, ErrorKind};
 use crate::tenant::Tenant;
 use fetch::{FetchError, Fetcher};
 
-/// Pictures by URL.
+/// Pictures by URL, and pictures that are too large.
 ///
 /// ```
 /// let mut options = kiro_gateway::ImageOptions::default();
@@ -46,6 +50,9 @@ pub struct ImageOptions {
     /// Dangerous: whoever may have pictures fetched can reach these addresses through the gateway, on
     /// all [`ports`](Self::ports). Default: none.
     pub allow_private: Vec<IpAddr>,
+    /// Whether pictures that are larger than the service takes are made smaller. Default: `false`.
+    #[cfg(feature = "scale")]
+    pub scale: bool,
 }
 
 /// For whom pictures named by a URL are fetched.
@@ -70,6 +77,8 @@ impl Default for ImageOptions {
             max_fetches: 16,
             ports: vec![80, 443],
             allow_private: Vec::new(),
+            #[cfg(feature = "scale")]
+            scale: false,
         }
     }
 }
@@ -95,11 +104,13 @@ pub(crate) enum Pictures {
     Fetched(HashMap<ByteString, Option<Image>>),
 }
 
-/// Fetches pictures, as configured.
+/// Fetches pictures and makes them smaller, as configured.
 #[derive(Debug)]
 pub(crate) struct Images {
     policy: FetchImages,
     fetcher: Fetcher,
+    #[cfg(feature = "scale")]
+    scaler: Option<scale::Scaler>,
 }
 
 impl Images {
@@ -107,6 +118,8 @@ impl Images {
     pub(crate) fn new(options: ImageOptions, tls: rustls::ClientConfig, user_agent: &str) -> Self {
         Self {
             policy: options.fetch,
+            #[cfg(feature = "scale")]
+            scaler: options.scale.then(scale::Scaler::new),
             fetcher: Fetcher::new(options, tls, user_agent),
         }
     }
@@ -149,6 +162,20 @@ impl Images {
         let mut pictures: HashMap<_, _> = all(fetching).await?.into_iter().collect();
         pictures.extend(older.iter().map(|wanted| (wanted.url.clone(), None)));
         Ok(Pictures::Fetched(pictures))
+    }
+
+    /// Makes pictures smaller that are larger than the service takes, if that is wanted.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] when the work could not be done at all. A picture that cannot be read
+    /// stays as it is.
+    pub(crate) async fn fit(&self, conversation: Conversation) -> Result<Conversation, Error> {
+        #[cfg(feature = "scale")]
+        if let Some(scaler) = &self.scaler {
+            return scaler.fit(conversation).await;
+        }
+        Ok(conversation)
     }
 }
 
