@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
@@ -10,13 +11,13 @@ use kiro_auth::{
     Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
     Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
 };
-use kiro_gateway::{AllowedOrigins, Gateway, GatewayOptions, UpstreamOptions};
+use kiro_gateway::{AllowedOrigins, Gateway, GatewayOptions, ImageOptions, UpstreamOptions};
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::RootCertStore;
 
 use crate::behind::Behind;
 use crate::command::Failure;
-use crate::config::{Account, Config};
+use crate::config::{Account, Config, FetchImages};
 use crate::state::State;
 
 /// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
@@ -79,6 +80,7 @@ pub(crate) fn gateway(
         .unwrap_or_else(|| Secret::from(""));
     let mut options = GatewayOptions::new(key, pool, make_pool, tls);
     options.upstream = upstream;
+    options.images = images(config)?;
     options.guests.max_guests = config.tenants.max_tracked;
     options.guests.idle_expiry = config.tenants.idle_expiry;
     options.models.aliases = config.models.aliases.clone();
@@ -102,6 +104,36 @@ fn allowed_origins(list: &[String]) -> AllowedOrigins {
     } else {
         AllowedOrigins::Only(list.to_vec())
     }
+}
+
+/// What is done about pictures.
+fn images(config: &Config) -> Result<ImageOptions, Failure> {
+    let images = &config.images;
+    let mut options = ImageOptions::default();
+    options.fetch = match images.fetch {
+        FetchImages::Off => kiro_gateway::FetchImages::Off,
+        FetchImages::Own => kiro_gateway::FetchImages::Own,
+        FetchImages::All => kiro_gateway::FetchImages::All,
+    };
+    options.scale = images.scale;
+    options.max_bytes = images.max_bytes;
+    options.timeout = images.timeout;
+    options.ports = each("images.ports", "a port", &images.ports)?;
+    options.allow_private = each(
+        "images.allow_private",
+        "an IP address",
+        &images.allow_private,
+    )?;
+    Ok(options)
+}
+
+/// A list of texts as what they say.
+fn each<T: FromStr>(key: &str, what: &str, texts: &[String]) -> Result<Vec<T>, Failure> {
+    let values = texts.iter().map(|text| {
+        let value = text.parse();
+        value.map_err(|_| format!("{key} has an entry that is not {what}: `{text}`").into())
+    });
+    values.collect()
 }
 
 /// TLS towards the upstream and the sign-in services, one configuration for the process.

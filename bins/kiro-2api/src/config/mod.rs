@@ -54,6 +54,7 @@ pub(crate) struct Config {
     pub(crate) models: Models,
     pub(crate) server: Server,
     pub(crate) upstream: Upstream,
+    pub(crate) images: Images,
     pub(crate) timeouts: Timeouts,
     pub(crate) log: Log,
 }
@@ -151,6 +152,35 @@ pub(crate) struct Upstream {
     pub(crate) idp_hosts: Vec<String>,
 }
 
+/// `[images]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Images {
+    pub(crate) fetch: FetchImages,
+    #[serde(with = "value::switch")]
+    pub(crate) scale: bool,
+    #[serde(with = "value::size")]
+    pub(crate) max_bytes: usize,
+    #[serde(with = "value::duration")]
+    pub(crate) timeout: Duration,
+    #[serde(with = "value::list")]
+    pub(crate) ports: Vec<String>,
+    #[serde(with = "value::list")]
+    pub(crate) allow_private: Vec<String>,
+}
+
+/// For whom pictures named by a URL are fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum FetchImages {
+    /// For nobody.
+    Off,
+    /// For those who use the gateway's own logins.
+    Own,
+    /// For everyone who has the key.
+    All,
+}
+
 /// `[timeouts]`
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -223,6 +253,20 @@ impl Default for Upstream {
             user_agent: options.user_agent,
             max_retries: options.max_retries,
             idp_hosts: Vec::new(),
+        }
+    }
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        let options = kiro_gateway::ImageOptions::default();
+        Self {
+            fetch: FetchImages::Own,
+            scale: options.scale,
+            max_bytes: options.max_bytes,
+            timeout: options.timeout,
+            ports: options.ports.iter().map(u16::to_string).collect(),
+            allow_private: Vec::new(),
         }
     }
 }
