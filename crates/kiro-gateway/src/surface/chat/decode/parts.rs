@@ -144,7 +144,7 @@ impl Parts<'_> {
         let bytes = image::file_bytes(&data).ok_or_else(|| unsupported("it is not base64"))?;
         let text = String::from_utf8(bytes)
             .ok()
-            .filter(|text| !text.contains('\0'))
+            .filter(|text| !text.contains('\0') && !text.starts_with("%PDF-"))
             .ok_or_else(|| unsupported("only files of text can be read"))?;
         let name = file.filename.as_deref().unwrap_or("unnamed");
         let text = format!("<file name=\"{name}\">\n{text}\n</file>");
