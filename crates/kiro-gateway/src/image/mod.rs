@@ -37,6 +37,9 @@ pub struct ImageOptions {
     pub fetch: FetchImages,
     /// Largest picture that is fetched, in bytes. Default: 10 MB, the largest that is sent on.
     pub max_bytes: usize,
+    /// Largest sum of what is fetched for one request, in bytes: a request of a few lines could fill the
+    /// memory otherwise. Default: 32 MiB.
+    pub max_total_bytes: usize,
     /// For fetching one picture, redirects included. Default: 10 s.
     pub timeout: Duration,
     /// Redirects that are followed; each is checked like the URL itself. Default: 3.
@@ -72,6 +75,7 @@ impl Default for ImageOptions {
         Self {
             fetch: FetchImages::Own,
             max_bytes: 10_000_000,
+            max_total_bytes: 32 << 20,
             timeout: Duration::from_secs(10),
             max_redirects: 3,
             max_fetches: 16,
@@ -154,8 +158,9 @@ impl Images {
             .filter(|wanted| seen.insert(&wanted.url))
             .collect();
         let (newest, older) = distinct.split_at(distinct.len().min(MAX_PER_REQUEST));
+        let left = self.fetcher.budget();
         let fetching = newest.iter().map(|wanted| async {
-            let image = self.fetcher.fetch(&wanted.url).await;
+            let image = self.fetcher.fetch(&wanted.url, &left).await;
             let image = image.map_err(|error| refuse(wanted, error))?;
             Ok((wanted.url.clone(), Some(image)))
         });

@@ -12,6 +12,7 @@ use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -75,6 +76,8 @@ pub(super) enum FetchError {
     Status(u16),
     #[error("the image at the URL is larger than {0} bytes")]
     TooLarge(usize),
+    #[error("the images at the URLs of the request are larger than {0} bytes together")]
+    TooMuch(usize),
     #[error("what the URL leads to is neither PNG, JPEG, GIF nor WebP")]
     NotAnImage,
     #[error("the answer to the URL broke off")]
@@ -89,12 +92,25 @@ impl FetchError {
         match self {
             Self::Url | Self::NotPublic => "Check the URL, or send the image as a base64 data URL.",
             Self::TooLarge(_) => "Send a smaller image.",
+            Self::TooMuch(_) => "Send fewer or smaller images.",
             Self::NotAnImage => "Send the URL of the image itself, not of a page that shows it.",
             Self::Timeout(_) | Self::Unreachable(_) | Self::Broken(_) => {
                 "Try again, or send the image as a base64 data URL."
             }
             _ => "Send the image as a base64 data URL.",
         }
+    }
+}
+
+/// Bytes that may still be fetched for one request.
+#[derive(Debug)]
+pub(super) struct Budget(AtomicUsize);
+
+impl Budget {
+    fn take(&self, bytes: usize) -> bool {
+        let order = Ordering::Relaxed;
+        let left = |left: usize| left.checked_sub(bytes);
+        self.0.fetch_update(order, order, left).is_ok()
     }
 }
 
@@ -149,23 +165,28 @@ impl Fetcher {
         }
     }
 
+    /// What may be fetched for one request.
+    pub(super) fn budget(&self) -> Budget {
+        Budget(AtomicUsize::new(self.options.max_total_bytes))
+    }
+
     /// Fetches one picture. No credential, cookie or header of the caller goes along.
-    pub(super) async fn fetch(&self, url: &str) -> Result<Image, FetchError> {
+    pub(super) async fn fetch(&self, url: &str, left: &Budget) -> Result<Image, FetchError> {
         let limit = self.options.timeout;
         let permit = tokio::time::timeout(limit, self.permits.acquire()).await;
         // The semaphore is never closed, so there is no permit only when the time is over.
         let Ok(Ok(_permit)) = permit else {
             return Err(FetchError::Busy);
         };
-        let fetched = tokio::time::timeout(limit, self.follow(url)).await;
+        let fetched = tokio::time::timeout(limit, self.follow(url, left)).await;
         let bytes = fetched.unwrap_or(Err(FetchError::Timeout(limit)))?;
         Image::from_bytes(&bytes).map_err(|_| FetchError::NotAnImage)
     }
 
-    async fn follow(&self, url: &str) -> Result<Vec<u8>, FetchError> {
+    async fn follow(&self, url: &str, left: &Budget) -> Result<Vec<u8>, FetchError> {
         let mut target = self.target(url)?;
         for _ in 0..=self.options.max_redirects {
-            match self.ask(&target).await? {
+            match self.ask(&target, left).await? {
                 Answer::Bytes(bytes) => return Ok(bytes),
                 Answer::Elsewhere(location) => {
                     target = self.target(&join(&target.uri, &location))?;
@@ -220,16 +241,16 @@ impl Fetcher {
         })
     }
 
-    async fn ask(&self, target: &Target) -> Result<Answer, FetchError> {
+    async fn ask(&self, target: &Target, left: &Budget) -> Result<Answer, FetchError> {
         let addresses = self.addresses(&target.host).await?;
         let tcp = connect(&addresses, target.port).await?;
         if !target.tls {
-            return self.exchange(tcp, target).await;
+            return self.exchange(tcp, target, left).await;
         }
         let name = ServerName::try_from(target.host.clone()).map_err(|_| FetchError::Url)?;
         let tls = self.tls.connect(name, tcp).await;
         let tls = tls.map_err(|error| FetchError::Unreachable(error.into()))?;
-        self.exchange(tls, target).await
+        self.exchange(tls, target, left).await
     }
 
     /// The addresses of a host that may be connected to. There is at least one.
@@ -250,7 +271,12 @@ impl Fetcher {
         }
     }
 
-    async fn exchange<S>(&self, stream: S, target: &Target) -> Result<Answer, FetchError>
+    async fn exchange<S>(
+        &self,
+        stream: S,
+        target: &Target,
+        left: &Budget,
+    ) -> Result<Answer, FetchError>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -263,7 +289,7 @@ impl Fetcher {
         let request = self.request(target)?;
         let mut asking = pin!(async move {
             let response = sender.send_request(request).await.map_err(broken)?;
-            self.read(response).await
+            self.read(response, left).await
         });
         let mut connection = pin!(connection);
         let mut is_open = true;
@@ -309,7 +335,11 @@ impl Fetcher {
         Ok(request)
     }
 
-    async fn read(&self, response: Response<Incoming>) -> Result<Answer, FetchError> {
+    async fn read(
+        &self,
+        response: Response<Incoming>,
+        left: &Budget,
+    ) -> Result<Answer, FetchError> {
         let status = response.status();
         if status.is_redirection() {
             let location = response.headers().get(header::LOCATION);
@@ -328,6 +358,9 @@ impl Fetcher {
             let data = frame.into_data().unwrap_or_default();
             if data.len() > limit - bytes.len() {
                 return Err(FetchError::TooLarge(limit));
+            }
+            if !left.take(data.len()) {
+                return Err(FetchError::TooMuch(self.options.max_total_bytes));
             }
             bytes.extend_from_slice(&data);
         }

@@ -1,7 +1,6 @@
 //! Servers that a stranger may name, on the loopback interface, and a resolver that says what it is told.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use kiro_protocol::conversation::ImageFormat;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -112,6 +111,13 @@ fn fetcher(options: ImageOptions, resolve: Resolve) -> Fetcher {
     Fetcher::with_resolver(options, tls(), "test/1", resolve)
 }
 
+impl Fetcher {
+    /// One picture, as the only one of a request.
+    async fn one(&self, url: &str) -> Result<Image, FetchError> {
+        self.fetch(url, &self.budget()).await
+    }
+}
+
 /// A fetcher for one server, and no names.
 fn fetcher_of(server: &Server) -> Fetcher {
     fetcher(options(&[server.address.port()]), resolver(&[]).0)
@@ -120,7 +126,7 @@ fn fetcher_of(server: &Server) -> Fetcher {
 #[tokio::test]
 async fn a_picture_is_fetched_without_anything_of_the_caller() {
     let server = Server::start(|_| ok(GIF)).await;
-    let image = fetcher_of(&server).fetch(&server.url("/a.png?b=c#d")).await;
+    let image = fetcher_of(&server).one(&server.url("/a.png?b=c#d")).await;
     assert_eq!(image.unwrap().format(), ImageFormat::Gif);
     let address = server.address;
     assert_eq!(
@@ -150,7 +156,7 @@ async fn a_url_that_cannot_be_right_is_refused_before_anyone_is_asked() {
         ("http://a:22/", "port 22"),
         ("https://a:8443/", "port 8443"),
     ] {
-        let error = fetcher.fetch(url).await.unwrap_err().to_string();
+        let error = fetcher.one(url).await.unwrap_err().to_string();
         assert!(error.contains(words), "{url}: {error}");
     }
     assert_eq!(asked.load(Ordering::Relaxed), 0);
@@ -186,7 +192,7 @@ async fn an_address_that_is_not_public_is_refused_however_it_is_written() {
         "10.0.0.1",
         "[fd00:ec2::254]",
     ] {
-        let error = fetcher.fetch(&format!("http://{host}:{port}/")).await;
+        let error = fetcher.one(&format!("http://{host}:{port}/")).await;
         let error = error.unwrap_err();
         assert!(matches!(error, FetchError::NotPublic), "{host}: {error}");
     }
@@ -207,20 +213,20 @@ async fn a_name_is_what_its_addresses_are() {
     ] {
         let answers: &'static [&'static [&'static str]] = Box::leak(Box::new([private]));
         let fetcher = fetcher(options(&[port]), resolver(answers).0);
-        let error = fetcher.fetch(&url).await.unwrap_err();
+        let error = fetcher.one(&url).await.unwrap_err();
         assert!(
             matches!(error, FetchError::NotPublic),
             "{private:?}: {error}"
         );
     }
     // A name that does not exist is told like one of our network.
-    let error = fetcher(options(&[port]), resolver(&[]).0).fetch(&url).await;
+    let error = fetcher(options(&[port]), resolver(&[]).0).one(&url).await;
     assert!(matches!(error, Err(FetchError::NotPublic)), "{error:?}");
     assert_eq!(server.seen(), [""; 0]);
 
     // Of several addresses, the ones that are allowed are connected to.
     let (resolve, _) = resolver(&[&["10.0.0.1", "127.0.0.1"]]);
-    let image = fetcher(options(&[port]), resolve).fetch(&url).await;
+    let image = fetcher(options(&[port]), resolve).one(&url).await;
     assert!(image.is_ok(), "{image:?}");
 }
 
@@ -231,11 +237,11 @@ async fn a_name_that_changes_its_mind_is_asked_once() {
     let (resolve, asked) = resolver(&[&["127.0.0.1"], &["127.0.0.2"]]);
     let fetcher = fetcher(options(&[port]), resolve);
     let url = format!("http://rebind.example:{port}/");
-    assert!(fetcher.fetch(&url).await.is_ok());
+    assert!(fetcher.one(&url).await.is_ok());
     assert_eq!(asked.load(Ordering::Relaxed), 1);
     assert!(server.seen()[0].contains(&format!("\r\nhost: rebind.example:{port}\r\n")));
     // The next time its new address is looked at.
-    let error = fetcher.fetch(&url).await.unwrap_err();
+    let error = fetcher.one(&url).await.unwrap_err();
     assert!(matches!(error, FetchError::NotPublic), "{error}");
     assert_eq!(server.seen().len(), 1);
 }
@@ -246,9 +252,7 @@ async fn a_name_that_changes_its_mind_between_redirects_is_refused() {
     let port = server.address.port();
     let (resolve, asked) = resolver(&[&["127.0.0.1"], &["127.0.0.2"]]);
     let fetcher = fetcher(options(&[port]), resolve);
-    let error = fetcher
-        .fetch(&format!("http://rebind.example:{port}/"))
-        .await;
+    let error = fetcher.one(&format!("http://rebind.example:{port}/")).await;
     assert!(matches!(error, Err(FetchError::NotPublic)), "{error:?}");
     assert_eq!(asked.load(Ordering::Relaxed), 2);
     assert_eq!(server.seen().len(), 1);
@@ -283,7 +287,7 @@ async fn a_redirect_is_checked_like_the_url() {
         ("/nowhere", "status 302"),
         ("/loop", "more than 3 redirects"),
     ] {
-        let error = fetcher.fetch(&server.url(path)).await.unwrap_err();
+        let error = fetcher.one(&server.url(path)).await.unwrap_err();
         assert!(error.to_string().contains(words), "{path}: {error}");
     }
     assert_eq!(hidden.seen(), [""; 0]);
@@ -299,7 +303,7 @@ async fn redirects_lead_where_they_say() {
         other => panic!("{other}"),
     })
     .await;
-    assert!(fetcher_of(&server).fetch(&server.url("/a/b")).await.is_ok());
+    assert!(fetcher_of(&server).one(&server.url("/a/b")).await.is_ok());
 }
 
 #[test]
@@ -352,10 +356,10 @@ async fn only_a_whole_picture_within_the_limits_is_taken() {
         ("/head", "broke off"),
         ("/other", "broke off"),
     ] {
-        let error = fetcher.fetch(&server.url(path)).await.unwrap_err();
+        let error = fetcher.one(&server.url(path)).await.unwrap_err();
         assert!(error.to_string().contains(words), "{path}: {error}");
     }
-    assert!(fetcher.fetch(&server.url("/exact")).await.is_ok());
+    assert!(fetcher.one(&server.url("/exact")).await.is_ok());
 }
 
 #[tokio::test]
@@ -369,13 +373,13 @@ async fn a_server_that_cannot_be_reached_or_says_nothing_is_told() {
         ..options(&[address.port(), silent.local_addr().unwrap().port()])
     };
     let fetcher = fetcher(options, resolver(&[]).0);
-    let error = fetcher.fetch(&format!("http://{address}/")).await;
+    let error = fetcher.one(&format!("http://{address}/")).await;
     assert!(
         matches!(error, Err(FetchError::Unreachable(_))),
         "{error:?}"
     );
     let url = format!("http://{}/", silent.local_addr().unwrap());
-    let error = fetcher.fetch(&url).await.unwrap_err();
+    let error = fetcher.one(&url).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "fetching the URL took longer than 0.1 seconds"
@@ -391,7 +395,7 @@ async fn nobody_waits_for_ever_for_the_fetches_of_others() {
         ..options(&[server.address.port()])
     };
     let fetched = fetcher(options, resolver(&[]).0);
-    let error = fetched.fetch(&server.url("/")).await.unwrap_err();
+    let error = fetched.one(&server.url("/")).await.unwrap_err();
     assert!(matches!(error, FetchError::Busy), "{error}");
     assert_eq!(server.seen(), [""; 0]);
 }
@@ -431,7 +435,7 @@ async fn a_certificate_is_asked_for_by_name_and_checked() {
     let (resolve, _) = resolver(&[&["127.0.0.1"]]);
     let fetcher = Fetcher::with_resolver(options(&[port]), tls_with(roots), "test/1", resolve);
     let image = fetcher
-        .fetch(&format!("https://pictures.example:{port}/a"))
+        .one(&format!("https://pictures.example:{port}/a"))
         .await;
     assert!(image.is_ok(), "{image:?}");
     {
@@ -441,7 +445,7 @@ async fn a_certificate_is_asked_for_by_name_and_checked() {
         assert!(names[0].1.contains(&host), "{}", names[0].1);
     }
     let other = format!("https://other.example:{port}/a");
-    let error = fetcher.fetch(&other).await.unwrap_err();
+    let error = fetcher.one(&other).await.unwrap_err();
     assert!(matches!(error, FetchError::Unreachable(_)), "{error}");
 }
 
@@ -475,6 +479,30 @@ async fn a_url_is_fetched_once_and_the_oldest_of_too_many_are_not() {
     for (index, url) in urls.iter().enumerate() {
         let is_there = pictures[url.as_str()].is_some();
         assert_eq!(is_there, ![1, 2].contains(&index), "{index}");
+    }
+}
+
+#[tokio::test]
+async fn the_pictures_of_a_request_are_limited_together() {
+    let server = Server::start(|_| ok(GIF)).await;
+    let urls: Vec<_> = (0..3).map(|n| server.url(&format!("/{n}"))).collect();
+    for (bytes, is_enough) in [(18, true), (17, false)] {
+        let options = ImageOptions {
+            max_total_bytes: bytes,
+            ..options(&[server.address.port()])
+        };
+        let images = Images::new(options, tls(), "test/1");
+        match images.fetch(&wanted(&urls)).await {
+            Ok(_) => assert!(is_enough, "{bytes}"),
+            Err(error) => {
+                assert!(!is_enough, "{error}");
+                let message = error.public_message();
+                assert!(
+                    message.contains("larger than 17 bytes together"),
+                    "{message}"
+                );
+            }
+        }
     }
 }
 
