@@ -82,7 +82,7 @@ const RUST: [Step; 10] = [
 ];
 
 /// The checks with other people's clients.
-const CLIENTS: [Step; 2] = [
+const CLIENTS: [Step; 7] = [
     Step {
         name: "client openai for Python",
         action: |at| clients::run(at, &[Client::Python]),
@@ -90,6 +90,26 @@ const CLIENTS: [Step; 2] = [
     Step {
         name: "client openai for Node",
         action: |at| clients::run(at, &[Client::Node]),
+    },
+    Step {
+        name: "client LangChain",
+        action: |at| clients::run(at, &[Client::LangChain]),
+    },
+    Step {
+        name: "client LiteLLM",
+        action: |at| clients::run(at, &[Client::LiteLlm]),
+    },
+    Step {
+        name: "client pydantic-ai",
+        action: |at| clients::run(at, &[Client::PydanticAi]),
+    },
+    Step {
+        name: "client instructor",
+        action: |at| clients::run(at, &[Client::Instructor]),
+    },
+    Step {
+        name: "client Vercel AI SDK",
+        action: |at| clients::run(at, &[Client::AiSdk]),
     },
 ];
 

@@ -30,7 +30,8 @@ Usage: cargo xtask <command>
 
 Commands:
   ci [--fast]                 every check in order; --fast leaves out the real clients
-  clients [python] [node]     the official OpenAI clients against the gateway and the simulator
+  clients [NAME]...           other people's clients against the gateway and the simulator: python, node,
+                              langchain, litellm, pydantic-ai, instructor, ai-sdk; all when none is named
   purity                      what each crate may depend on
   bench [--seconds N] [--json]
                               the whole path, beside bare hyper pass-throughs of the same bytes
@@ -159,10 +160,7 @@ mod tests {
             (&["ci"], Some(Chore::Ci { fast: false })),
             (&["ci", "--fast"], Some(Chore::Ci { fast: true })),
             (&["ci", "--quick"], None),
-            (
-                &["clients"],
-                Some(Chore::Clients(vec![Client::Python, Client::Node])),
-            ),
+            (&["clients"], Some(Chore::Clients(Client::ALL.to_vec()))),
             (
                 &["clients", "node"],
                 Some(Chore::Clients(vec![Client::Node])),

@@ -1,15 +1,12 @@
 import asyncio
 import base64
 import json
-import struct
 import time
-import zlib
 
 import openai
 import pytest
 from conftest import MODEL, connect
-
-TEXT = 'Grüße, "Paris"! 🗼\n\tA backslash \\ and a line separator \u2028 end it.'
+from gateway import TEXT, check_history, long_history, png
 
 
 def check_stream(chunks):
@@ -112,18 +109,6 @@ def test_an_image_is_seen(ask):
     assert f"a png of {len(image)} bytes, 2 by 3 pixels" in answer.choices[0].message.content
 
 
-def png(width, height):
-    """A red rectangle."""
-
-    def piece(name, data):
-        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = (b"\0" + b"\xff\0\0" * width) * height
-    data = piece(b"IHDR", head) + piece(b"IDAT", zlib.compress(rows)) + piece(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + data
-
-
 def test_thoughts_come_apart_from_the_answer(ask):
     message = ask("Why? sim:reasoning", reasoning_effort="high").choices[0].message
     assert message.reasoning_content
@@ -176,3 +161,10 @@ def test_a_client_that_leaves_stops_the_upstream_stream(client, simulator, mark,
             impatient = client.with_options(timeout=1)
             impatient.chat.completions.create(model=MODEL, messages=messages)
     assert simulator.wait_for_end(mark) == "cancelled"
+
+
+def test_a_long_history_arrives(client, simulator, mark):
+    messages = [{"role": role, "content": text} for role, text in long_history(mark)]
+    answer = client.chat.completions.create(model=MODEL, messages=messages)
+    assert answer.choices[0].message.content == f"the end of {mark}"
+    check_history(simulator, mark)

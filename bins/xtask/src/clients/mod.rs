@@ -1,10 +1,10 @@
 //! The tests with clients that nobody here wrote.
 //!
 //! ```text
-//! tests/clients/python ── pytest ────┐
-//!                                    ├── HTTP ──> kiro-2api serve ── HTTP ──> kiro-2api sim
-//! tests/clients/node ── node:test ───┘                                            ^
-//!            └──────────── what did it receive, how did the stream end? ──────────┘
+//! tests/clients/python, … ── pytest ────┐
+//!                                       ├── HTTP ──> kiro-2api serve ── HTTP ──> kiro-2api sim
+//! tests/clients/node, … ── node:test ───┘                                            ^
+//!               └──────────── what did it receive, how did the stream end? ──────────┘
 //! ```
 //!
 //! The packages are installed into `target/clients` from the locked lists beside the tests, once; they are
@@ -35,21 +35,57 @@ pub(crate) enum Client {
     Python,
     /// The package `openai` for Node.
     Node,
+    /// The package `langchain-openai`.
+    LangChain,
+    /// The package `litellm`.
+    LiteLlm,
+    /// The package `pydantic-ai-slim`.
+    PydanticAi,
+    /// The package `instructor`.
+    Instructor,
+    /// The packages `ai`, `@ai-sdk/openai` and `@ai-sdk/openai-compatible`.
+    AiSdk,
 }
 
 impl Client {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 2] = [Self::Python, Self::Node];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Python,
+        Self::Node,
+        Self::LangChain,
+        Self::LiteLlm,
+        Self::PydanticAi,
+        Self::Instructor,
+        Self::AiSdk,
+    ];
 
     /// The client of a name, as on the command line.
     pub(crate) fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|client| client.name() == name)
     }
 
+    /// Its name on the command line, which is that of its folder in `tests/clients` as well.
     fn name(self) -> &'static str {
         match self {
             Self::Python => "python",
             Self::Node => "node",
+            Self::LangChain => "langchain",
+            Self::LiteLlm => "litellm",
+            Self::PydanticAi => "pydantic-ai",
+            Self::Instructor => "instructor",
+            Self::AiSdk => "ai-sdk",
+        }
+    }
+
+    /// Installs what its tests need and returns the command that runs them.
+    fn prepare(self, workspace: &Workspace) -> Result<Command, Failure> {
+        match self {
+            Self::Node | Self::AiSdk => node::prepare(workspace, self.name()),
+            Self::Python
+            | Self::LangChain
+            | Self::LiteLlm
+            | Self::PydanticAi
+            | Self::Instructor => python::prepare(workspace, self.name()),
         }
     }
 }
@@ -61,10 +97,7 @@ impl Client {
 /// A package cannot be installed, a test fails, or the gateway does not survive.
 pub(crate) fn run(workspace: &Workspace, clients: &[Client]) -> Result<(), Failure> {
     for client in clients {
-        let mut test = match client {
-            Client::Python => python::prepare(workspace)?,
-            Client::Node => node::prepare(workspace)?,
-        };
+        let mut test = client.prepare(workspace)?;
         let folder = workspace.target.join("clients/stage").join(client.name());
         let mut stage = Stage::start(workspace, Build::Debug, &folder, &SETTINGS)?;
         perform(&mut test, &stage)?;

@@ -1,4 +1,4 @@
-//! The package `openai` for Node, tested with Node's own test runner.
+//! Clients for Node, tested with Node's own test runner.
 
 use std::fs;
 use std::path::Path;
@@ -12,10 +12,10 @@ use crate::workspace::Workspace;
 /// What npm reads.
 const LISTS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
-/// Installs what the tests need and returns the command that runs them.
-pub(super) fn prepare(workspace: &Workspace) -> Result<Command, Failure> {
-    let tests = workspace.root.join("tests/clients/node");
-    let folder = workspace.target.join("clients/node");
+/// Installs what the tests of `name` need and returns the command that runs them.
+pub(super) fn prepare(workspace: &Workspace, name: &str) -> Result<Command, Failure> {
+    let tests = workspace.root.join("tests/clients").join(name);
+    let folder = workspace.target.join("clients").join(name);
     let mut source = process::output(Command::new("node").arg("--version"))?;
     for list in LISTS {
         source += &fs::read_to_string(tests.join(list))?;

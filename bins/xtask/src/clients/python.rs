@@ -1,4 +1,4 @@
-//! The package `openai` for Python, tested with pytest.
+//! Clients for Python, tested with pytest.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,14 @@ use crate::Failure;
 use crate::process;
 use crate::workspace::Workspace;
 
-/// Installs what the tests need and returns the command that runs them.
-pub(super) fn prepare(workspace: &Workspace) -> Result<Command, Failure> {
-    let folder = workspace.target.join("clients/python");
-    let requirements = workspace.root.join("tests/clients/python/requirements.txt");
+/// The module that all tests share, and the folder that it is in.
+const SHARED: (&str, &str) = ("gateway", "tests/clients/shared");
+
+/// Installs what the tests of `name` need and returns the command that runs them.
+pub(super) fn prepare(workspace: &Workspace, name: &str) -> Result<Command, Failure> {
+    let folder = workspace.target.join("clients").join(name);
+    let tests = format!("tests/clients/{name}");
+    let requirements = workspace.root.join(&tests).join("requirements.txt");
     // A virtual environment belongs to the interpreter that made it.
     let version = process::output(Command::new("python3").arg("--version"))?;
     let source = version + &fs::read_to_string(&requirements)?;
@@ -26,10 +30,15 @@ pub(super) fn prepare(workspace: &Workspace) -> Result<Command, Failure> {
             "-q",
             "-p",
             "no:cacheprovider",
-            "tests/clients/python",
+            "-p",
+            SHARED.0,
+            &tests,
         ],
     );
+    test.env("PYTHONPATH", workspace.root.join(SHARED.1));
     test.env("PYTHONDONTWRITEBYTECODE", "1");
+    // LiteLLM asks the network for prices unless told that it has them.
+    test.env("LITELLM_LOCAL_MODEL_COST_MAP", "True");
     Ok(test)
 }
 
@@ -55,7 +64,9 @@ fn make(folder: &Path, requirements: &Path) -> Result<(), Failure> {
     } else {
         return Err("python3 has neither ensurepip nor pip; on Debian and Ubuntu `apt-get install python3-venv` brings them".into());
     };
+    // The lists are complete, so there is nothing to resolve; what is imported is compiled then.
     install.args(["--disable-pip-version-check", "install", "--quiet"]);
+    install.args(["--no-deps", "--no-compile"]);
     install.arg("--requirement").arg(requirements);
     Ok(process::run(&mut install)?)
 }
