@@ -142,6 +142,53 @@ impl JsonText {
     pub fn len(&self) -> usize {
         self.0.len()
     }
+
+    /// The characters of the text, each with the byte of the escaped form at which it begins.
+    ///
+    /// ```
+    /// use kiro_protocol::text::JsonText;
+    ///
+    /// let text = JsonText::new("a\n😀");
+    /// let characters: Vec<_> = text.characters().collect();
+    /// assert_eq!(characters, [(0, 'a'), (1, '\n'), (3, '😀')]);
+    /// ```
+    pub fn characters(&self) -> impl Iterator<Item = (usize, char)> + '_ {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            let rest = &self.0[at..];
+            let raw = rest.chars().next()?;
+            let (character, length) = match raw {
+                // The guarantees of the type make this total, as in `unescape`.
+                '\\' => read_escape(rest).unwrap_or(('\u{fffd}', 1)),
+                _ => (raw, raw.len_utf8()),
+            };
+            let begin = at;
+            at += length;
+            Some((begin, character))
+        })
+    }
+
+    /// The text before and from a byte of the escaped form; both share its bytes. `None` when the byte
+    /// is inside of a character or an escape, or after the end.
+    pub fn split_at(&self, at: usize) -> Option<(Self, Self)> {
+        if !self.0.is_char_boundary(at) || self.is_inside_escape(at) {
+            return None;
+        }
+        let (before, after) = self.0.split_at(at);
+        Some((Self(before), Self(after)))
+    }
+
+    fn is_inside_escape(&self, at: usize) -> bool {
+        let mut begin = 0;
+        while let Some(next) = memchr::memchr(b'\\', &self.0.as_bytes()[begin..at]) {
+            begin += next;
+            begin += read_escape(&self.0[begin..]).map_or(1, |(_, length)| length);
+            if begin > at {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 impl fmt::Debug for JsonText {
@@ -380,7 +427,46 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_is_split_between_its_characters_only() {
+        let text = escaped(br"a\n\ud83d\ude00b").unwrap();
+        for at in 0..=text.len() + 1 {
+            let halves = text.split_at(at).map(|(before, after)| {
+                assert_eq!(
+                    format!("{}{}", before.escaped(), after.escaped()),
+                    text.escaped()
+                );
+                (
+                    before.unescape().into_owned(),
+                    after.unescape().into_owned(),
+                )
+            });
+            let expected = match at {
+                0 => Some(("", "a\n😀b")),
+                1 => Some(("a", "\n😀b")),
+                3 => Some(("a\n", "😀b")),
+                15 => Some(("a\n😀", "b")),
+                16 => Some(("a\n😀b", "")),
+                _ => None,
+            };
+            let expected = expected.map(|(before, after)| (before.to_owned(), after.to_owned()));
+            assert_eq!(halves, expected, "{at}");
+        }
+        assert_eq!(JsonText::new("é").split_at(1), None);
+    }
+
     proptest! {
+        #[test]
+        fn characters_are_those_of_the_text(plain in any::<String>()) {
+            let text = JsonText::new(&plain);
+            let characters: String = text.characters().map(|(_, character)| character).collect();
+            prop_assert_eq!(characters, plain);
+            for (at, character) in text.characters() {
+                let (_, rest) = text.split_at(at).expect("a character begins there");
+                prop_assert_eq!(rest.unescape().chars().next(), Some(character));
+            }
+        }
+
         #[test]
         fn unescape_undoes_escape(plain in any::<String>()) {
             let text = JsonText::new(&plain);
