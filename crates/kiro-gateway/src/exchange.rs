@@ -7,15 +7,24 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use kiro_protocol::reply::ReplyEvent;
 
 use crate::body::{self, Body, DynError};
+use crate::bounds;
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
-use crate::relay::{Relay, Reply, Silence, drained, shutting_down};
+use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down};
 use crate::response::in_one_line;
 use crate::shared::Shared;
-use crate::surface::{Accepted, Context, Mode, Surface};
+use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
 use crate::telemetry::{Ending, Record};
 use crate::tenant::Tenant;
-use crate::upstream::{self, ReplyStream};
+use crate::upstream;
+
+/// An exchange on its way back.
+struct Served {
+    reply: Reply,
+    mode: Mode,
+    encoder: Box<dyn ReplyEncoder>,
+    ignored: Vec<&'static str>,
+}
 
 /// The price of a whole answer in the service's credits.
 const CREDITS: HeaderName = HeaderName::from_static("x-kiro-credits");
@@ -41,16 +50,16 @@ where
 {
     let mut record = Record::begin(&shared.counters);
     let served = serve(shared, surface, request, &mut record).await;
-    let (accepted, reply) = match served {
+    let served = match served {
         Ok(served) => served,
         Err(error) => {
             record.end(Ending::Failed, error.status());
             return Err(error);
         }
     };
-    match accepted.mode {
-        Mode::Stream => Ok(stream(shared, accepted, reply, record)),
-        Mode::Complete => complete(shared, accepted, reply, record).await,
+    match served.mode {
+        Mode::Stream => Ok(stream(shared, served, record)),
+        Mode::Complete => complete(shared, served, record).await,
     }
 }
 
@@ -60,7 +69,7 @@ async fn serve<B>(
     surface: &'static dyn Surface,
     request: Request<B>,
     record: &mut Record,
-) -> Result<(Accepted, Reply), Error>
+) -> Result<Served, Error>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
@@ -69,18 +78,31 @@ where
     let tenant = shared.tenants.admit(&head.headers)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
     let accepted = accept(shared, surface, body, &tenant).await?;
-    record.accepted(&accepted.conversation.model, accepted.mode == Mode::Stream);
+    let Accepted {
+        conversation,
+        prompt,
+        bounds,
+        mode,
+        encoder,
+        ignored,
+        wanted: _,
+    } = accepted;
+    record.accepted(&conversation.model, mode == Mode::Stream);
 
-    let order = shared.order(&accepted, &tenant);
-    let opening = {
+    let opening: Opening = {
         let shared = shared.clone();
-        Box::pin(async move { shared.upstream.open(&tenant, &order).await })
+        Box::pin(async move { bounds::open(&shared, &tenant, conversation, prompt, &bounds).await })
     };
-    let reply = match accepted.mode {
+    let reply = match mode {
         Mode::Complete => Reply::Opening(opening),
         Mode::Stream => open_patiently(shared, opening).await?,
     };
-    Ok((accepted, reply))
+    Ok(Served {
+        reply,
+        mode,
+        encoder,
+        ignored,
+    })
 }
 
 /// Decodes the request, and once more with the pictures that it names by URL.
@@ -132,10 +154,7 @@ async fn decode(
 /// Waits for the first event, so that a refusal is a proper HTTP error and a retry is invisible; but not
 /// for ever, because some clients hang up on silence. After the patience the head is sent and the
 /// attempts go on behind it.
-async fn open_patiently(
-    shared: &Shared,
-    mut opening: std::pin::Pin<Box<dyn Future<Output = Result<ReplyStream, Error>> + Send>>,
-) -> Result<Reply, Error> {
+async fn open_patiently(shared: &Shared, mut opening: Opening) -> Result<Reply, Error> {
     match tokio::time::timeout(shared.timeouts.patience, &mut opening).await {
         Ok(opened) => Ok(Reply::Open(Box::new(opened?))),
         Err(_) => Ok(Reply::Opening(opening)),
@@ -143,20 +162,20 @@ async fn open_patiently(
 }
 
 /// Commits and relays.
-fn stream(
-    shared: &Arc<Shared>,
-    accepted: Accepted,
-    reply: Reply,
-    record: Record,
-) -> Response<Body> {
-    let silence = Silence::new(shared.timeouts.keep_alive, shared.timeouts.gap);
-    let relay = Relay::new(
+fn stream(shared: &Arc<Shared>, served: Served, record: Record) -> Response<Body> {
+    let Served {
         reply,
-        accepted.encoder,
-        silence,
-        shared.drain.subscribe(),
-        record,
-    );
+        encoder,
+        ignored,
+        ..
+    } = served;
+    let warning = match &reply {
+        Reply::Open(reply) => reply.warning(),
+        // The head goes downstream before it is known.
+        Reply::Opening(_) => None,
+    };
+    let silence = Silence::new(shared.timeouts.keep_alive, shared.timeouts.gap);
+    let relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
     let mut response = Response::new(relay.into_body());
     let headers = response.headers_mut();
     headers.insert(
@@ -166,25 +185,31 @@ fn stream(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // nginx and its relatives hold a stream back unless told not to.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    name_ignored(headers, &accepted.ignored);
+    name_ignored(headers, &ignored);
+    name_warning(headers, warning);
     response
 }
 
 /// Collects the whole reply; an error in the middle is still a proper HTTP error.
 async fn complete(
     shared: &Shared,
-    mut accepted: Accepted,
-    reply: Reply,
+    served: Served,
     mut record: Record,
 ) -> Result<Response<Body>, Error> {
-    let collecting = collect(shared, &mut accepted, reply, &mut record);
+    let Served {
+        reply,
+        encoder,
+        ignored,
+        ..
+    } = served;
+    let collecting = collect(shared, encoder, reply, &mut record);
     let collected = tokio::select! {
         collected = tokio::time::timeout(shared.timeouts.total, collecting) => {
             collected.unwrap_or_else(|_| Err(too_slow(shared)))
         }
         () = drained(shared.drain.subscribe()) => Err(shutting_down()),
     };
-    let (out, credits) = match collected {
+    let (out, extra) = match collected {
         Ok(collected) => collected,
         Err(error) => {
             record.end(Ending::Failed, error.status());
@@ -198,8 +223,9 @@ async fn complete(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/json"),
     );
-    name_ignored(headers, &accepted.ignored);
-    if let Some(credits) = credits {
+    name_ignored(headers, &ignored);
+    name_warning(headers, extra.warning);
+    if let Some(credits) = extra.credits {
         // The text of a number is plain ASCII, so this cannot fail.
         let credits = HeaderValue::from_str(&credits.to_string());
         headers.extend(credits.ok().map(|credits| (CREDITS, credits)));
@@ -207,13 +233,21 @@ async fn complete(
     Ok(response)
 }
 
-/// The document, and its price in credits if the service tells it.
+/// What the headers of a document say of it.
+struct Extra {
+    /// Its price in credits, if the service tells it.
+    credits: Option<f64>,
+    /// What it does not keep of what was asked for.
+    warning: Option<&'static str>,
+}
+
+/// The document, and what its headers say.
 async fn collect(
     shared: &Shared,
-    accepted: &mut Accepted,
+    mut encoder: Box<dyn ReplyEncoder>,
     reply: Reply,
     record: &mut Record,
-) -> Result<(BytesMut, Option<f64>), Error> {
+) -> Result<(BytesMut, Extra), Error> {
     let mut out = BytesMut::new();
     let mut credits = None;
     let mut reply = match reply {
@@ -229,11 +263,12 @@ async fn collect(
                 if let ReplyEvent::Usage(usage) = &event {
                     credits = usage.credits.filter(|credits| credits.is_finite());
                 }
-                accepted.encoder.event(event, &mut out);
+                encoder.event(event, &mut out);
             }
             None => {
-                accepted.encoder.finish(&mut out);
-                return Ok((out, credits));
+                encoder.finish(&mut out);
+                let warning = reply.warning();
+                return Ok((out, Extra { credits, warning }));
             }
         }
     }
@@ -247,6 +282,13 @@ fn name_ignored(headers: &mut HeaderMap, ignored: &[&'static str]) {
     // The names are ours and plain ASCII, so this cannot fail.
     if let Ok(names) = HeaderValue::from_str(&ignored.join(", ")) {
         headers.insert("x-gateway-ignored", names);
+    }
+}
+
+/// Says what the answer does not keep although it was asked for.
+fn name_warning(headers: &mut HeaderMap, warning: Option<&'static str>) {
+    if let Some(warning) = warning {
+        headers.insert("x-gateway-warning", HeaderValue::from_static(warning));
     }
 }
 

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod body;
+mod bounds;
 mod catalog;
 mod coding;
 mod cors;

@@ -13,21 +13,24 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use crate::body::Body;
+use crate::bounds::BoundedReply;
 use crate::error::{Error, ErrorKind};
 use crate::surface::ReplyEncoder;
 use crate::telemetry::{Ending, Record};
-use crate::upstream::ReplyStream;
 
 /// Events that are readable at once leave in one write, up to about this many bytes. Enough to amortise
 /// a write, small against the memory of a stream.
 const WRITE_SIZE: usize = 16 * 1024;
 
+/// The attempts that lead to a reply.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<BoundedReply, Error>> + Send>>;
+
 /// A reply, or the attempts that lead to one.
 pub(crate) enum Reply {
     /// The head went downstream before the first event, so that keep-alives can flow.
-    Opening(Pin<Box<dyn Future<Output = Result<ReplyStream, Error>> + Send>>),
+    Opening(Opening),
     /// Events are coming.
-    Open(Box<ReplyStream>),
+    Open(Box<BoundedReply>),
 }
 
 /// One reply on its way downstream. Yields whole writes; ends after a definite end.
@@ -149,14 +152,14 @@ impl Relay {
         loop {
             match &mut self.reply {
                 Reply::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
-                    Ok(stream) => {
-                        self.reply = Reply::Open(Box::new(stream));
+                    Ok(reply) => {
+                        self.reply = Reply::Open(Box::new(reply));
                         self.silence.heard();
                     }
                     Err(error) => return Poll::Ready(Step::Failed(error)),
                 },
-                Reply::Open(stream) => {
-                    let event = ready!(stream.poll_event(cx));
+                Reply::Open(reply) => {
+                    let event = ready!(reply.poll_event(cx));
                     self.silence.heard();
                     return Poll::Ready(match event {
                         Ok(Some(event)) => Step::Event(event),
@@ -267,7 +270,8 @@ impl Silence {
     }
 }
 
-fn stalled(gap: Duration) -> Error {
+/// What is said when the upstream falls silent in the middle of an answer.
+pub(crate) fn stalled(gap: Duration) -> Error {
     let message = format!(
         "The upstream sent nothing for {} seconds in the middle of its answer; the answer is incomplete. Try again.",
         gap.as_secs()

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
-use kiro_protocol::conversation::Effort;
+use kiro_protocol::conversation::{Conversation, Effort};
 use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 use crate::cors::AllowedOrigins;
 use crate::image::Images;
 use crate::options::Timeouts;
-use crate::surface::Accepted;
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
+use crate::usage::Prompt;
 
 /// The parts of a gateway.
 #[derive(Debug)]
@@ -34,16 +34,21 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// What is asked of the upstream for an accepted request.
-    pub(crate) fn order(&self, accepted: &Accepted, tenant: &Tenant) -> Order {
-        let id = &accepted.conversation.model;
+    /// What is asked of the upstream for a conversation.
+    pub(crate) fn order(
+        &self,
+        conversation: &Conversation,
+        prompt: Arc<Prompt>,
+        tenant: &Tenant,
+    ) -> Order {
+        let id = &conversation.model;
         let models = tenant.catalog.current();
         let mut options = PrepareOptions::new(tenant.salt.as_bytes());
         options.schemas = Some(&self.schemas);
         if !models.takes_images(id) {
             options.images.count = 0;
         }
-        let prepared = prepare(&accepted.conversation, &options);
+        let prepared = prepare(conversation, &options);
         for diagnostic in &prepared.diagnostics {
             tracing::debug!(%diagnostic, "the conversation was repaired");
         }
@@ -53,7 +58,7 @@ impl Shared {
             hasher.finish()
         });
         let capabilities = models.capabilities(id);
-        let effort = accepted.conversation.sampling.effort;
+        let effort = conversation.sampling.effort;
         let multiplier = if is_slow(id) {
             self.timeouts.slow_model_multiplier
         } else {
@@ -65,7 +70,7 @@ impl Shared {
             thinking_tags: capabilities.thinking == Thinking::Tags
                 && effort.is_some_and(|effort| effort != Effort::None),
             capabilities,
-            prompt: accepted.prompt.clone(),
+            prompt,
             context_window: models.context_window(id),
             invocation_id: uuid::Uuid::new_v4().to_string(),
             affinity,

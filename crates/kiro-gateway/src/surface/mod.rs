@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
+use crate::bounds::Bounds;
 use crate::catalog::{Model, Models};
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
@@ -62,6 +63,8 @@ pub(crate) struct Accepted {
     pub(crate) wanted: Vec<Wanted>,
     /// The prompt, to be counted if the service does not.
     pub(crate) prompt: Arc<Prompt>,
+    /// What the reply must keep to and the upstream cannot.
+    pub(crate) bounds: Bounds,
     /// How the answer goes back.
     pub(crate) mode: Mode,
     /// Turns the reply into the dialect's words and remembers what that needs.
@@ -82,7 +85,7 @@ pub(crate) enum Mode {
 
 /// Writes one reply in a dialect's words. Every method appends to `out` and flushes nothing.
 ///
-/// The grammar of [`ReplyEvent`] is guaranteed by the caller.
+/// The grammar of [`ReplyEvent`] and the bounds of the request are guaranteed by the caller.
 pub(crate) trait ReplyEncoder: Send {
     /// The next event of the reply. A complete-mode encoder collects and writes nothing.
     fn event(&mut self, event: ReplyEvent, out: &mut BytesMut);

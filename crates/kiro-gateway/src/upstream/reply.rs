@@ -78,6 +78,14 @@ impl ReplyStream {
         self
     }
 
+    /// Ends a reply of which nothing more is wanted: closes the connection, which tells the upstream to
+    /// stop, and settles the lease as a success.
+    pub(crate) fn close(mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.settle(Outcome::Success);
+        }
+    }
+
     /// The next event; `None` after the last one of a complete reply, which settles the lease.
     ///
     /// # Cancel safety

@@ -35,8 +35,6 @@ pub(super) struct Answer {
 pub(super) struct CallStyle {
     /// As `function_call`, because the request used `functions`.
     pub(super) legacy: bool,
-    /// One call ends the answer, because the request forbids several or cannot hold them.
-    pub(super) one_only: bool,
     /// Tools that take free text. They are offered upstream as functions with one string.
     pub(super) custom: HashSet<String>,
 }
@@ -51,12 +49,6 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Whether the answer is over although the reply may go on: what follows the only call that the
-    /// request allows is not told.
-    pub(super) fn is_over(&self, style: &CallStyle) -> bool {
-        style.one_only && self.complete > 0
-    }
-
     /// Takes notice of an event.
     pub(super) fn observe(&mut self, event: &ReplyEvent) {
         match event {
@@ -71,9 +63,6 @@ impl Progress {
     /// `tool_calls` means that the client should carry calls out, so it is said only when there are
     /// complete ones and nothing is wrong with the rest; a reply that was cut says `length` even so.
     pub(super) fn finish_reason(&self, stop: StopReason, style: &CallStyle) -> FinishReason {
-        if self.is_over(style) {
-            return style.finish_reason();
-        }
         if self.cut {
             return FinishReason::Length;
         }
@@ -164,26 +153,19 @@ mod tests {
     }
 
     #[test]
-    fn the_only_call_ends_the_answer_whatever_follows_it() {
-        let mut style = CallStyle {
-            one_only: true,
+    fn the_older_form_has_its_own_reason() {
+        let style = CallStyle {
+            legacy: true,
             ..CallStyle::default()
         };
         let progress = Progress {
             complete: 1,
-            cut: true,
+            cut: false,
         };
-        assert!(progress.is_over(&style));
-        assert_eq!(
-            progress.finish_reason(StopReason::MaxTokens, &style),
-            FinishReason::ToolCalls
-        );
-        style.legacy = true;
         assert_eq!(
             progress.finish_reason(StopReason::ToolUse, &style),
             FinishReason::FunctionCall
         );
-        assert!(!Progress::default().is_over(&style));
     }
 
     #[test]

@@ -83,9 +83,6 @@ impl ReplyEncoder for CompleteEncoder {
             self.stop = stop;
             return;
         }
-        if self.progress.is_over(&self.answer.calls) {
-            return;
-        }
         self.progress.observe(&event);
         match event {
             ReplyEvent::Text(delta) => self.content.push(&delta),

@@ -156,9 +156,6 @@ impl ReplyEncoder for StreamEncoder {
         if let ReplyEvent::Stop(stop) = event {
             return self.stop(stop, out);
         }
-        if self.progress.is_over(&self.answer.calls) {
-            return;
-        }
         self.progress.observe(&event);
         match event {
             ReplyEvent::Start => {

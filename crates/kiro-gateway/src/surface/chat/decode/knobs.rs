@@ -48,8 +48,7 @@ pub(super) fn refuse(request: &ChatRequest<'_>) -> Result<(), Error> {
 
 /// Fields that have no effect although they could change the answer. Values that ask for nothing, such
 /// as a penalty of 0, are no reason to speak.
-pub(super) fn ignored(request: &ChatRequest<'_>, forced_tool: bool) -> Vec<&'static str> {
-    let stop = request.stop.as_ref();
+pub(super) fn ignored(request: &ChatRequest<'_>) -> Vec<&'static str> {
     let format = request.response_format.as_ref();
     let differs = |value: Option<f64>, neutral: f64| value.is_some_and(|value| value != neutral);
     [
@@ -64,12 +63,6 @@ pub(super) fn ignored(request: &ChatRequest<'_>, forced_tool: bool) -> Vec<&'sta
         ("min_p", differs(request.min_p, 0.0)),
         ("top_k", request.top_k.is_some()),
         ("seed", request.seed.is_some()),
-        ("stop", stop.is_some_and(|stop| !stop.0.is_empty())),
-        (
-            "max_completion_tokens",
-            request.max_completion_tokens.is_some(),
-        ),
-        ("max_tokens", request.max_tokens.is_some()),
         (
             "verbosity",
             verbosity_hint(request).is_none()
@@ -82,22 +75,28 @@ pub(super) fn ignored(request: &ChatRequest<'_>, forced_tool: bool) -> Vec<&'sta
             "response_format",
             format.is_some_and(|format| format.kind != "text"),
         ),
-        ("tool_choice", forced_tool && request.tool_choice.is_some()),
-        (
-            "function_call",
-            forced_tool && request.tool_choice.is_none(),
-        ),
     ]
     .into_iter()
     .filter_map(|(name, is_ignored)| is_ignored.then_some(name))
     .collect()
 }
 
+/// Texts that end the answer where they begin.
+pub(super) fn stop(request: &ChatRequest<'_>) -> Vec<String> {
+    let stop = request.stop.as_ref();
+    stop.map_or_else(Vec::new, |stop| stop.0.clone())
+}
+
+/// How many tokens the answer may have. The newer name wins.
+pub(super) fn max_tokens(request: &ChatRequest<'_>) -> Option<u64> {
+    let max_tokens = request.max_completion_tokens.or(request.max_tokens);
+    max_tokens.and_then(|tokens| u64::try_from(tokens).ok())
+}
+
 /// The knobs that Kiro can carry.
 pub(super) fn sampling(request: &ChatRequest<'_>, max_output_tokens: u32) -> Sampling {
-    let max_tokens = request.max_completion_tokens.or(request.max_tokens);
     let mut sampling = Sampling::default();
-    sampling.max_tokens = max_tokens
+    sampling.max_tokens = max_tokens(request)
         .map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
         .map(|tokens| tokens.min(max_output_tokens));
     sampling.effort = effort(request);

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::source::{Source, missing};
 use super::{knobs, messages, parse, tools};
+use crate::bounds::{Bounds, Calls};
 use crate::error::Error;
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
@@ -41,6 +42,19 @@ impl Surface for Chat {
         let offer = tools::offer(source, &request)?;
         let dialogue = messages::dialogue(source, context.pictures, messages)?;
 
+        let bounds = Bounds {
+            stop: knobs::stop(&request),
+            max_tokens: knobs::max_tokens(&request),
+            calls: match (
+                offer.forbidden,
+                offer.legacy || request.parallel_tool_calls == Some(false),
+            ) {
+                (true, _) => Calls::None,
+                (false, true) => Calls::One,
+                (false, false) => Calls::Any,
+            },
+            force: offer.force(),
+        };
         let mut conversation = Conversation::new(&*model.id);
         conversation.system = dialogue.system;
         conversation.system.extend(knobs::verbosity_hint(&request));
@@ -48,7 +62,11 @@ impl Surface for Chat {
         conversation.tools = offer.tools;
         conversation.sampling = knobs::sampling(&request, model.max_output_tokens);
 
-        let mut ignored = knobs::ignored(&request, offer.forced);
+        if let Some(force) = &bounds.force {
+            force.instruct(&mut conversation);
+        }
+
+        let mut ignored = knobs::ignored(&request);
         if is_stand_in {
             ignored.push("model");
         }
@@ -67,7 +85,6 @@ impl Surface for Chat {
             show_reasoning: knobs::shows_reasoning(&request),
             calls: CallStyle {
                 legacy: offer.legacy,
-                one_only: offer.legacy || request.parallel_tool_calls == Some(false),
                 custom: offer.custom,
             },
             meter: Meter::new(prompt.clone(), &model.id, model.context_window),
@@ -80,6 +97,7 @@ impl Surface for Chat {
             conversation,
             wanted: dialogue.wanted,
             prompt,
+            bounds,
             mode,
             encoder,
             ignored,

@@ -10,6 +10,7 @@ use openai_types::chat::{
 use openai_types::{Object, Text};
 
 use super::source::{Source, missing};
+use crate::bounds::Force;
 use crate::error::Error;
 
 /// What is offered to the model.
@@ -21,8 +22,10 @@ pub(super) struct Offer {
     pub(super) custom: HashSet<String>,
     /// Whether the client uses `functions`, the older form.
     pub(super) legacy: bool,
-    /// Whether the client wants one of them to be used, which nobody can promise.
+    /// Whether the client wants one of them to be used.
     pub(super) forced: bool,
+    /// Whether the client wants none to be used.
+    pub(super) forbidden: bool,
     /// Whether tools were left out that the service would have had to run.
     pub(super) dropped_hosted: bool,
 }
@@ -161,6 +164,14 @@ impl Offer {
         Ok(())
     }
 
+    /// That one of the tools must be called, if the client wants it.
+    pub(super) fn force(&self) -> Option<Force> {
+        let names = self.tools.iter().map(|tool| tool.name.clone());
+        self.forced.then(|| Force {
+            names: names.collect(),
+        })
+    }
+
     /// Applies `tool_choice` and `function_call`.
     fn choose(&mut self, request: &ChatRequest<'_>) -> Result<(), Error> {
         match (&request.tool_choice, &request.function_call) {
@@ -188,6 +199,7 @@ impl Offer {
             "auto" => Ok(()),
             "none" => {
                 self.tools.clear();
+                self.forbidden = true;
                 Ok(())
             }
             // `any` is Anthropic's word for it.

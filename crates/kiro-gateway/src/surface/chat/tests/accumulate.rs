@@ -1,5 +1,6 @@
 //! Whoever puts a stream together has the document.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -9,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 use super::schema_check;
+use crate::bounds::{Bounds, Calls, Filter};
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
 use crate::surface::chat::stream::StreamEncoder;
@@ -89,6 +91,16 @@ fn encode(mut encoder: impl ReplyEncoder, events: &[ReplyEvent]) -> String {
     }
     encoder.finish(&mut out);
     String::from_utf8(out.to_vec()).unwrap()
+}
+
+/// The events as they come out of the bounds.
+fn bounded(bounds: &Bounds, events: &[ReplyEvent]) -> Vec<ReplyEvent> {
+    let mut filter = Filter::new(bounds);
+    let mut out = VecDeque::new();
+    for event in events {
+        filter.push(event.clone(), &mut out);
+    }
+    out.into()
 }
 
 fn answer(style: CallStyle, show_reasoning: bool) -> Answer {
@@ -208,17 +220,79 @@ fn custom_names(events: &[ReplyEvent]) -> CallStyle {
     }
 }
 
+/// Whether the events are what the encoders rely on.
+fn is_a_reply(events: &[ReplyEvent]) -> bool {
+    let (mut is_open, mut is_cut) = (false, false);
+    let [ReplyEvent::Start, middle @ .., ReplyEvent::Stop(stop)] = events else {
+        return false;
+    };
+    for event in middle {
+        let fits = match event {
+            ReplyEvent::ToolUseStart { .. } => !is_open && !is_cut,
+            ReplyEvent::ToolInput(_) | ReplyEvent::ToolUseEnd | ReplyEvent::ToolUseCut => is_open,
+            ReplyEvent::Start | ReplyEvent::Stop(_) => false,
+            _ => !is_open,
+        };
+        if !fits {
+            return false;
+        }
+        is_cut |= *event == ReplyEvent::ToolUseCut;
+        is_open = matches!(
+            event,
+            ReplyEvent::ToolUseStart { .. } | ReplyEvent::ToolInput(_)
+        );
+    }
+    !is_open && (!is_cut || *stop == StopReason::MaxTokens)
+}
+
 proptest! {
     #[test]
+    fn what_keeps_the_bounds_is_a_reply(
+        (events, _) in reply(),
+        stop in proptest::collection::vec("[a-z\"\\\\]{1,2}", 0..3),
+        max_tokens in proptest::option::of(1..20u64),
+        calls in proptest::sample::select(vec![Calls::Any, Calls::One, Calls::None]),
+    ) {
+        let bounds = Bounds { stop, max_tokens, calls, force: None };
+        let bounded = bounded(&bounds, &events);
+        prop_assert!(is_a_reply(&bounded), "{bounded:?}");
+        let complete = bounded.iter().filter(|event| **event == ReplyEvent::ToolUseEnd).count();
+        let is_right = match calls {
+            Calls::Any => true,
+            Calls::One => complete <= 1,
+            Calls::None => complete == 0,
+        };
+        prop_assert!(is_right, "{bounded:?}");
+        if let Some(max_tokens) = max_tokens {
+            let bytes = bounded.iter().map(|event| match event {
+                ReplyEvent::Text(delta) | ReplyEvent::Reasoning(delta)
+                | ReplyEvent::Redacted(delta) | ReplyEvent::ToolInput(delta) => delta.len(),
+                ReplyEvent::ToolUseStart { name, .. } => name.len(),
+                _ => 0,
+            });
+            prop_assert!(bytes.sum::<usize>() as u64 <= 4 * max_tokens);
+        }
+    }
+
+    #[test]
     fn an_accumulated_stream_equals_the_document(
-        (events, is_cut) in reply(),
+        (events, _) in reply(),
         show_reasoning in any::<bool>(),
         one_only in any::<bool>(),
         legacy in any::<bool>(),
+        stop in proptest::option::of("[a-z\"\\\\]{1,2}"),
+        max_tokens in proptest::option::of(1..20u64),
     ) {
+        let bounds = Bounds {
+            stop: stop.into_iter().collect(),
+            max_tokens,
+            calls: if one_only || legacy { Calls::One } else { Calls::Any },
+            force: None,
+        };
+        let events = bounded(&bounds, &events);
+        let is_cut = events.contains(&ReplyEvent::ToolUseCut);
         let style = CallStyle {
             legacy,
-            one_only: one_only || legacy,
             custom: if legacy { Default::default() } else { custom_names(&events).custom },
         };
         let stream = encode(StreamEncoder::new(answer(style.clone(), show_reasoning)), &events);

@@ -105,7 +105,12 @@ fn run(case: &str) -> String {
     }
     if let Some(reply) = section(case, "reply") {
         let mut response = BytesMut::new();
-        script::play(reply, &mut *accepted.encoder, &mut response);
+        script::play(
+            reply,
+            &accepted.bounds,
+            &mut *accepted.encoder,
+            &mut response,
+        );
         let response = with_fixed_id(std::str::from_utf8(&response).unwrap());
         schema_check::response(accepted.mode, &response);
         write!(

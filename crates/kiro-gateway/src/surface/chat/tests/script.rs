@@ -16,23 +16,36 @@
 //! fail the reason
 //! ```
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 use kiro_protocol::reply::{Delta, ReplyEvent, StopReason, TokenUsage, Usage};
 use kiro_protocol::text::JsonText;
 use serde_json::Value;
 
+use crate::bounds::{Bounds, Filter};
 use crate::error::{Error, ErrorKind};
 use crate::surface::ReplyEncoder;
 
-/// Plays a script to an encoder, to the end of the reply.
-pub(super) fn play(script: &str, encoder: &mut dyn ReplyEncoder, out: &mut BytesMut) {
+/// Plays a script to an encoder, to the end of the reply or of its bounds.
+pub(super) fn play(
+    script: &str,
+    bounds: &Bounds,
+    encoder: &mut dyn ReplyEncoder,
+    out: &mut BytesMut,
+) {
+    let mut filter = Filter::new(bounds);
+    let mut events = VecDeque::new();
     for line in script.lines() {
         match line.split_once(' ').unwrap_or((line, "")) {
             ("keep-alive", _) => encoder.keep_alive(out),
             ("fail", reason) => {
                 return encoder.fail(&Error::new(ErrorKind::UpstreamProtocol, reason), out);
             }
-            (verb, rest) => encoder.event(event(verb, rest), out),
+            (verb, rest) => filter.push(event(verb, rest), &mut events),
+        }
+        for event in events.drain(..) {
+            encoder.event(event, out);
         }
     }
     encoder.finish(out);
