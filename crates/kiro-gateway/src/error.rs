@@ -55,6 +55,8 @@ pub enum ErrorKind {
     UpstreamUnreachable,
     /// The upstream answered what we cannot believe: a broken frame, a cut stream.
     UpstreamProtocol,
+    /// The model did not do what the request demands, and is not likely to.
+    Unsatisfied,
     /// The upstream was silent for longer than the limit.
     Timeout,
     /// The gateway is draining.
@@ -79,7 +81,8 @@ impl ErrorKind {
             Self::UpstreamAuth
             | Self::UpstreamRefused
             | Self::UpstreamUnreachable
-            | Self::UpstreamProtocol => StatusCode::BAD_GATEWAY,
+            | Self::UpstreamProtocol
+            | Self::Unsatisfied => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

@@ -78,6 +78,9 @@ where
     let tenant = shared.tenants.admit(&head.headers)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
     let accepted = accept(shared, surface, body, &tenant).await?;
+    if shared.refuse_ignored {
+        refuse_ignored(&accepted.ignored)?;
+    }
     let Accepted {
         conversation,
         prompt,
@@ -103,6 +106,22 @@ where
         encoder,
         ignored,
     })
+}
+
+/// Where the operator would rather have an error than an answer to another question.
+fn refuse_ignored(ignored: &[&'static str]) -> Result<(), Error> {
+    let Some(first) = ignored.first() else {
+        return Ok(());
+    };
+    let message = format!(
+        "Unsupported parameter: '{}' would have no effect here, and this gateway is set to refuse such requests.",
+        ignored.join("', '")
+    );
+    Err(Error::invalid(
+        *first,
+        Some("unsupported_parameter"),
+        message,
+    ))
 }
 
 /// Decodes the request, and once more with the pictures that it names by URL.

@@ -58,6 +58,7 @@ impl Gateway {
             timeouts: options.timeouts,
             max_body: options.max_body,
             allowed_origins: options.allowed_origins,
+            refuse_ignored: options.refuse_ignored,
             counters: Arc::default(),
             schemas: SchemaCache::new(),
             drain: watch::Sender::new(false),

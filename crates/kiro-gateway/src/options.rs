@@ -35,6 +35,10 @@ pub struct GatewayOptions {
     pub max_body: usize,
     /// Which origins a browser lets talk to the gateway. Default: any, because the key decides.
     pub allowed_origins: AllowedOrigins,
+    /// Whether a request is refused when it has a field that would be ignored although it could change
+    /// the answer, and whether an answer is when it does not keep what the request demands. Default:
+    /// `false`, such fields are named in a header; many clients send a temperature in every request.
+    pub refuse_ignored: bool,
 }
 
 /// Fewest characters of a key. Shorter ones can be guessed.
@@ -85,6 +89,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("timeouts", &self.timeouts)
             .field("max_body", &self.max_body)
             .field("allowed_origins", &self.allowed_origins)
+            .field("refuse_ignored", &self.refuse_ignored)
             .finish_non_exhaustive()
     }
 }
@@ -109,6 +114,7 @@ impl GatewayOptions {
             timeouts: Timeouts::default(),
             max_body: 64 << 20,
             allowed_origins: AllowedOrigins::default(),
+            refuse_ignored: false,
         }
     }
 }

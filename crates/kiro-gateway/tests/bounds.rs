@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use kiro_sim::{Matcher, Operation, Script};
+use kiro_sim::{Matcher, Operation, Script, SimOptions};
 use serde_json::{Value, json};
 use support::{Answer, House, streamed, whole};
 
@@ -237,4 +237,45 @@ async fn the_text_of_a_forced_answer_waits_for_the_call_and_the_rest_does_not() 
     // The head itself comes with the call; the upstream never ends.
     let response = house.open_chat(&forced(streamed("x"))).await;
     assert_eq!(response.status(), 200);
+}
+
+async fn strict_house() -> House {
+    House::with(SimOptions::default(), |options| {
+        options.refuse_ignored = true
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_strict_gateway_refuses_what_would_be_ignored() {
+    let house = strict_house().await;
+    let request = with(whole("x"), json!({"temperature": 0, "seed": 1}));
+    let answer = house.chat(&request).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(
+        answer.json()["error"],
+        json!({
+            "message": "Unsupported parameter: 'temperature', 'seed' would have no effect here, and this gateway is set to refuse such requests.",
+            "type": "invalid_request_error",
+            "param": "temperature",
+            "code": "unsupported_parameter",
+        })
+    );
+    assert_eq!(house.sim.requests_for(Operation::Generate).len(), 0);
+    let honored = json!({"temperature": 1, "stop": "x", "max_tokens": 9, "user": "me"});
+    assert_eq!(house.chat(&with(whole("y"), honored)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_strict_gateway_has_no_answer_without_the_forced_call() {
+    for request in [streamed("x"), whole("x")] {
+        let house = strict_house().await;
+        house.sim.script(Matcher::any(), Script::new().text("No."));
+        let answer = house.chat(&forced(request)).await;
+        assert_eq!(answer.status, 502);
+        assert_eq!(answer.header("x-should-retry"), Some("false"));
+        let error = &answer.json()["error"];
+        assert_eq!(error["code"], "tool_choice_unsatisfied");
+        assert_eq!(error["param"], "tool_choice");
+    }
 }

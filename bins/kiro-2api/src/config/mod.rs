@@ -131,6 +131,8 @@ pub(crate) struct Server {
     /// Origins whose pages may use the gateway; `*` is all of them.
     #[serde(with = "value::list")]
     pub(crate) allowed_origins: Vec<String>,
+    #[serde(with = "value::switch")]
+    pub(crate) refuse_ignored: bool,
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -236,6 +238,7 @@ impl Default for Server {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             max_body: 64 << 20,
             allowed_origins: vec!["*".to_owned()],
+            refuse_ignored: false,
             header_timeout: options.header_timeout,
             drain_timeout: options.drain,
         }

@@ -11,7 +11,7 @@ use kiro_protocol::conversation::{Block, Conversation, Role, Turn};
 use kiro_protocol::reply::{ReplyEvent, StopReason};
 
 use super::{BoundedReply, Bounds};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::shared::Shared;
 use crate::tenant::Tenant;
 use crate::usage::Prompt;
@@ -70,7 +70,7 @@ fn is_plain(name: &str) -> bool {
 ///
 /// # Errors
 ///
-/// As the upstream's.
+/// As the upstream's; also [`ErrorKind::Unsatisfied`] when no tool is called and the gateway is strict.
 ///
 /// # Cancel safety
 ///
@@ -103,22 +103,28 @@ pub(crate) async fn open(
     };
     match again.await {
         Ok((again, true)) => Ok(again),
-        Ok((again, false)) => Ok(unsatisfied(again)),
+        Ok((again, false)) => unsatisfied(shared, again),
         // The first answer is still better than none.
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "the second answer failed"
             );
-            Ok(unsatisfied(reply))
+            unsatisfied(shared, reply)
         }
     }
 }
 
-fn unsatisfied(mut reply: BoundedReply) -> BoundedReply {
+fn unsatisfied(shared: &Shared, mut reply: BoundedReply) -> Result<BoundedReply, Error> {
     tracing::warn!("the model called no tool although it should");
+    if shared.refuse_ignored {
+        let message = "The model called no tool although 'tool_choice' requires it, in 2 attempts.";
+        return Err(Error::new(ErrorKind::Unsatisfied, message)
+            .with_code(UNSATISFIED)
+            .with_param("tool_choice"));
+    }
     reply.warn(UNSATISFIED);
-    reply
+    Ok(reply)
 }
 
 impl BoundedReply {

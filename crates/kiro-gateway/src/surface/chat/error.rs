@@ -43,6 +43,7 @@ fn class(kind: ErrorKind) -> &'static str {
         | ErrorKind::UpstreamRefused
         | ErrorKind::UpstreamUnreachable
         | ErrorKind::UpstreamProtocol
+        | ErrorKind::Unsatisfied
         | ErrorKind::Timeout
         | ErrorKind::ShuttingDown
         | ErrorKind::Internal => "server_error",
@@ -68,6 +69,7 @@ fn default_code(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::UpstreamRefused
         | ErrorKind::UpstreamUnreachable
         | ErrorKind::UpstreamProtocol => "upstream_error",
+        ErrorKind::Unsatisfied => "unsatisfied",
         ErrorKind::Timeout => "upstream_timeout",
         ErrorKind::ShuttingDown => "server_shutting_down",
     })
@@ -131,6 +133,7 @@ mod tests {
                 Some("upstream_error"),
             ),
             (ErrorKind::UpstreamProtocol, server, Some("upstream_error")),
+            (ErrorKind::Unsatisfied, server, Some("unsatisfied")),
             (ErrorKind::Timeout, server, Some("upstream_timeout")),
             (
                 ErrorKind::ShuttingDown,
