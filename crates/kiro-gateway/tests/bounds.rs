@@ -239,6 +239,32 @@ async fn the_text_of_a_forced_answer_waits_for_the_call_and_the_rest_does_not() 
     assert_eq!(response.status(), 200);
 }
 
+#[tokio::test]
+async fn while_the_call_is_waited_for_keep_alives_flow_and_silence_has_its_limit() {
+    let impatient = |options: &mut kiro_gateway::GatewayOptions| {
+        options.timeouts.patience = Duration::from_millis(50);
+        options.timeouts.keep_alive = Duration::from_millis(50);
+        options.timeouts.gap = Duration::from_millis(500);
+    };
+    let house = House::with(SimOptions::default(), impatient).await;
+    let slowly = Script::new().text_slowly(&["No", ", ", "no", "!"], Duration::from_millis(100));
+    house.sim.script(Matcher::once(), slowly);
+    let script = Script::new().tool("get_weather", json!({}));
+    house.sim.script(Matcher::once(), script);
+    house
+        .sim
+        .script(Matcher::any(), Script::new().text("No").hang());
+
+    let answer = house.chat(&forced(streamed("x"))).await;
+    assert_eq!(told(&answer), (String::new(), "tool_calls".to_owned()));
+    let chunks = answer.chunks();
+    assert_eq!(chunks[0]["choices"][0]["delta"], json!({}), "{chunks:?}");
+
+    let answer = house.chat(&forced(whole("x"))).await;
+    assert_eq!(answer.status, 504);
+    assert_eq!(answer.json()["error"]["code"], "upstream_timeout");
+}
+
 async fn strict_house() -> House {
     House::with(SimOptions::default(), |options| {
         options.refuse_ignored = true
