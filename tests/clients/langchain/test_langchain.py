@@ -89,7 +89,7 @@ def test_the_tool_loop_comes_to_an_answer(model, stream):
     assert "18 degrees in Paris" in said and "18 degrees in London" in said
 
 
-def test_an_image_in_a_result_of_a_tool_is_seen(model):
+def test_an_image_in_a_result_of_a_tool_is_taken(model):
     image = png(2, 3)
     parts = [{"type": "image_url", "image_url": {"url": data_url(image)}}]
     call = {"name": "get_weather", "args": {"city": "Paris"}, "id": "call_1"}

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::directive::Directives;
-use super::prose::question;
+use super::prose::{instruction, question};
 use crate::script::{CurrentTurn, DeclaredTool};
 
 /// Calls that one answer makes at most.
@@ -46,7 +46,7 @@ pub(super) fn choose(turn: &CurrentTurn<'_>, directives: &Directives) -> Vec<Cal
         .collect()
 }
 
-/// The tools that the text names; else one that fits the weather; else, for the word "tool", the first.
+/// The tools that the question asks for, or else the instruction that comes with it.
 fn mentioned<'a>(turn: &CurrentTurn<'a>, directives: &Directives) -> Vec<DeclaredTool<'a>> {
     if let Some(name) = &directives.tool {
         return turn
@@ -56,9 +56,17 @@ fn mentioned<'a>(turn: &CurrentTurn<'a>, directives: &Directives) -> Vec<Declare
             .copied()
             .collect();
     }
-    let text = question(turn.text).to_lowercase();
-    let by_name: Vec<_> = turn
-        .tools
+    let by_question = named(&turn.tools, question(turn.text));
+    match by_question.is_empty() {
+        true => named(&turn.tools, instruction(turn.text)),
+        false => by_question,
+    }
+}
+
+/// The tools that a text names; else one that fits the weather; else, for the word "tool", the first.
+fn named<'a>(tools: &[DeclaredTool<'a>], text: &str) -> Vec<DeclaredTool<'a>> {
+    let text = text.to_lowercase();
+    let by_name: Vec<_> = tools
         .iter()
         .filter(|tool| {
             let name = tool.name.to_lowercase();
@@ -71,9 +79,9 @@ fn mentioned<'a>(turn: &CurrentTurn<'a>, directives: &Directives) -> Vec<Declare
     }
     let about_weather = |tool: &&DeclaredTool<'_>| tool.name.to_lowercase().contains("weather");
     let chosen = if text.contains("weather") {
-        turn.tools.iter().find(about_weather).or(turn.tools.first())
+        tools.iter().find(about_weather).or(tools.first())
     } else if text.contains("tool") {
-        turn.tools.first()
+        tools.first()
     } else {
         None
     };
@@ -146,6 +154,26 @@ mod tests {
             ["Paris", "New", "York"]
         );
         assert_eq!(things("Hello. What now?"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_instruction_at_the_end_is_not_the_question_and_is_obeyed() {
+        let schema = json!({"type": "object"});
+        let tools = ["find", "weather"].map(|name| DeclaredTool {
+            name,
+            schema: &schema,
+        });
+        let names = |text| {
+            let tools = named(&tools, text);
+            tools.iter().map(|tool| tool.name).collect::<Vec<_>>()
+        };
+        let text = "Be brief.\nHello Paris\n\n<system>\nUse the tool weather.\n</system>\n";
+        assert_eq!(question(text), "Hello Paris");
+        assert_eq!(names(question(text)), Vec::<&str>::new());
+        assert_eq!(names(instruction(text)), ["weather"]);
+        assert_eq!(instruction("Hello <system>Use it.</system> there"), "");
+        let text = "<system>\nUse one of the tools.\n</system>";
+        assert_eq!(names(instruction(text)), ["find"]);
     }
 
     #[test]

@@ -79,12 +79,25 @@ fn describe(picture: &Picture) -> String {
     )
 }
 
-/// The last line that says something: what stands before it is often a system prompt.
+/// The last line that says something: what stands before it is often a system prompt, and what stands
+/// after it may be an [`instruction`].
 pub(super) fn question(text: &str) -> &str {
-    text.lines()
+    let before = split(text).map_or(text, |(before, _)| before);
+    before
+        .lines()
         .map(str::trim)
         .rfind(|line| !line.is_empty())
         .unwrap_or_default()
+}
+
+/// What a text in `<system>` at the very end tells the model to do.
+pub(super) fn instruction(text: &str) -> &str {
+    split(text).map_or("", |(_, instruction)| instruction)
+}
+
+fn split(text: &str) -> Option<(&str, &str)> {
+    let text = text.trim_end().strip_suffix("</system>")?;
+    text.rsplit_once("<system>")
 }
 
 fn quote(text: &str) -> String {
