@@ -8,3 +8,4 @@ mod schema;
 mod schema_check;
 mod script;
 mod show;
+mod verdicts;
