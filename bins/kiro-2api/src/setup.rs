@@ -89,6 +89,7 @@ pub(crate) fn gateway(
     options.max_body = config.server.max_body;
     options.allowed_origins = allowed_origins(&config.server.allowed_origins);
     options.refuse_ignored = config.server.refuse_ignored;
+    options.pass_invalid_json = config.server.pass_invalid_json;
     options.timeouts.connect = config.timeouts.connect;
     options.timeouts.first_event = config.timeouts.first_event;
     options.timeouts.gap = config.timeouts.gap;

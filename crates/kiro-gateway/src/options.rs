@@ -39,6 +39,9 @@ pub struct GatewayOptions {
     /// the answer, and whether an answer is when it does not keep what the request demands. Default:
     /// `false`, such fields are named in a header; many clients send a temperature in every request.
     pub refuse_ignored: bool,
+    /// Whether an answer that is not the JSON that `response_format` demands is passed on as the model
+    /// wrote it, with a word in a header. Default: `false`, it is an error; what asks for JSON reads JSON.
+    pub pass_invalid_json: bool,
 }
 
 /// Fewest characters of a key. Shorter ones can be guessed.
@@ -90,6 +93,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("max_body", &self.max_body)
             .field("allowed_origins", &self.allowed_origins)
             .field("refuse_ignored", &self.refuse_ignored)
+            .field("pass_invalid_json", &self.pass_invalid_json)
             .finish_non_exhaustive()
     }
 }
@@ -115,6 +119,7 @@ impl GatewayOptions {
             max_body: 64 << 20,
             allowed_origins: AllowedOrigins::default(),
             refuse_ignored: false,
+            pass_invalid_json: false,
         }
     }
 }

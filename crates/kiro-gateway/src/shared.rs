@@ -26,6 +26,7 @@ pub(crate) struct Shared {
     pub(crate) max_body: usize,
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) refuse_ignored: bool,
+    pub(crate) pass_invalid_json: bool,
     pub(crate) counters: Arc<Counters>,
     /// Agents declare the same tools in every request.
     pub(crate) schemas: SchemaCache,

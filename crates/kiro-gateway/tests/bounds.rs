@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use kiro_sim::{Matcher, Operation, Script, SimOptions};
 use serde_json::{Value, json};
-use support::{Answer, House, streamed, whole};
+use support::{House, streamed, told, whole, with};
 
 /// How soon the upstream must see that nothing more is wanted.
 const PROMPTLY: Duration = Duration::from_millis(100);
@@ -19,26 +19,6 @@ fn tool(name: &str) -> Value {
         "name": name,
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     }})
-}
-
-fn with(mut request: Value, members: Value) -> Value {
-    let members = members.as_object().unwrap().clone();
-    request.as_object_mut().unwrap().extend(members);
-    request
-}
-
-/// Text and finish reason of either kind of answer.
-fn told(answer: &Answer) -> (String, String) {
-    assert_eq!(answer.status, 200, "{:?}", answer.body);
-    if answer.header("content-type") != Some("application/json") {
-        return (answer.streamed_text(), answer.finish_reasons().concat());
-    }
-    let choice = &answer.json()["choices"][0];
-    let text = choice["message"]["content"].as_str().unwrap_or_default();
-    (
-        text.to_owned(),
-        choice["finish_reason"].as_str().unwrap().to_owned(),
-    )
 }
 
 /// Asks in both ways an upstream that would never end, and returns what is told.

@@ -133,6 +133,8 @@ pub(crate) struct Server {
     pub(crate) allowed_origins: Vec<String>,
     #[serde(with = "value::switch")]
     pub(crate) refuse_ignored: bool,
+    #[serde(with = "value::switch")]
+    pub(crate) pass_invalid_json: bool,
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -239,6 +241,7 @@ impl Default for Server {
             max_body: 64 << 20,
             allowed_origins: vec!["*".to_owned()],
             refuse_ignored: false,
+            pass_invalid_json: false,
             header_timeout: options.header_timeout,
             drain_timeout: options.drain,
         }

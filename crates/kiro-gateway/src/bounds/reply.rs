@@ -3,10 +3,11 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
-use kiro_protocol::reply::ReplyEvent;
+use kiro_protocol::reply::{Delta, ReplyEvent};
 
-use super::Bounds;
 use super::filter::Filter;
+use super::format::{self, Shape};
+use super::{Bounds, Demand};
 use crate::error::Error;
 use crate::upstream::ReplyStream;
 
@@ -15,19 +16,29 @@ use crate::upstream::ReplyStream;
 pub(crate) struct BoundedReply {
     /// `None` once nothing more is wanted of it.
     stream: Option<ReplyStream>,
+    /// Where JSON is demanded.
+    shape: Option<Shape>,
     filter: Filter,
     /// Events to be given out next.
     ready: VecDeque<ReplyEvent>,
     warning: Option<&'static str>,
+    /// Whether an answer that is not the JSON it began as ends in an error.
+    is_bound: bool,
 }
 
 impl BoundedReply {
     pub(crate) fn new(stream: ReplyStream, bounds: &Bounds) -> Self {
+        let shape = match &bounds.demand {
+            Some(Demand::Json(format)) => Some(Shape::new(format.clone())),
+            _ => None,
+        };
         Self {
             stream: Some(stream),
+            shape,
             filter: Filter::new(bounds),
             ready: VecDeque::new(),
             warning: None,
+            is_bound: false,
         }
     }
 
@@ -38,6 +49,27 @@ impl BoundedReply {
 
     pub(super) fn warn(&mut self, warning: &'static str) {
         self.warning = Some(warning);
+    }
+
+    /// From now on an answer that is not the JSON that was demanded ends in an error.
+    pub(super) fn bind(&mut self) {
+        self.is_bound = true;
+    }
+
+    /// Whether the answer begins like the JSON that was demanded.
+    pub(super) fn is_json_so_far(&self) -> bool {
+        self.shape.as_ref().is_some_and(Shape::has_begun)
+    }
+
+    /// The answer as the model wrote it, and what is wrong with it: nothing, if the text is empty.
+    pub(super) fn answer(&self) -> (&str, &str) {
+        self.shape.as_ref().map_or(("", ""), |shape| {
+            let fault = match shape.verdict() {
+                Some(Err(fault)) => fault,
+                _ => "",
+            };
+            (shape.text(), fault)
+        })
     }
 
     /// The next event; `None` after the last one.
@@ -57,8 +89,10 @@ impl BoundedReply {
                 return Poll::Ready(Ok(None));
             };
             match ready!(stream.poll_event(cx))? {
-                Some(event) if self.filter.is_idle() => return Poll::Ready(Ok(Some(event))),
-                Some(event) => self.filter.push(event, &mut self.ready),
+                Some(event) if self.shape.is_none() && self.filter.is_idle() => {
+                    return Poll::Ready(Ok(Some(event)));
+                }
+                Some(event) => self.take(event)?,
                 None => self.stream = None,
             }
             if self.filter.is_over() {
@@ -67,8 +101,36 @@ impl BoundedReply {
         }
     }
 
-    /// Puts events back, to be given out again.
-    pub(super) fn put_back(&mut self, events: VecDeque<ReplyEvent>) {
+    /// Takes an event of the upstream.
+    fn take(&mut self, event: ReplyEvent) -> Result<(), Error> {
+        let Some(shape) = &mut self.shape else {
+            self.filter.push(event, &mut self.ready);
+            return Ok(());
+        };
+        let mut shaped = VecDeque::new();
+        shape.push(event, &mut shaped);
+        for event in shaped {
+            self.filter.push(event, &mut self.ready);
+        }
+        match shape.verdict() {
+            Some(Err(fault)) if self.is_bound => {
+                let error = format::unsatisfied("", fault);
+                self.close();
+                Err(error)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Puts events back, to be given out again. Of an answer that is there to its end, the text is what
+    /// was demanded, or all that the model wrote if it wrote something else.
+    pub(super) fn put_back(&mut self, mut events: VecDeque<ReplyEvent>) {
+        if let Some(shape) = &self.shape
+            && let Some(verdict) = shape.verdict()
+        {
+            let text = verdict.as_deref().unwrap_or(shape.text());
+            replace_text(&mut events, text.into());
+        }
         let later = std::mem::replace(&mut self.ready, events);
         self.ready.extend(later);
     }
@@ -79,4 +141,14 @@ impl BoundedReply {
             stream.close();
         }
     }
+}
+
+/// Puts one text where the first one was.
+fn replace_text(events: &mut VecDeque<ReplyEvent>, text: Delta) {
+    let is_text = |event: &ReplyEvent| matches!(event, ReplyEvent::Text(_));
+    let Some(first) = events.iter().position(is_text) else {
+        return;
+    };
+    events.retain(|event| !is_text(event));
+    events.insert(first, ReplyEvent::Text(text));
 }

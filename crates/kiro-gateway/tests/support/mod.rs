@@ -265,6 +265,27 @@ pub fn whole(text: &str) -> Value {
     json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": text}]})
 }
 
+/// A request with more members.
+pub fn with(mut request: Value, members: Value) -> Value {
+    let members = members.as_object().expect("whole").clone();
+    request.as_object_mut().expect("whole").extend(members);
+    request
+}
+
+/// Text and finish reason of either kind of answer.
+pub fn told(answer: &Answer) -> (String, String) {
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    if answer.header("content-type") != Some("application/json") {
+        return (answer.streamed_text(), answer.finish_reasons().concat());
+    }
+    let choice = &answer.json()["choices"][0];
+    let text = choice["message"]["content"].as_str().unwrap_or_default();
+    (
+        text.to_owned(),
+        choice["finish_reason"].as_str().expect("whole").to_owned(),
+    )
+}
+
 /// The credential of a new account.
 fn issued_by(sim: &Simulator) -> Credential {
     let token = sim.issue_social().refresh_token;

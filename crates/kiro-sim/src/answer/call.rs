@@ -1,8 +1,9 @@
 //! Which tools a built-in answer calls, and with what.
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use super::directive::Directives;
+use super::instance;
 use super::prose::{instruction, question};
 use crate::script::{CurrentTurn, DeclaredTool};
 
@@ -40,7 +41,7 @@ pub(super) fn choose(turn: &CurrentTurn<'_>, directives: &Directives) -> Vec<Cal
                 .map_or("example", String::as_str);
             Call {
                 name: tool.name.to_owned(),
-                input: input(tool.schema, about, n),
+                input: instance::input(tool.schema, about, n),
             }
         })
         .collect()
@@ -89,7 +90,7 @@ fn named<'a>(tools: &[DeclaredTool<'a>], text: &str) -> Vec<DeclaredTool<'a>> {
 }
 
 /// Names in the text: capitalised words that do not begin a sentence, as `Paris` in "What about Paris?".
-fn things(text: &str) -> Vec<String> {
+pub(super) fn things(text: &str) -> Vec<String> {
     let mut things = Vec::new();
     let mut begins_sentence = true;
     for word in text.split_whitespace() {
@@ -103,48 +104,10 @@ fn things(text: &str) -> Vec<String> {
     things
 }
 
-/// An input that fits the schema: required members, or all of them when none is required.
-fn input(schema: &Value, about: &str, n: usize) -> Value {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let required = schema.get("required").and_then(Value::as_array);
-    let is_wanted = |name: &str| {
-        required.is_none_or(|required| required.iter().any(|required| required == name))
-    };
-    let members: Map<String, Value> = properties
-        .into_iter()
-        .flatten()
-        .filter(|(name, _)| is_wanted(name))
-        .map(|(name, schema)| (name.clone(), value(schema, about, n)))
-        .collect();
-    Value::Object(members)
-}
-
-fn value(schema: &Value, about: &str, n: usize) -> Value {
-    let choices = schema.get("enum").and_then(Value::as_array);
-    if let Some(choice) = choices.and_then(|choices| choices.first()) {
-        return choice.clone();
-    }
-    let kind = match schema.get("type") {
-        Some(Value::Array(kinds)) => kinds.first().and_then(Value::as_str),
-        Some(kind) => kind.as_str(),
-        None => None,
-    };
-    match kind {
-        Some("object") => input(schema, about, n),
-        Some("array") => match schema.get("items") {
-            Some(items) => json!([value(items, about, n)]),
-            None => json!([]),
-        },
-        Some("integer") => json!(n + 1),
-        Some("number") => json!(n as f64 + 0.5),
-        Some("boolean") => json!(true),
-        Some("null") => Value::Null,
-        _ => json!(about),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -174,25 +137,5 @@ mod tests {
         assert_eq!(instruction("Hello <system>Use it.</system> there"), "");
         let text = "<system>\nUse one of the tools.\n</system>";
         assert_eq!(names(instruction(text)), ["find"]);
-    }
-
-    #[test]
-    fn an_input_fits_its_schema() {
-        let schema = json!({
-            "type": "object",
-            "properties": {
-                "city": {"type": "string"},
-                "unit": {"type": "string", "enum": ["celsius", "kelvin"]},
-                "days": {"type": "integer"},
-                "where": {"type": "object", "properties": {"exact": {"type": "boolean"}}},
-                "tags": {"type": "array", "items": {"type": "string"}},
-                "note": {"type": "string"},
-            },
-            "required": ["city", "unit", "days", "where", "tags"],
-        });
-        let expected = json!({
-            "city": "Paris", "unit": "celsius", "days": 1, "where": {"exact": true}, "tags": ["Paris"],
-        });
-        assert_eq!(input(&schema, "Paris", 0), expected);
     }
 }

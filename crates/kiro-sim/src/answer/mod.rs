@@ -4,6 +4,7 @@
 
 mod call;
 mod directive;
+mod instance;
 mod prose;
 
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::script::{CurrentTurn, Script, Step};
 
 /// Chooses an answer by the current turn.
 pub(crate) fn script(turn: &CurrentTurn<'_>, model: &Model, pause: Duration) -> Script {
-    let directives = Directives::parse(turn.text);
+    let directives = Directives::parse(prose::without_instruction(turn.text));
     let mut script = Script::new();
     if let Some(first) = directives.first {
         script = script.delay(first);

@@ -1,7 +1,10 @@
 //! What built-in answers say.
 
-use super::call::Call;
+use serde_json::{Value, json};
+
+use super::call::{self, Call};
 use super::directive::Directives;
+use super::instance;
 use crate::script::{CurrentTurn, Picture};
 
 /// Thoughts of a model that thinks, in two deltas.
@@ -26,6 +29,9 @@ pub(super) fn answer(turn: &CurrentTurn<'_>, directives: &Directives) -> String 
     if let Some(echo) = &directives.echo {
         return echo.clone();
     }
+    if let Some(json) = json(turn) {
+        return json.to_string();
+    }
     let mut text = String::new();
     for unknown in &directives.unknown {
         text.push_str(&format!("The directive {unknown} is not known. "));
@@ -39,6 +45,26 @@ pub(super) fn answer(turn: &CurrentTurn<'_>, directives: &Directives) -> String 
             .for_each(|sentence| text.push_str(sentence)),
     }
     text.trim_end().to_owned()
+}
+
+/// The answer in JSON, if the turn ends with an instruction that asks for it: one that fits the schema
+/// that begins on a line of its own, or else an object.
+fn json(turn: &CurrentTurn<'_>) -> Option<Value> {
+    let instruction = instruction(turn.text);
+    if !instruction.contains("JSON") {
+        return None;
+    }
+    let schema = instruction.split_once("\n{").and_then(|(_, inside)| {
+        let schema = format!("{{{inside}");
+        let mut schemas = serde_json::Deserializer::from_str(&schema).into_iter::<Value>();
+        schemas.next()?.ok()
+    });
+    let things = call::things(question(turn.text));
+    let about = things.first().map_or("example", String::as_str);
+    Some(match schema {
+        Some(schema) => instance::value(&schema, about),
+        None => json!({"answer": opening(turn).trim_end()}),
+    })
 }
 
 /// The text before tool calls.
@@ -82,8 +108,7 @@ fn describe(picture: &Picture) -> String {
 /// The last line that says something: what stands before it is often a system prompt, and what stands
 /// after it may be an [`instruction`].
 pub(super) fn question(text: &str) -> &str {
-    let before = split(text).map_or(text, |(before, _)| before);
-    before
+    without_instruction(text)
         .lines()
         .map(str::trim)
         .rfind(|line| !line.is_empty())
@@ -93,6 +118,11 @@ pub(super) fn question(text: &str) -> &str {
 /// What a text in `<system>` at the very end tells the model to do.
 pub(super) fn instruction(text: &str) -> &str {
     split(text).map_or("", |(_, instruction)| instruction)
+}
+
+/// A text up to its [`instruction`].
+pub(super) fn without_instruction(text: &str) -> &str {
+    split(text).map_or(text, |(before, _)| before.trim_end())
 }
 
 fn split(text: &str) -> Option<(&str, &str)> {

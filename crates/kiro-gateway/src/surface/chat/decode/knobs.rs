@@ -42,14 +42,12 @@ pub(super) fn refuse(request: &ChatRequest<'_>) -> Result<(), Error> {
         return Err(no_audio("audio"));
     }
     check_max_tokens(request)?;
-    check_stop(request)?;
-    check_response_format(request)
+    check_stop(request)
 }
 
 /// Fields that have no effect although they could change the answer. Values that ask for nothing, such
 /// as a penalty of 0, are no reason to speak.
 pub(super) fn ignored(request: &ChatRequest<'_>) -> Vec<&'static str> {
-    let format = request.response_format.as_ref();
     let differs = |value: Option<f64>, neutral: f64| value.is_some_and(|value| value != neutral);
     [
         ("temperature", differs(request.temperature, 1.0)),
@@ -70,10 +68,6 @@ pub(super) fn ignored(request: &ChatRequest<'_>) -> Vec<&'static str> {
                     .verbosity
                     .as_deref()
                     .is_some_and(|word| word != "medium"),
-        ),
-        (
-            "response_format",
-            format.is_some_and(|format| format.kind != "text"),
         ),
     ]
     .into_iter()
@@ -209,27 +203,6 @@ fn check_stop(request: &ChatRequest<'_>) -> Result<(), Error> {
         return Err(Error::invalid("stop", Some("invalid_value"), message));
     }
     Ok(())
-}
-
-fn check_response_format(request: &ChatRequest<'_>) -> Result<(), Error> {
-    let Some(format) = &request.response_format else {
-        return Ok(());
-    };
-    match &*format.kind {
-        "text" | "json_object" => Ok(()),
-        "json_schema" if format.json_schema.is_some() => Ok(()),
-        "json_schema" => Err(super::source::missing("response_format.json_schema")),
-        other => {
-            let message = format!(
-                "Invalid value: '{other}'. Supported values are: 'json_object', 'json_schema', and 'text'."
-            );
-            Err(Error::invalid(
-                "response_format.type",
-                Some("invalid_value"),
-                message,
-            ))
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! From a request body to what is sent upstream.
 
+mod format;
 mod image;
 mod knobs;
 mod messages;

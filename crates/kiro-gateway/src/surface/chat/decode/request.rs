@@ -8,8 +8,8 @@ use openai_types::chat::ChatRequest;
 use uuid::Uuid;
 
 use super::source::{Source, missing};
-use super::{knobs, messages, parse, tools};
-use crate::bounds::{Bounds, Calls};
+use super::{format, knobs, messages, parse, tools};
+use crate::bounds::{Bounds, Calls, Demand};
 use crate::error::Error;
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
@@ -40,6 +40,7 @@ impl Surface for Chat {
         knobs::refuse(&request)?;
         let (model, is_stand_in) = context.model(name)?;
         let offer = tools::offer(source, &request)?;
+        let format = format::demanded(&request)?;
         let dialogue = messages::dialogue(source, context.pictures, messages)?;
 
         let bounds = Bounds {
@@ -53,7 +54,11 @@ impl Surface for Chat {
                 (false, true) => Calls::One,
                 (false, false) => Calls::Any,
             },
-            force: offer.force(),
+            // Where a tool is to be called there is no answer that could have a format.
+            demand: match offer.force() {
+                Some(force) => Some(Demand::Tool(force)),
+                None => format.map(Demand::Json),
+            },
         };
         let mut conversation = Conversation::new(&*model.id);
         conversation.system = dialogue.system;
@@ -62,8 +67,8 @@ impl Surface for Chat {
         conversation.tools = offer.tools;
         conversation.sampling = knobs::sampling(&request, model.max_output_tokens);
 
-        if let Some(force) = &bounds.force {
-            force.instruct(&mut conversation);
+        if let Some(demand) = &bounds.demand {
+            demand.instruct(&mut conversation);
         }
 
         let mut ignored = knobs::ignored(&request);

@@ -253,7 +253,7 @@ proptest! {
         max_tokens in proptest::option::of(1..20u64),
         calls in proptest::sample::select(vec![Calls::Any, Calls::One, Calls::None]),
     ) {
-        let bounds = Bounds { stop, max_tokens, calls, force: None };
+        let bounds = Bounds { stop, max_tokens, calls, demand: None };
         let bounded = bounded(&bounds, &events);
         prop_assert!(is_a_reply(&bounded), "{bounded:?}");
         let complete = bounded.iter().filter(|event| **event == ReplyEvent::ToolUseEnd).count();
@@ -287,7 +287,7 @@ proptest! {
             stop: stop.into_iter().collect(),
             max_tokens,
             calls: if one_only || legacy { Calls::One } else { Calls::Any },
-            force: None,
+            demand: None,
         };
         let events = bounded(&bounds, &events);
         let is_cut = events.contains(&ReplyEvent::ToolUseCut);

@@ -1,0 +1,146 @@
+//! A JSON schema from a stranger, compiled within limits.
+
+use std::fmt;
+
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
+
+use super::cost::{self, MAX_STEPS};
+
+/// Longest schema in bytes. The API itself takes 120,000 characters of names and choices.
+const MAX_LENGTH: usize = 256 << 10;
+
+/// Times that a regular expression with look-around may step back in one string.
+const MAX_BACKTRACKS: usize = 10_000;
+
+/// Faults that are named when an answer does not fit.
+const MAX_FAULTS: usize = 5;
+
+/// A schema, ready to be used.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    pub(crate) name: String,
+    pub(crate) description: Option<String>,
+    /// As it was written.
+    pub(crate) text: String,
+    value: Value,
+    validator: Validator,
+}
+
+/// Why a schema cannot be used.
+#[derive(Debug)]
+pub(crate) struct SchemaError(String);
+
+impl fmt::Display for SchemaError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Schema {
+    /// Compiles a schema. Nothing is fetched: what it refers to must be in it.
+    pub(crate) fn parse(
+        name: &str,
+        description: Option<&str>,
+        text: &str,
+    ) -> Result<Self, SchemaError> {
+        if text.len() > MAX_LENGTH {
+            let length = text.len();
+            return Err(SchemaError(format!(
+                "it has {length} bytes and may have {MAX_LENGTH}"
+            )));
+        }
+        let value = serde_json::from_str(text).map_err(|error| SchemaError(error.to_string()))?;
+        cost::check_references(&value).map_err(SchemaError)?;
+        Ok(Self {
+            name: name.to_owned(),
+            description: description.map(str::to_owned),
+            text: text.to_owned(),
+            validator: compile(&value)?,
+            value,
+        })
+    }
+
+    /// What is wrong with a value, if anything.
+    pub(super) fn check(&self, value: &Value) -> Option<String> {
+        if cost::steps(&self.value, value) > MAX_STEPS {
+            return Some("it takes too long to compare it with the schema".to_owned());
+        }
+        if self.validator.is_valid(value) {
+            return None;
+        }
+        let faults = self.validator.iter_errors(value).take(MAX_FAULTS);
+        let faults: Vec<String> = faults
+            .map(|fault| match fault.instance_path().as_str() {
+                "" => fault.to_string(),
+                place => format!("{fault} at {place}"),
+            })
+            .collect();
+        Some(faults.join("; "))
+    }
+}
+
+fn compile(value: &Value) -> Result<Validator, SchemaError> {
+    let patterns = PatternOptions::fancy_regex().backtrack_limit(MAX_BACKTRACKS);
+    let mut options = jsonschema::options().with_pattern_options(patterns);
+    // A dialect that nobody knows is taken for the newest one.
+    let dialect = value.get("$schema").and_then(Value::as_str);
+    if dialect.is_some_and(|dialect| !dialect.contains("json-schema.org/")) {
+        options = options.with_draft(Draft::Draft202012);
+    }
+    options.build(value).map_err(|error| {
+        SchemaError(match error.instance_path().as_str() {
+            "" => error.to_string(),
+            place => format!("{error} at {place}"),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(schema: &str) -> String {
+        Schema::parse("s", None, schema).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_no_schema_is_refused_with_the_place() {
+        assert_eq!(
+            refused(r#"{"properties":{"a":{"pattern":"("}}}"#),
+            "\"(\" is not a \"regex\" at /properties/a/pattern"
+        );
+        assert!(refused(r#"{"type":"strin"}"#).ends_with("at /type"));
+        let long = format!(r#"{{"title":"{}"}}"#, "x".repeat(MAX_LENGTH));
+        assert_eq!(refused(&long), "it has 262156 bytes and may have 262144");
+    }
+
+    #[test]
+    fn nothing_is_fetched() {
+        for url in ["http://127.0.0.1:1/x.json", "file:///etc/passwd", "x.json"] {
+            let reason = refused(&format!(r#"{{"$ref":"{url}"}}"#));
+            assert_eq!(reason, format!("the reference \"{url}\" leads to nothing in the schema"));
+        }
+    }
+
+    #[test]
+    fn dialects_that_nobody_knows_are_the_newest() {
+        for dialect in [
+            "http://example.com/mine",
+            "http://json-schema.org/draft-07/schema#",
+            "https://json-schema.org/draft/2020-12/schema",
+        ] {
+            let text = format!(r#"{{"$schema":"{dialect}","type":"object"}}"#);
+            let schema = Schema::parse("s", None, &text).unwrap();
+            assert_eq!(schema.check(&serde_json::json!({})), None);
+            assert!(schema.check(&serde_json::json!(1)).is_some());
+        }
+    }
+
+    #[test]
+    fn an_expression_that_steps_back_for_ever_does_not() {
+        let schema = Schema::parse("s", None, r#"{"pattern":"^(?:a?){200}a{200}$(?!c)"}"#).unwrap();
+        let reason = schema.check(&"a".repeat(200).into()).unwrap();
+        assert!(reason.contains("backtracking"), "{reason}");
+    }
+}
