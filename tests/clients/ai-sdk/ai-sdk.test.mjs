@@ -216,4 +216,16 @@ test("an output by schema is parsed", async () => {
   const prompt = `sim:echo ${JSON.stringify(PARIS)}`;
   const answer = await generateText({ model, prompt, output, maxRetries: 0 });
   assert.deepEqual(answer.output, PARIS);
+  const made = await generateText({ model, prompt: "How large is Paris?", output, maxRetries: 0 });
+  assert.deepEqual(made.output, { ...PARIS, inhabitants: 0.5 });
+});
+
+test("a partial output grows while it comes in", async () => {
+  const model = compatible(KEY, { supportsStructuredOutputs: true })(MODEL);
+  const output = Output.object({ schema: CITY });
+  const stream = streamText({ model, prompt: `sim:echo ${JSON.stringify(PARIS, null, 1)}`, output, maxRetries: 0 });
+  const partial = [];
+  for await (const part of stream.partialOutputStream) partial.push(part);
+  assert(partial.length > 1, partial);
+  assert.deepEqual(partial.at(-1), PARIS);
 });

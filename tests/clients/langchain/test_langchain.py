@@ -116,6 +116,8 @@ def test_an_image_is_seen(model, form):
 def test_an_answer_in_json_is_parsed(model):
     city = model.with_structured_output(City).invoke(f"sim:echo {PARIS}")
     assert city == City(name="Paris", inhabitants=2100000)
+    city = model.with_structured_output(City).invoke("How large is Paris?")
+    assert city == City(name="Paris", inhabitants=1)
     plain = model.with_structured_output(method="json_mode").invoke(f"sim:echo {PARIS}")
     assert plain == {"name": "Paris", "inhabitants": 2100000}
 

@@ -97,6 +97,10 @@ def test_an_answer_in_json_arrives(ask):
     for response_format in ({"type": "json_object"}, {"type": "text"}):
         answer = ask('sim:echo {"city": "Paris"}', response_format=response_format)
         assert json.loads(answer.choices[0].message.content) == {"city": "Paris"}
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    json_schema = {"name": "city", "schema": schema, "strict": True}
+    answer = ask("Where is Paris?", response_format={"type": "json_schema", "json_schema": json_schema})
+    assert json.loads(answer.choices[0].message.content) == {"city": "Paris"}
 
 
 def test_thoughts_come_apart_from_the_answer(ask):

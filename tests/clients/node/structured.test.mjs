@@ -1,7 +1,9 @@
-// Answers in JSON. The simulated service answers as it is told, so these show that the format is accepted.
+// Answers in JSON.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+
+import OpenAI from "openai";
 
 import { MODEL, client } from "./support.mjs";
 
@@ -31,3 +33,20 @@ for (const response_format of FORMATS) {
     assert.deepEqual(JSON.parse(message.content), PARIS);
   });
 }
+
+test("the model is told the schema", async () => {
+  const messages = [{ role: "user", content: "How large is Paris?" }];
+  const body = { model: MODEL, messages, response_format: FORMATS[0] };
+  const [{ message }] = (await client.chat.completions.parse(body)).choices;
+  assert.deepEqual(JSON.parse(message.content), { name: "Paris", inhabitants: 1 });
+});
+
+test("a stream that turns out wrong is an error", async () => {
+  const messages = [{ role: "user", content: 'sim:echo {"name": "Paris"}' }];
+  const body = { model: MODEL, messages, response_format: FORMATS[0] };
+  await assert.rejects(client.chat.completions.stream(body).finalChatCompletion(), (error) => {
+    assert(error instanceof OpenAI.APIError, error);
+    assert.equal(error.code, "structured_output_failed");
+    return true;
+  });
+});

@@ -107,6 +107,9 @@ def test_an_output_in_json_is_parsed(key, form):
     able = agent(key, output_type=form(City))
     result = able.run_sync('sim:echo {"name": "Paris", "inhabitants": 2100000}')
     assert result.output == City(name="Paris", inhabitants=2100000)
+    if form is NativeOutput:
+        result = able.run_sync("How large is Paris?")
+        assert result.output == City(name="Paris", inhabitants=1)
 
 
 def test_thoughts_come_apart_from_the_answer(key):
