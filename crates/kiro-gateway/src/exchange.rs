@@ -282,7 +282,7 @@ async fn collect(
                 if let ReplyEvent::Usage(usage) = &event {
                     credits = usage.credits.filter(|credits| credits.is_finite());
                 }
-                encoder.event(event, &mut out);
+                reply.tell(event, &mut *encoder, &mut out);
             }
             None => {
                 encoder.finish(&mut out);

@@ -21,6 +21,7 @@ use crate::options::{GatewayOptions, SetupError};
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
 use crate::shared::Shared;
+use crate::surface::Surface;
 use crate::tenant::Tenants;
 use crate::upstream::Upstream;
 
@@ -94,14 +95,15 @@ impl Gateway {
     {
         let is_head = request.method() == Method::HEAD;
         let grant = self.shared.allowed_origins.grant(request.headers());
+        let dialect = routes::dialect(request.uri().path(), request.headers());
         let waits = request.headers().contains_key(header::EXPECT);
         let (head, body) = request.into_parts();
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
-        let mut response = match self.route(request).await {
+        let mut response = match self.route(dialect, request).await {
             Ok(response) => response,
-            Err(error) => refuse(&error),
+            Err(error) => refuse(dialect, &error),
         };
         if !response.status().is_success() && !waits {
             body::discard(&mut body).await;
@@ -115,7 +117,11 @@ impl Gateway {
         }
     }
 
-    async fn route<B>(&self, request: Request<B>) -> Result<Response<Body>, Error>
+    async fn route<B>(
+        &self,
+        dialect: &dyn Surface,
+        request: Request<B>,
+    ) -> Result<Response<Body>, Error>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
@@ -129,6 +135,7 @@ impl Gateway {
             Ok(found) => found,
             Err(no_route) => {
                 return Ok(no_such_route(
+                    dialect,
                     request.method(),
                     request.uri().path(),
                     no_route,

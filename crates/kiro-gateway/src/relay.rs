@@ -99,7 +99,10 @@ impl Relay {
         match step {
             Step::Event(event) => {
                 self.record.event();
-                self.encoder.event(event, out);
+                match &self.reply {
+                    Reply::Open(reply) => reply.tell(event, &mut *self.encoder, out),
+                    Reply::Opening(_) => self.encoder.event(event, out),
+                }
                 return true;
             }
             Step::KeepAlive => {

@@ -7,7 +7,7 @@ use crate::body::{self, Body};
 use crate::coding;
 use crate::error::{Error, ErrorKind};
 use crate::routes::{self, NoRoute, Row};
-use crate::surface::{Surface as _, chat};
+use crate::surface::Surface;
 
 /// Both names, because the SDKs of the two vendors read different ones.
 pub(crate) fn name_request(response: &mut Response<Body>, id: &str) {
@@ -22,15 +22,15 @@ pub(crate) fn name_request(response: &mut Response<Body>, id: &str) {
     }
 }
 
-/// An error as a response. `retry-after` is kept within what the SDKs obey: 1 to 60 seconds.
-pub(crate) fn refuse(error: &Error) -> Response<Body> {
+/// An error as a response, in the words of a dialect. `retry-after` is kept within what the SDKs obey: 1 to 60 seconds.
+pub(crate) fn refuse(dialect: &dyn Surface, error: &Error) -> Response<Body> {
     let status = error.status();
     if status.is_server_error() {
         tracing::warn!(error = error as &dyn std::error::Error, "refused");
     } else {
         tracing::debug!(error = error as &dyn std::error::Error, "refused");
     }
-    let mut response = json(status, chat::Chat.refuse(error));
+    let mut response = json(status, dialect.refuse(error));
     let headers = response.headers_mut();
     if let Some(after) = error.retry_after() {
         headers.insert(
@@ -50,17 +50,22 @@ pub(crate) fn refuse(error: &Error) -> Response<Body> {
     response
 }
 
-pub(crate) fn no_such_route(method: &Method, path: &str, no_route: NoRoute) -> Response<Body> {
+pub(crate) fn no_such_route(
+    dialect: &dyn Surface,
+    method: &Method,
+    path: &str,
+    no_route: NoRoute,
+) -> Response<Body> {
     match no_route {
         NoRoute::Path { nearest } => {
             let message = format!(
                 "Unknown request URL: {method} {path}. The nearest one is {nearest}; GET / lists them all."
             );
-            refuse(&Error::new(ErrorKind::NotFound, message))
+            refuse(dialect, &Error::new(ErrorKind::NotFound, message))
         }
         NoRoute::Method { allow } => {
             let message = format!("Not allowed to {method} on {path}. Allowed: {allow}.");
-            let mut response = refuse(&Error::new(ErrorKind::MethodNotAllowed, message));
+            let mut response = refuse(dialect, &Error::new(ErrorKind::MethodNotAllowed, message));
             // The names of methods are valid in a header.
             if let Ok(allow) = HeaderValue::from_str(&allow) {
                 response.headers_mut().insert(header::ALLOW, allow);

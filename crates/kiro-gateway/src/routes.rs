@@ -1,8 +1,8 @@
 //! The route table: method and path to what answers.
 
-use http::Method;
+use http::{HeaderMap, Method};
 
-use crate::surface::{Surface, chat};
+use crate::surface::{self, Surface, chat};
 
 /// What answers a request.
 #[derive(Clone, Copy)]
@@ -100,6 +100,20 @@ pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Row, Option<
     }
     let rows = matching.into_iter().map(|(row, _)| row);
     Err(NoRoute::Method { allow: allow(rows) })
+}
+
+/// Whose words an error is in that has no surface of its own yet: that of the path, or else the one that
+/// the headers speak of.
+pub(crate) fn dialect(path: &str, headers: &HeaderMap) -> &'static dyn Surface {
+    let path = tidy(path);
+    let mut rows = TABLE
+        .iter()
+        .filter(|row| matches(row.path, &path).is_some());
+    let surface = rows.find_map(|row| match row.route {
+        Route::Surface(surface) => Some(surface),
+        _ => None,
+    });
+    surface.unwrap_or_else(|| surface::spoken(headers))
 }
 
 /// The methods that `OPTIONS` tells of a path. For one that does not exist these are the methods of all, so

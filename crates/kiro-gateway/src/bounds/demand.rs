@@ -67,9 +67,9 @@ impl Demand {
             Self::Tool(_) if shared.refuse_ignored => return Err(force::unsatisfied()),
             Self::Tool(_) => force::UNSATISFIED,
             Self::Json(_) if shared.pass_invalid_json => format::UNSATISFIED,
-            Self::Json(_) => {
+            Self::Json(format) => {
                 let (_, fault) = reply.answer();
-                return Err(format::unsatisfied(" after 2 attempts", fault));
+                return Err(format.unsatisfied(" after 2 attempts", fault));
             }
         };
         reply.warn(warning);

@@ -17,6 +17,7 @@ pub(crate) struct Filter {
     budget: Option<Budget>,
     calls: Calls,
     is_over: bool,
+    stopped_at: Option<String>,
 }
 
 impl Filter {
@@ -26,6 +27,7 @@ impl Filter {
             budget: bounds.max_tokens.map(Budget::of),
             calls: bounds.calls,
             is_over: false,
+            stopped_at: None,
         }
     }
 
@@ -39,6 +41,11 @@ impl Filter {
         self.is_over
     }
 
+    /// The stop sequence that ended the reply, if one did.
+    pub(crate) fn stopped_at(&self) -> Option<&str> {
+        self.stopped_at.as_deref()
+    }
+
     /// Takes an event and appends what comes of it.
     pub(crate) fn push(&mut self, event: ReplyEvent, out: &mut VecDeque<ReplyEvent>) {
         if self.is_over {
@@ -47,8 +54,11 @@ impl Filter {
         if let ReplyEvent::Text(delta) = event {
             return match self.stops.push(delta) {
                 Found::Text(text) => self.spend(text, ReplyEvent::Text, out),
-                Found::Stop(text) => {
+                Found::Stop(text, sequence) => {
                     self.spend(text, ReplyEvent::Text, out);
+                    if !self.is_over {
+                        self.stopped_at = Some(sequence);
+                    }
                     self.end(StopReason::StopSequence, out);
                 }
             };

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
+use bytes::BytesMut;
 use kiro_protocol::reply::{Delta, ReplyEvent};
 
 use super::filter::Filter;
-use super::format::{self, Shape};
+use super::format::Shape;
 use super::{Bounds, Demand};
 use crate::error::Error;
+use crate::surface::ReplyEncoder;
 use crate::upstream::ReplyStream;
 
 /// The events of a reply within its bounds. Closes the upstream as soon as they are reached.
@@ -72,6 +74,19 @@ impl BoundedReply {
         })
     }
 
+    /// Tells an encoder of an event of this reply.
+    pub(crate) fn tell(
+        &self,
+        event: ReplyEvent,
+        encoder: &mut dyn ReplyEncoder,
+        out: &mut BytesMut,
+    ) {
+        if let (ReplyEvent::Stop(_), Some(sequence)) = (&event, self.filter.stopped_at()) {
+            encoder.stopped_at(sequence);
+        }
+        encoder.event(event, out);
+    }
+
     /// The next event; `None` after the last one.
     ///
     /// # Cancel safety
@@ -114,7 +129,7 @@ impl BoundedReply {
         }
         match shape.verdict() {
             Some(Err(fault)) if self.is_bound => {
-                let error = format::unsatisfied("", fault);
+                let error = shape.format().unsatisfied("", fault);
                 self.close();
                 Err(error)
             }

@@ -16,8 +16,8 @@ pub(super) struct Stops {
 pub(super) enum Found {
     /// The text that is certainly not part of a sequence.
     Text(Delta),
-    /// A sequence ended; the text before it.
-    Stop(Delta),
+    /// A sequence ended: the text before it, and which one.
+    Stop(Delta, String),
 }
 
 /// One sequence and how much of it the end of the text so far is: the search of Knuth, Morris and Pratt,
@@ -60,10 +60,11 @@ impl Stops {
             places.push((at, plain));
             plain += character.len_utf8();
             if at >= n_known
-                && let Some(length) = self.next(character)
+                && let Some(found) = self.next(character)
             {
                 self.held = JsonText::default();
-                return Found::Stop(before(&text, &places, plain - length).0);
+                let text = before(&text, &places, plain - found.len()).0;
+                return Found::Stop(text, found);
             }
         }
         places.push((text.len(), plain));
@@ -81,15 +82,17 @@ impl Stops {
         std::mem::take(&mut self.held)
     }
 
-    /// Takes one character; the length of the longest sequence that it completes, in bytes.
-    fn next(&mut self, character: char) -> Option<usize> {
+    /// Takes one character; the longest sequence that it completes.
+    fn next(&mut self, character: char) -> Option<String> {
         let mut utf8 = [0; 4];
         let bytes = character.encode_utf8(&mut utf8).as_bytes();
         let complete = self.sequences.iter_mut().filter_map(|sequence| {
             bytes.iter().for_each(|byte| sequence.next(*byte));
-            (sequence.matched == sequence.bytes.len()).then_some(sequence.matched)
+            (sequence.matched == sequence.bytes.len()).then_some(&sequence.bytes)
         });
-        complete.max()
+        // All of them are looked at, so that each is counted on.
+        let longest = complete.max_by_key(|bytes| bytes.len())?;
+        Some(String::from_utf8_lossy(longest).into_owned())
     }
 }
 

@@ -1,10 +1,18 @@
 //! The dialects that we serve, and the seam between them and the one pipeline.
 
 pub(crate) mod chat;
+mod effort;
+mod image;
+mod openai;
+mod source;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
@@ -24,6 +32,11 @@ pub(crate) trait Surface: Sync {
 
     /// The body of an error response before the commit point.
     fn refuse(&self, error: &Error) -> Bytes;
+}
+
+/// The dialect that a request speaks where its path does not tell.
+pub(crate) fn spoken(_headers: &HeaderMap) -> &'static dyn Surface {
+    &chat::Chat
 }
 
 /// What a surface may know while it accepts a request.
@@ -89,6 +102,9 @@ pub(crate) enum Mode {
 pub(crate) trait ReplyEncoder: Send {
     /// The next event of the reply. A complete-mode encoder collects and writes nothing.
     fn event(&mut self, event: ReplyEvent, out: &mut BytesMut);
+
+    /// The stop sequence that ended the reply, just before its `Stop`. For dialects that tell it.
+    fn stopped_at(&mut self, _sequence: &str) {}
 
     /// Bytes without meaning, sent so that nobody hangs up. Only called in stream mode.
     fn keep_alive(&mut self, out: &mut BytesMut);

@@ -31,7 +31,9 @@ pub(super) fn check_references(schema: &Value) -> Result<(), String> {
         match value {
             Value::Object(members) => {
                 if let Some(reference) = names.broken(members) {
-                    return Err(format!("the reference \"{reference}\" leads to nothing in the schema"));
+                    return Err(format!(
+                        "the reference \"{reference}\" leads to nothing in the schema"
+                    ));
                 }
                 if chain(&names, value, &mut lengths, 0) > MAX_CHAIN {
                     return Err(format!(

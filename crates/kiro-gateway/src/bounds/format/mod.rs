@@ -21,6 +21,8 @@ pub(super) use self::shape::Shape;
 /// The JSON that an answer must be.
 #[derive(Debug, Clone)]
 pub(crate) struct Format {
+    /// What the client calls it.
+    pub(crate) param: &'static str,
     pub(crate) kind: Kind,
     /// Whether the answer goes downstream while it comes in, as soon as it begins like JSON.
     pub(crate) is_live: bool,
@@ -56,6 +58,15 @@ impl Format {
         let wanted = self.wanted();
         let words = format!("The answer was refused: {reason}. Answer once more. {wanted}");
         super::say(conversation, &words);
+    }
+
+    /// What goes downstream in place of an answer that is something else.
+    pub(super) fn unsatisfied(&self, attempts: &str, fault: &str) -> Error {
+        let param = self.param;
+        let message = format!("The model output did not satisfy {param}{attempts}: {fault}.");
+        Error::new(ErrorKind::Unsatisfied, message)
+            .with_code("structured_output_failed")
+            .with_param(param)
     }
 
     fn wanted(&self) -> String {
@@ -95,14 +106,6 @@ impl Format {
     }
 }
 
-/// What goes downstream in place of an answer that is something else.
-pub(super) fn unsatisfied(attempts: &str, fault: &str) -> Error {
-    let message = format!("The model output did not satisfy response_format{attempts}: {fault}.");
-    Error::new(ErrorKind::Unsatisfied, message)
-        .with_code("structured_output_failed")
-        .with_param("response_format")
-}
-
 /// What is in a code fence that is all there is.
 fn without_fence(text: &str) -> &str {
     let inside = || {
@@ -128,6 +131,7 @@ mod tests {
 
     fn object() -> Format {
         Format {
+            param: "response_format",
             kind: Kind::Object,
             is_live: false,
         }
@@ -135,6 +139,7 @@ mod tests {
 
     fn schema(schema: &str) -> Format {
         Format {
+            param: "response_format",
             kind: Kind::Schema(Arc::new(Schema::parse("s", None, schema).unwrap())),
             is_live: false,
         }

@@ -119,7 +119,10 @@ mod tests {
     fn nothing_is_fetched() {
         for url in ["http://127.0.0.1:1/x.json", "file:///etc/passwd", "x.json"] {
             let reason = refused(&format!(r#"{{"$ref":"{url}"}}"#));
-            assert_eq!(reason, format!("the reference \"{url}\" leads to nothing in the schema"));
+            assert_eq!(
+                reason,
+                format!("the reference \"{url}\" leads to nothing in the schema")
+            );
         }
     }
 

@@ -64,6 +64,10 @@ impl Shape {
         self.verdict.as_ref()
     }
 
+    pub(in crate::bounds) fn format(&self) -> &Format {
+        &self.format
+    }
+
     /// The whole text, as the model wrote it.
     pub(in crate::bounds) fn text(&self) -> &str {
         &self.text
@@ -189,6 +193,7 @@ mod tests {
 
     fn shape() -> Shape {
         Shape::new(Format {
+            param: "response_format",
             kind: Kind::Object,
             is_live: true,
         })

@@ -4,10 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 
 use kiro_protocol::reply::{ReplyEvent, StopReason};
-use kiro_protocol::text::JsonText;
-use openai_types::Text;
 use openai_types::chat::{CompletionTokensDetails, FinishReason, PromptTokensDetails, Usage};
-use serde::Deserialize;
 
 use crate::usage::Meter;
 
@@ -101,21 +98,6 @@ impl Answer {
     }
 }
 
-/// The free text of a custom tool's call, out of the function that stood in for the tool: escaped, from
-/// the escaped JSON text of the arguments. Arguments of another shape are passed on whole.
-pub(super) fn custom_input(arguments: &JsonText) -> JsonText {
-    #[derive(Deserialize)]
-    struct Input<'a> {
-        #[serde(borrow)]
-        input: Text<'a>,
-    }
-    let json = arguments.unescape();
-    serde_json::from_str::<Input<'_>>(&json)
-        .ok()
-        .and_then(|Input { input }| Some(JsonText::new(&input.to_plain().ok()?)))
-        .unwrap_or_else(|| arguments.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,13 +148,5 @@ mod tests {
             progress.finish_reason(StopReason::ToolUse, &style),
             FinishReason::FunctionCall
         );
-    }
-
-    #[test]
-    fn free_text_comes_out_of_the_arguments() {
-        let arguments = JsonText::new(r#"{"input":"a \"b\"\n\u2028"}"#);
-        assert_eq!(custom_input(&arguments).escaped(), r#"a \"b\"\n\u2028"#);
-        let other = JsonText::new(r#"{"text":1}"#);
-        assert_eq!(custom_input(&other), other);
     }
 }

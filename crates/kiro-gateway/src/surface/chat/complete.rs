@@ -6,9 +6,10 @@ use kiro_protocol::text::JsonText;
 use openai_types::Text;
 use openai_types::chat::{ChatCompletion, Choice, CompletionMessage, FunctionCall, ToolCall};
 
-use super::answer::{Answer, Progress, custom_input};
+use super::answer::{Answer, Progress};
 use crate::error::Error;
 use crate::surface::ReplyEncoder;
+use crate::surface::openai::free_text;
 
 /// Collects a reply and writes it at the end.
 #[derive(Debug)]
@@ -150,7 +151,7 @@ impl Call {
             return ToolCall::function(&self.id, &self.name, self.arguments());
         }
         let input = JsonText::from_json(self.arguments.0.clone().into()).unwrap_or_default();
-        let input = custom_input(&input).unescape().into_owned();
+        let input = free_text(&input).unescape().into_owned();
         ToolCall::custom(&self.id, &self.name, Text::new(&input))
     }
 }

@@ -5,13 +5,12 @@
 //!                └──> Answer                what both encoders know from the request
 //!                       ├── stream          ReplyEvents → chunks, one server-sent event each
 //!                       └── complete        ReplyEvents → one document
-//! Error ── error ───> ErrorBody
+//! Error ── openai::error ──> ErrorBody
 //! ```
 
 mod answer;
 mod complete;
 mod decode;
-mod error;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,10 @@ use bytes::{BufMut, BytesMut};
 use kiro_protocol::reply::{Delta, ReplyEvent, StopReason};
 use kiro_protocol::text::JsonText;
 
-use super::answer::{Answer, Progress, custom_input};
-use super::error;
+use super::answer::{Answer, Progress};
 use crate::error::Error;
 use crate::surface::ReplyEncoder;
+use crate::surface::openai::{error, free_text};
 
 /// Writes each event of a reply as one chunk.
 ///
@@ -131,7 +131,7 @@ impl StreamEncoder {
         if let Some(held) = call.held.take() {
             // Pieces of escaped text make escaped text; were they not, there is no input to tell.
             let arguments = JsonText::from_escaped(held.into()).unwrap_or_default();
-            call.put(custom_input(&arguments).escaped(), &self.template, out);
+            call.put(free_text(&arguments).escaped(), &self.template, out);
         } else if !call.has_input {
             call.put("{}", &self.template, out);
         }

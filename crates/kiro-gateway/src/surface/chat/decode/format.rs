@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use openai_types::chat::{ChatRequest, JsonSchemaFormat};
 
-use super::source::missing;
 use crate::bounds::{Format, Kind, Schema};
 use crate::error::Error;
+use crate::surface::openai::missing;
 
 /// The format that is demanded, if any.
 pub(super) fn demanded(request: &ChatRequest<'_>) -> Result<Option<Format>, Error> {
@@ -30,6 +30,7 @@ pub(super) fn demanded(request: &ChatRequest<'_>) -> Result<Option<Format>, Erro
         }
     };
     Ok(Some(Format {
+        param: "response_format",
         kind,
         is_live: request.stream == Some(true),
     }))

@@ -7,6 +7,7 @@ use openai_types::chat::{ChatRequest, Reasoning, Thinking};
 
 use super::parts::no_audio;
 use crate::error::Error;
+use crate::surface::effort;
 
 /// Refuses what would change the meaning of the answer if it were ignored.
 pub(super) fn refuse(request: &ChatRequest<'_>) -> Result<(), Error> {
@@ -93,7 +94,7 @@ pub(super) fn sampling(request: &ChatRequest<'_>, max_output_tokens: u32) -> Sam
     sampling.max_tokens = max_tokens(request)
         .map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
         .map(|tokens| tokens.min(max_output_tokens));
-    sampling.effort = effort(request);
+    sampling.effort = asked_effort(request);
     sampling
 }
 
@@ -124,8 +125,8 @@ pub(super) fn shows_reasoning(request: &ChatRequest<'_>) -> bool {
 }
 
 /// How hard to think, from any of the three ways to say it. The first that says something wins.
-fn effort(request: &ChatRequest<'_>) -> Option<Effort> {
-    let named = request.reasoning_effort.as_deref().map(named_effort);
+fn asked_effort(request: &ChatRequest<'_>) -> Option<Effort> {
+    let named = request.reasoning_effort.as_deref().map(effort::named);
     named
         .or_else(|| request.reasoning.as_ref().and_then(reasoning_effort))
         .or_else(|| request.thinking.as_ref().and_then(thinking_effort))
@@ -135,9 +136,9 @@ fn reasoning_effort(reasoning: &Reasoning) -> Option<Effort> {
     if reasoning.enabled == Some(false) {
         return Some(Effort::None);
     }
-    let named = reasoning.effort.as_deref().map(named_effort);
+    let named = reasoning.effort.as_deref().map(effort::named);
     named
-        .or(reasoning.max_tokens.map(budget_effort))
+        .or(reasoning.max_tokens.map(effort::of_budget))
         .or(reasoning.enabled.map(|_| Effort::Medium))
 }
 
@@ -146,34 +147,10 @@ fn thinking_effort(thinking: &Thinking) -> Option<Effort> {
         Some("disabled") => Some(Effort::None),
         Some("enabled") => thinking
             .budget_tokens
-            .map(budget_effort)
+            .map(effort::of_budget)
             .or(Some(Effort::Medium)),
         // `adaptive` leaves it to the model, which is what saying nothing does.
-        _ => thinking.budget_tokens.map(budget_effort),
-    }
-}
-
-/// A word that nobody here knows asks for something: it is not refused, and it is not nothing.
-fn named_effort(word: &str) -> Effort {
-    match word {
-        "none" | "minimal" => Effort::None,
-        "low" => Effort::Low,
-        "high" => Effort::High,
-        "xhigh" => Effort::ExtraHigh,
-        "max" => Effort::Max,
-        _ => Effort::Medium,
-    }
-}
-
-/// The effort that comes nearest to a budget in tokens. The steps are those that OpenRouter and LiteLLM
-/// take from words to budgets, rounded; a guess in the same direction.
-fn budget_effort(tokens: i64) -> Effort {
-    match tokens {
-        ..=0 => Effort::None,
-        1..=2_048 => Effort::Low,
-        2_049..=8_192 => Effort::Medium,
-        8_193..=32_768 => Effort::High,
-        _ => Effort::ExtraHigh,
+        _ => thinking.budget_tokens.map(effort::of_budget),
     }
 }
 
@@ -210,7 +187,7 @@ mod tests {
     use super::*;
 
     fn effort_of(json: &str) -> Option<Effort> {
-        effort(&serde_json::from_str(json).unwrap())
+        asked_effort(&serde_json::from_str(json).unwrap())
     }
 
     #[test]

@@ -6,10 +6,12 @@ use kiro_protocol::conversation::{Block, JsonObject, Role, ToolResult, ToolUse, 
 use kiro_protocol::text::JsonText;
 use openai_types::chat::{self, Arguments, FunctionCall, Message, ToolCall};
 
-use super::parts::{Parts, Piece, marker, no_audio};
-use super::source::{Place, Source};
+use super::parts::{Parts, Piece, no_audio};
+use super::place::Place;
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
+use crate::surface::source::Source;
+use crate::surface::words::{as_system, join, marker};
 
 /// What messages become.
 #[derive(Debug)]
@@ -110,9 +112,7 @@ impl Reader<'_> {
             self.system.extend(texts);
             return Ok(());
         }
-        let marked = texts
-            .iter()
-            .map(|text| Block::Text(join(&["<system>\\n", text.escaped(), "\\n</system>"])));
+        let marked = texts.iter().map(|text| Block::Text(as_system(text)));
         let blocks: Vec<Block> = marked.collect();
         self.push(Role::User, blocks);
         Ok(())
@@ -156,7 +156,10 @@ impl Reader<'_> {
             }
         }
         if let Some(refusal) = &message.refusal {
-            let text = self.parts.source.text(refusal, &place.member("refusal"))?;
+            let text = self
+                .parts
+                .source
+                .text(refusal.as_json(), &place.member("refusal"))?;
             blocks.extend((!text.is_blank()).then_some(Block::Text(text)));
         }
         for (index, call) in message.tool_calls.iter().flatten().enumerate() {
@@ -185,7 +188,7 @@ impl Reader<'_> {
             }
             (None, Some(custom)) => {
                 let place = place.member("custom").member("input");
-                let input = self.parts.source.text(&custom.input, &place)?;
+                let input = self.parts.source.text(custom.input.as_json(), &place)?;
                 let input = format!(r#"{{"input":"{}"}}"#, input.escaped());
                 (&custom.name, JsonObject::parse_or_wrap(input))
             }
@@ -203,8 +206,10 @@ impl Reader<'_> {
         let source = self.parts.source;
         Ok(match &call.arguments {
             None => JsonObject::empty(),
-            Some(Arguments::Object(object)) => source.object(object, &place)?,
-            Some(Arguments::Text(text)) => JsonObject::parse_or_wrap(source.plain(text, &place)?),
+            Some(Arguments::Object(object)) => source.object(object.as_json(), &place)?,
+            Some(Arguments::Text(text)) => {
+                JsonObject::parse_or_wrap(source.plain(text.as_json(), &place)?)
+            }
         })
     }
 
@@ -264,12 +269,6 @@ fn prefix(pieces: &mut Vec<Piece>, before: &JsonText) {
         Some(text) => *text = join(&[before.escaped(), text.escaped()]),
         None => pieces.insert(0, Piece::Text(before.clone())),
     }
-}
-
-/// Escaped pieces as one text.
-fn join(escaped: &[&str]) -> JsonText {
-    // Escaped texts one after the other are an escaped text.
-    JsonText::from_escaped(escaped.concat().into()).unwrap_or_default()
 }
 
 fn not_text(piece: &Piece, place: Place) -> Error {

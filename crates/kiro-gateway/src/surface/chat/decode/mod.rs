@@ -1,13 +1,12 @@
 //! From a request body to what is sent upstream.
 
 mod format;
-mod image;
 mod knobs;
 mod messages;
 mod parse;
 mod parts;
+mod place;
 mod request;
-mod source;
 mod tools;
 
 pub(crate) use request::Chat;

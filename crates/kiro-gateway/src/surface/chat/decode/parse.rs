@@ -6,8 +6,8 @@ use openai_types::chat::{ChatRequest, Part};
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
 
-use super::source::missing;
 use crate::error::{Error, ErrorKind};
+use crate::surface::openai::missing;
 
 /// Longest piece of a request that is quoted back.
 const MAX_QUOTE: usize = 64;

@@ -4,10 +4,12 @@ use kiro_protocol::conversation::{Block, Image, JsonObject, ResultPart, ToolResu
 use kiro_protocol::text::JsonText;
 use openai_types::chat::{Content, File, ImageUrl, Part};
 
-use super::image;
-use super::source::{Place, Source};
+use super::place::Place;
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
+use crate::surface::image;
+use crate::surface::source::Source;
+use crate::surface::words::{LEFT_OUT, marker};
 
 /// One part of content, understood.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +40,7 @@ impl Parts<'_> {
         match content {
             None => Ok(Vec::new()),
             Some(Content::Text(text)) => {
-                let text = self.source.text(text, &place.member("content"))?;
+                let text = self.source.text(text.as_json(), &place.member("content"))?;
                 Ok(Vec::from_iter(
                     (!text.is_empty()).then_some(Piece::Text(text)),
                 ))
@@ -62,7 +64,7 @@ impl Parts<'_> {
         let text = |text: &Option<openai_types::Text<'_>>, member| {
             let place = place.member(member);
             let text = text.as_ref().ok_or_else(|| place.missing())?;
-            let text = self.source.text(text, &place)?;
+            let text = self.source.text(text.as_json(), &place)?;
             Ok((!text.is_empty()).then_some(Piece::Text(text)))
         };
         match kind(part) {
@@ -95,7 +97,7 @@ impl Parts<'_> {
         let place = place.member("source");
         match (&source.data, &source.url) {
             (Some(data), _) => {
-                let data = self.source.plain(data, &place)?;
+                let data = self.source.plain(data.as_json(), &place)?;
                 Ok(Some(Piece::Image(image::from_base64(data, &place)?)))
             }
             (None, Some(url)) => self.picture_at(url, place),
@@ -108,7 +110,7 @@ impl Parts<'_> {
         url: &openai_types::Text<'_>,
         place: Place,
     ) -> Result<Option<Piece>, Error> {
-        let url = self.source.plain(url, &place)?;
+        let url = self.source.plain(url.as_json(), &place)?;
         if !image::is_remote(&url) {
             return Ok(Some(Piece::Image(image::from_url(url, &place)?)));
         }
@@ -118,7 +120,7 @@ impl Parts<'_> {
         };
         match fetched.get(&url) {
             Some(Some(image)) => Ok(Some(Piece::Image(image.clone()))),
-            Some(None) => Ok(Some(Piece::Text("(An image is left out here.)".into()))),
+            Some(None) => Ok(Some(Piece::Text(LEFT_OUT.into()))),
             None => {
                 let place = place.to_string();
                 self.wanted.push(Wanted { url, place });
@@ -140,7 +142,7 @@ impl Parts<'_> {
                 None => place.member("file_data").missing(),
             });
         };
-        let data = self.source.plain(data, &place)?;
+        let data = self.source.plain(data.as_json(), &place)?;
         let bytes = image::file_bytes(&data).ok_or_else(|| unsupported("it is not base64"))?;
         let text = String::from_utf8(bytes)
             .ok()
@@ -153,7 +155,9 @@ impl Parts<'_> {
 
     fn tool_use(&self, part: &Part<'_>, place: Place) -> Result<Piece, Error> {
         let input = match &part.input {
-            Some(input) => self.source.object(input, &place.member("input"))?,
+            Some(input) => self
+                .source
+                .object(input.as_json(), &place.member("input"))?,
             None => JsonObject::empty(),
         };
         let id = part
@@ -216,11 +220,6 @@ fn kind<'a>(part: &'a Part<'_>) -> &'a str {
         None if part.image_url.is_some() => "image_url",
         None => "untyped",
     }
-}
-
-/// What stands in the place of something that cannot be sent.
-pub(super) fn marker(kind: &str) -> JsonText {
-    JsonText::new(&format!("[content of type {kind:?} cannot be shown here]"))
 }
 
 /// The refusal of sound.

@@ -7,14 +7,14 @@ use kiro_protocol::conversation::Conversation;
 use openai_types::chat::ChatRequest;
 use uuid::Uuid;
 
-use super::source::{Source, missing};
 use super::{format, knobs, messages, parse, tools};
 use crate::bounds::{Bounds, Calls, Demand};
 use crate::error::Error;
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
-use crate::surface::chat::error;
 use crate::surface::chat::stream::StreamEncoder;
+use crate::surface::openai::{error, missing};
+use crate::surface::source::Source;
 use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
 use crate::usage::{Meter, Prompt};
 

@@ -1,34 +1,12 @@
 //! Tools: what is offered, and what must be used.
 
-use std::collections::HashSet;
-
-use kiro_protocol::conversation::{JsonObject, ToolSpec};
-use kiro_protocol::text::JsonText;
 use openai_types::chat::{
     AllowedTools, ChatRequest, Custom, Function, FunctionChoice, NamedTool, Tool, ToolChoice,
 };
-use openai_types::{Object, Text};
 
-use super::source::{Source, missing};
-use crate::bounds::Force;
 use crate::error::Error;
-
-/// What is offered to the model.
-#[derive(Debug, Default)]
-pub(super) struct Offer {
-    /// The tools.
-    pub(super) tools: Vec<ToolSpec>,
-    /// Names of those that take free text.
-    pub(super) custom: HashSet<String>,
-    /// Whether the client uses `functions`, the older form.
-    pub(super) legacy: bool,
-    /// Whether the client wants one of them to be used.
-    pub(super) forced: bool,
-    /// Whether the client wants none to be used.
-    pub(super) forbidden: bool,
-    /// Whether tools were left out that the service would have had to run.
-    pub(super) dropped_hosted: bool,
-}
+use crate::surface::openai::{Offer, missing};
+use crate::surface::source::Source;
 
 /// Reads everything that a request says about tools.
 pub(super) fn offer(source: Source<'_>, request: &ChatRequest<'_>) -> Result<Offer, Error> {
@@ -114,64 +92,6 @@ impl Offer {
         )
     }
 
-    fn function(
-        &mut self,
-        source: Source<'_>,
-        name: &str,
-        description: Option<&Text<'_>>,
-        schema: Option<&Object<'_>>,
-        place: &str,
-    ) -> Result<(), Error> {
-        let schema = match schema {
-            Some(schema) => source.object(schema, &format!("{place}.parameters"))?,
-            None => JsonObject::parse(NO_ARGUMENTS).unwrap_or_else(|_| JsonObject::empty()),
-        };
-        self.tools.push(ToolSpec {
-            name: name.to_owned(),
-            description: describe(source, description, place)?,
-            schema,
-        });
-        Ok(())
-    }
-
-    /// A tool that takes free text is offered as a function with one string, and what the text must look
-    /// like is said in words.
-    fn custom(
-        &mut self,
-        source: Source<'_>,
-        name: &str,
-        description: Option<&Text<'_>>,
-        format: Option<&Object<'_>>,
-        place: &str,
-    ) -> Result<(), Error> {
-        let mut description = describe(source, description, place)?;
-        if let Some(format) = format {
-            let format = JsonText::new(format.as_json());
-            let escaped = [
-                description.escaped(),
-                "\\n\\nThe input must have this format: ",
-                format.escaped(),
-            ];
-            // Escaped texts one after the other are an escaped text.
-            description = JsonText::from_escaped(escaped.concat().into()).unwrap_or_default();
-        }
-        self.custom.insert(name.to_owned());
-        self.tools.push(ToolSpec {
-            name: name.to_owned(),
-            description,
-            schema: JsonObject::parse(FREE_TEXT).unwrap_or_else(|_| JsonObject::empty()),
-        });
-        Ok(())
-    }
-
-    /// That one of the tools must be called, if the client wants it.
-    pub(super) fn force(&self) -> Option<Force> {
-        let names = self.tools.iter().map(|tool| tool.name.clone());
-        self.forced.then(|| Force {
-            names: names.collect(),
-        })
-    }
-
     /// Applies `tool_choice` and `function_call`.
     fn choose(&mut self, request: &ChatRequest<'_>) -> Result<(), Error> {
         match (&request.tool_choice, &request.function_call) {
@@ -192,61 +112,5 @@ impl Offer {
             }
             _ => Ok(()),
         }
-    }
-
-    fn choose_mode(&mut self, mode: &str, param: &'static str) -> Result<(), Error> {
-        match mode {
-            "auto" => Ok(()),
-            "none" => {
-                self.tools.clear();
-                self.forbidden = true;
-                Ok(())
-            }
-            // `any` is Anthropic's word for it.
-            "required" | "any" if param == "tool_choice" => {
-                if self.tools.is_empty() {
-                    let message = "'tool_choice' is only allowed when 'tools' are specified.";
-                    return Err(Error::invalid(param, Some("invalid_value"), message));
-                }
-                self.forced = true;
-                Ok(())
-            }
-            other => {
-                let message = format!(
-                    "Invalid value: '{other}'. Supported values are: 'none', 'auto', and 'required'."
-                );
-                Err(Error::invalid(param, Some("invalid_value"), message))
-            }
-        }
-    }
-
-    fn keep_only(&mut self, names: &[&str], param: &'static str) -> Result<(), Error> {
-        for name in names {
-            if !self.tools.iter().any(|tool| tool.name == *name) {
-                let list = match param {
-                    "tool_choice" => "tools",
-                    _ => "functions",
-                };
-                let message = format!("Tool choice '{name}' not found in '{list}'.");
-                return Err(Error::invalid(param, Some("invalid_value"), message));
-            }
-        }
-        self.tools.retain(|tool| names.contains(&&*tool.name));
-        Ok(())
-    }
-}
-
-const NO_ARGUMENTS: &str = r#"{"type":"object","properties":{}}"#;
-const FREE_TEXT: &str =
-    r#"{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}"#;
-
-fn describe(
-    source: Source<'_>,
-    description: Option<&Text<'_>>,
-    place: &str,
-) -> Result<JsonText, Error> {
-    match description {
-        Some(text) => source.text(text, &format!("{place}.description")),
-        None => Ok(JsonText::default()),
     }
 }

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::cases;
+use super::CASES;
 
 /// The requests of the cases: everything that is worth breaking.
-static REQUESTS: LazyLock<Vec<String>> = LazyLock::new(cases::requests);
+static REQUESTS: LazyLock<Vec<String>> = LazyLock::new(|| CASES.requests());
 
 /// One change to a body.
 #[derive(Debug, Clone)]
@@ -53,14 +53,14 @@ proptest! {
     ) {
         let mut body = request.get(&REQUESTS).clone().into_bytes();
         damages.iter().for_each(|damage| apply(damage, &mut body));
-        if let Err(refusal) = cases::accept(Bytes::from(body)) {
+        if let Err(refusal) = CASES.accept(Bytes::from(body)) {
             prop_assert!(refusal.starts_with('4'), "{refusal}");
         }
     }
 
     #[test]
     fn bytes_without_meaning_are_refused(body in any::<Vec<u8>>()) {
-        let refusal = cases::accept(Bytes::from(body)).err().unwrap();
+        let refusal = CASES.accept(Bytes::from(body)).err().unwrap();
         prop_assert!(refusal.starts_with("400 "), "{refusal}");
     }
 }

@@ -1,11 +1,24 @@
 //! The surface as a whole: what a request becomes, and what a reply becomes.
 
 mod accumulate;
-mod cases;
 mod hostile;
 #[path = "../../../../../openai-types/tests/support/schema.rs"]
 mod schema;
 mod schema_check;
-mod script;
-mod show;
 mod verdicts;
+
+use super::Chat;
+use crate::surface::tests::cases::Cases;
+
+static CASES: Cases = Cases {
+    surface: &Chat,
+    folder: "chat",
+    ids: &["chatcmpl-"],
+    check_response: schema_check::response,
+    check_error: schema_check::error,
+};
+
+#[test]
+fn every_case_comes_out_as_written() {
+    CASES.run_all(160);
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{cases, schema};
+use super::{CASES, schema};
 
 /// A request with a value of the member that is not its default, or `None` for members that have none:
 /// `model` and `messages` are in every request.
@@ -81,7 +81,7 @@ fn documented() -> BTreeMap<String, String> {
 
 /// What becomes of a request, in the words of the table as far as they can be told from outside.
 fn observed(request: &Value, member: &str) -> &'static str {
-    match cases::accept(Bytes::from(request.to_string())) {
+    match CASES.accept(Bytes::from(request.to_string())) {
         Err(_) => "refused",
         Ok(accepted) if accepted.ignored.contains(&member) => "ignored",
         Ok(_) => "accepted",

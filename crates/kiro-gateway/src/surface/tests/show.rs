@@ -7,7 +7,7 @@ use kiro_protocol::conversation::{
 };
 
 /// A conversation, one block a line.
-pub(super) fn conversation(conversation: &Conversation) -> String {
+pub(in crate::surface) fn conversation(conversation: &Conversation) -> String {
     let mut out = format!("model {}\n", conversation.model);
     for text in &conversation.system {
         writeln!(out, "system {text:?}").unwrap();

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind};
 use crate::response::in_one_line;
 
 /// The body for an error, as one line of JSON that is safe in a server-sent event.
-pub(super) fn body(error: &Error) -> Bytes {
+pub(in crate::surface) fn body(error: &Error) -> Bytes {
     let mut body = ErrorBody::new(class(error.kind()), error.public_message());
     let ErrorObject { param, code, .. } = &mut body.error;
     *param = error

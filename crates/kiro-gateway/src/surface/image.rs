@@ -10,7 +10,7 @@ use kiro_protocol::conversation::{Image, ImageError};
 use crate::error::Error;
 
 /// Takes a picture out of a URL. The label of the picture is not believed: its bytes are.
-pub(super) fn from_url(url: ByteString, place: &dyn fmt::Display) -> Result<Image, Error> {
+pub(crate) fn from_url(url: ByteString, place: &dyn fmt::Display) -> Result<Image, Error> {
     if let Some(base64) = data(&url) {
         return from_base64(url.slice_ref(base64), place);
     }
@@ -20,19 +20,19 @@ pub(super) fn from_url(url: ByteString, place: &dyn fmt::Display) -> Result<Imag
 }
 
 /// Whether a URL names a picture that is somewhere else.
-pub(super) fn is_remote(url: &str) -> bool {
+pub(crate) fn is_remote(url: &str) -> bool {
     let mut schemes = ["http:", "https:"].iter();
     schemes.any(|scheme| starts_with(url, scheme))
 }
 
 /// The refusal of a picture that is somewhere else.
-pub(super) fn not_fetched(reason: &str, place: &dyn fmt::Display) -> Error {
+pub(crate) fn not_fetched(reason: &str, place: &dyn fmt::Display) -> Error {
     let message = format!("Invalid image: {reason}. Send the image as a base64 data URL.");
     refuse(place, &message)
 }
 
 /// Takes a picture from base64, however it was broken into lines.
-pub(super) fn from_base64(base64: ByteString, place: &dyn fmt::Display) -> Result<Image, Error> {
+pub(crate) fn from_base64(base64: ByteString, place: &dyn fmt::Display) -> Result<Image, Error> {
     let image = Image::from_base64(base64.clone()).or_else(|error| match error {
         ImageError::Base64 => Image::from_base64(standard(&base64)),
         other => Err(other),
@@ -49,7 +49,7 @@ pub(super) fn from_base64(base64: ByteString, place: &dyn fmt::Display) -> Resul
 }
 
 /// Takes the bytes of a file out of a data URL, or out of bare base64.
-pub(super) fn file_bytes(url: &str) -> Option<Vec<u8>> {
+pub(crate) fn file_bytes(url: &str) -> Option<Vec<u8>> {
     let base64 = data(url).unwrap_or(url);
     STANDARD.decode(standard(base64)).ok()
 }

@@ -28,7 +28,7 @@ use crate::error::{Error, ErrorKind};
 use crate::surface::ReplyEncoder;
 
 /// Plays a script to an encoder, to the end of the reply or of its bounds.
-pub(super) fn play(
+pub(in crate::surface) fn play(
     script: &str,
     bounds: &Bounds,
     encoder: &mut dyn ReplyEncoder,
@@ -45,6 +45,9 @@ pub(super) fn play(
             (verb, rest) => filter.push(event(verb, rest), &mut events),
         }
         for event in events.drain(..) {
+            if let (ReplyEvent::Stop(_), Some(sequence)) = (&event, filter.stopped_at()) {
+                encoder.stopped_at(sequence);
+            }
             encoder.event(event, out);
         }
     }
