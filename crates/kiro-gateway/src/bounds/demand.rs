@@ -39,8 +39,8 @@ impl Demand {
         match self {
             Self::Tool(force) => force.insist(conversation),
             Self::Json(format) => {
-                let (answer, fault) = reply.answer();
-                format.insist(conversation, answer, fault);
+                let fault = reply.fault().unwrap_or_default();
+                format.insist(conversation, reply.answer(), fault);
             }
         }
     }
@@ -55,7 +55,7 @@ impl Demand {
             (Self::Tool(_), ReplyEvent::Stop(reason)) => was_cut(reason),
             (Self::Json(_), ReplyEvent::ToolUseStart { .. }) => true,
             (Self::Json(format), ReplyEvent::Text(_)) => format.is_live && reply.is_json_so_far(),
-            (Self::Json(_), ReplyEvent::Stop(_)) => reply.answer().1.is_empty(),
+            (Self::Json(_), ReplyEvent::Stop(_)) => reply.fault().is_none(),
             _ => false,
         }
     }
@@ -68,7 +68,7 @@ impl Demand {
             Self::Tool(_) => force::UNSATISFIED,
             Self::Json(_) if shared.pass_invalid_json => format::UNSATISFIED,
             Self::Json(format) => {
-                let (_, fault) = reply.answer();
+                let fault = reply.fault().unwrap_or_default();
                 return Err(format.unsatisfied(" after 2 attempts", fault));
             }
         };

@@ -63,15 +63,15 @@ impl BoundedReply {
         self.shape.as_ref().is_some_and(Shape::has_begun)
     }
 
-    /// The answer as the model wrote it, and what is wrong with it: nothing, if the text is empty.
-    pub(super) fn answer(&self) -> (&str, &str) {
-        self.shape.as_ref().map_or(("", ""), |shape| {
-            let fault = match shape.verdict() {
-                Some(Err(fault)) => fault,
-                _ => "",
-            };
-            (shape.text(), fault)
-        })
+    /// The answer as the model wrote it, where JSON is demanded.
+    pub(super) fn answer(&self) -> &str {
+        self.shape.as_ref().map_or("", Shape::text)
+    }
+
+    /// Why the answer is not the JSON that was demanded, if it is there to its end and is not.
+    pub(super) fn fault(&self) -> Option<&str> {
+        let verdict = self.shape.as_ref()?.verdict()?;
+        verdict.as_ref().err().map(String::as_str)
     }
 
     /// Tells an encoder of an event of this reply.
