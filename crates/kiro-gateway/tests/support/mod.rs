@@ -303,3 +303,28 @@ pub fn client_tls() -> rustls::ClientConfig {
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth()
 }
+
+/// TLS for a server at 127.0.0.1 with a new certificate, and a client that trusts it.
+pub fn self_signed() -> (Arc<rustls::ServerConfig>, rustls::ClientConfig) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()])
+        .expect("the certificate is good");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der())
+        .expect("the certificate is good");
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the default versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("the certificate is good");
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(made.cert.der().clone())
+        .expect("the certificate is good");
+    let client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    (Arc::new(server), client)
+}
