@@ -9,6 +9,7 @@ mod endpoint;
 mod error;
 mod exchange;
 mod gateway;
+mod handshake;
 mod image;
 mod options;
 mod relay;

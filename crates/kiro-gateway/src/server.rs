@@ -1,20 +1,27 @@
 //! Accepting connections, and draining them.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::gateway::Gateway;
+use crate::handshake::{acceptor, handshake};
 
 /// How connections are served.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ServerOptions {
-    /// For the head of a request to arrive. Default: 10 s.
+    /// TLS on the listener: certificate, versions, who may connect. Where it names no ALPN protocols, `h2` and
+    /// `http/1.1` are offered, in this order. Default: none, which is plain HTTP.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// For the head of a request to arrive, and before it for the TLS handshake. Default: 10 s.
     pub header_timeout: Duration,
     /// For open streams to finish after the shutdown signal; then they are ended, each in its dialect's
     /// way. Default: 30 s, the time that service managers commonly grant before they kill.
@@ -24,6 +31,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         Self {
+            tls: None,
             header_timeout: Duration::from_secs(10),
             drain: Duration::from_secs(30),
         }
@@ -49,34 +57,54 @@ pub async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let graceful = GracefulShutdown::new();
+    let tls = options.tls.clone().map(acceptor);
+    let mut handshakes = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => connection(stream, gateway.clone(), &options, &graceful),
-                Err(error) => {
+            accepted = listener.accept() => match (accepted, &tls) {
+                (Ok((stream, _)), None) => {
+                    send_at_once(&stream);
+                    connection(stream, gateway.clone(), &options, &graceful);
+                }
+                (Ok((stream, peer)), Some(tls)) => {
+                    send_at_once(&stream);
+                    let limit = options.header_timeout;
+                    handshakes.spawn(handshake(tls.clone(), stream, peer, limit));
+                }
+                (Err(error), _) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
+            },
+            Some(done) = handshakes.join_next() => if let Ok(Some(stream)) = done {
+                connection(stream, gateway.clone(), &options, &graceful);
             },
             () = &mut shutdown => break,
         }
     }
     drop(listener);
+    // Nobody has sent a request there yet.
+    drop(handshakes);
     drain(gateway, graceful, options.drain).await;
     Ok(())
 }
 
+/// A token is a small write; without this it would wait for the acknowledgement of the one before.
+fn send_at_once(stream: &TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+}
+
+/// Serves a connection in the version of HTTP that its first bytes are in: they tell what ALPN has settled,
+/// and what is spoken where there was none.
 fn connection(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     gateway: Gateway,
     options: &ServerOptions,
     graceful: &GracefulShutdown,
 ) {
-    // A token is a small write; without this it would wait for the acknowledgement of the one before.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
