@@ -7,6 +7,7 @@
 )]
 
 mod behind;
+mod certificate;
 mod command;
 mod config;
 mod logging;

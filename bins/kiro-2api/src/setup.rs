@@ -11,11 +11,14 @@ use kiro_auth::{
     Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
     Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
 };
-use kiro_gateway::{AllowedOrigins, Gateway, GatewayOptions, ImageOptions, UpstreamOptions};
+use kiro_gateway::{
+    AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ServerOptions, UpstreamOptions,
+};
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::RootCertStore;
 
 use crate::behind::Behind;
+use crate::certificate;
 use crate::command::Failure;
 use crate::config::{Account, Config, FetchImages};
 use crate::state::State;
@@ -98,6 +101,18 @@ pub(crate) fn gateway(
     options.timeouts.patience = config.timeouts.patience;
     options.timeouts.keep_alive = config.timeouts.keep_alive;
     Ok(Gateway::new(options)?)
+}
+
+/// How the gateway is served. Reads the certificate, if there is one.
+pub(crate) fn server(config: &Config) -> Result<ServerOptions, Failure> {
+    let server = &config.server;
+    let mut options = ServerOptions::default();
+    options.header_timeout = server.header_timeout;
+    options.drain = server.drain_timeout;
+    if let (Some(cert), Some(key)) = (&server.tls.cert, &server.tls.key) {
+        options.tls = Some(certificate::listener(&home(cert), &home(key))?);
+    }
+    Ok(options)
 }
 
 fn allowed_origins(list: &[String]) -> AllowedOrigins {

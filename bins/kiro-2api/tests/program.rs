@@ -3,11 +3,13 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+#[path = "../../../tests/support/certificate.rs"]
+mod certificate;
 #[path = "../../../tests/support/redis.rs"]
 mod redis_server;
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,6 +20,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kiro_sim::{Matcher, Operation, Script, SignInFault, SimOptions, Simulator};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-program-0123456789";
@@ -121,15 +125,19 @@ fn chat(address: SocketAddr, key: &str, body: &Value) -> String {
 
 /// Posts a chat request; the response is read by the caller.
 fn open_chat(address: SocketAddr, key: &str, body: &Value) -> BufReader<TcpStream> {
-    let body = body.to_string();
     let mut stream = TcpStream::connect(address).unwrap();
-    write!(
-        stream,
+    stream
+        .write_all(chat_request(key, body).as_bytes())
+        .unwrap();
+    BufReader::new(stream)
+}
+
+fn chat_request(key: &str, body: &Value) -> String {
+    let body = body.to_string();
+    format!(
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
-    .unwrap();
-    BufReader::new(stream)
 }
 
 fn question() -> Value {
@@ -138,7 +146,7 @@ fn question() -> Value {
 
 /// The address in a line such as `Base URL for clients: http://127.0.0.1:1234/v1`.
 fn address_in(text: &str) -> SocketAddr {
-    let url = text.split("http://").last().unwrap();
+    let url = text.split("://").last().unwrap();
     url.split('/').next().unwrap().trim().parse().unwrap()
 }
 
@@ -148,6 +156,16 @@ async fn simulator() -> Simulator {
 
 /// `serve` in `folder` with a simulator as its world.
 fn serve(folder: &Path, sim: &Simulator, environment: &[(&str, &str)]) -> (Running, SocketAddr) {
+    let (running, address, _) = serve_saying(folder, sim, environment);
+    (running, address)
+}
+
+/// The same with what it says at its start.
+fn serve_saying(
+    folder: &Path,
+    sim: &Simulator,
+    environment: &[(&str, &str)],
+) -> (Running, SocketAddr, String) {
     let mut command = program(folder, &["serve", "--listen", "127.0.0.1:0"]);
     command.env("PROXY_API_KEY", KEY);
     command.env("KIRO_2API_UPSTREAM__ENDPOINT", sim.base_url());
@@ -155,7 +173,8 @@ fn serve(folder: &Path, sim: &Simulator, environment: &[(&str, &str)]) -> (Runni
     command.envs(environment.iter().copied());
     let mut running = Running::start(command);
     let text = running.read_until("Base URL");
-    (running, address_in(&text))
+    let address = address_in(&text);
+    (running, address, text)
 }
 
 #[test]
@@ -222,6 +241,98 @@ fn an_origin_that_no_browser_would_send_is_refused_at_the_start() {
         error.contains("`https://b.example/` is no origin"),
         "{error}"
     );
+}
+
+/// Writes a new certificate and its key into `folder`, and names them as the environment does.
+fn certificate_in(folder: &Path) -> ([(&'static str, String); 2], CertificateDer<'static>) {
+    let made = certificate::Made::new();
+    let write = |name: &str, text: &str| {
+        let file = folder.join(name);
+        fs::write(&file, text).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let environment = [
+        ("KIRO_2API_SERVER__TLS__CERT", write("cert.pem", &made.cert)),
+        ("KIRO_2API_SERVER__TLS__KEY", write("key.pem", &made.key)),
+    ];
+    let der = CertificateDer::from_pem_slice(made.cert.as_bytes()).unwrap();
+    (environment, der)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_certificate_it_listens_with_tls() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let (files, cert) = certificate_in(folder.path());
+    let token = sim.issue_social().refresh_token.unwrap();
+    let mut environment: Vec<_> = files.iter().map(|(name, file)| (*name, &**file)).collect();
+    environment.push(("REFRESH_TOKEN", &token));
+    let (running, address, text) = serve_saying(folder.path(), &sim, &environment);
+    let listens = format!("listens on https://{address}\n");
+    assert!(text.contains(&listens), "{text}");
+    assert!(
+        text.contains(&format!("clients: https://{address}/v1\n")),
+        "{text}"
+    );
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(cert).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let mut config = rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let client = rustls::ClientConnection::new(config.into(), address.ip().into()).unwrap();
+    let mut stream = rustls::StreamOwned::new(client, TcpStream::connect(address).unwrap());
+    stream
+        .write_all(chat_request(KEY, &question()).as_bytes())
+        .unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let (code, _) = running.signal("-TERM");
+    assert_eq!(code, Some(0));
+}
+
+#[test]
+fn serve_does_not_start_without_the_tls_it_is_told_to_speak() {
+    let folder = tempfile::tempdir().unwrap();
+    let ([cert, key], _) = certificate_in(folder.path());
+    let missing = folder.path().join("missing.pem");
+    let missing = missing.to_str().unwrap();
+    for (cert, key, words) in [
+        (
+            &*cert.1,
+            "",
+            "server.tls.cert is set and server.tls.key is not",
+        ),
+        (
+            "",
+            &*key.1,
+            "server.tls.key is set and server.tls.cert is not",
+        ),
+        (
+            missing,
+            &key.1,
+            "missing.pem cannot be read; check the path",
+        ),
+        (&key.1, &cert.1, "the two files may have changed places"),
+    ] {
+        let output = output(
+            &["serve", "--listen", "127.0.0.1:0"],
+            &[
+                ("PROXY_API_KEY", KEY),
+                ("KIRO_2API_SERVER__TLS__CERT", cert),
+                ("KIRO_2API_SERVER__TLS__KEY", key),
+            ],
+        );
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        assert!(error.contains(words), "{error}");
+        assert!(output.stdout.is_empty(), "it has not begun to listen");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

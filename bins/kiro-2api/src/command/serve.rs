@@ -31,10 +31,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let found = search.as_ref().and_then(Search::store);
     let serves_with_found = found.is_some();
     let gateway = setup::gateway(&config, found)?;
+    let options = setup::server(&config)?;
+    let scheme = if options.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
     let listener = bind(config.server.listen).await?;
     let address = listener.local_addr()?;
     println!(
-        "Kiro-2API {} listens on http://{address}",
+        "Kiro-2API {} listens on {scheme}://{address}",
         env!("CARGO_PKG_VERSION")
     );
     match config.accounts().count() {
@@ -52,8 +58,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         None | Some("") => {}
         Some(message) => println!("{message}"),
     }
-    println!("Base URL for clients: http://{address}/v1");
-    kiro_gateway::serve(listener, gateway, config.server_options(), asked_to_stop()).await?;
+    println!("Base URL for clients: {scheme}://{address}/v1");
+    kiro_gateway::serve(listener, gateway, options, asked_to_stop()).await?;
     // The answer that a refresh waits for may hold the only working refresh token.
     if tokio::time::timeout(LONGEST_REFRESH, kiro_auth::refreshes_landed())
         .await

@@ -126,6 +126,7 @@ pub(crate) struct Models {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
+    pub(crate) tls: Tls,
     #[serde(with = "value::size")]
     pub(crate) max_body: usize,
     /// Origins whose pages may use the gateway; `*` is all of them.
@@ -139,6 +140,14 @@ pub(crate) struct Server {
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
     pub(crate) drain_timeout: Duration,
+}
+
+/// `[server.tls]`: both or neither.
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Tls {
+    pub(crate) cert: Option<PathBuf>,
+    pub(crate) key: Option<PathBuf>,
 }
 
 /// `[upstream]`
@@ -238,6 +247,7 @@ impl Default for Server {
         let options = ServerOptions::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            tls: Tls::default(),
             max_body: 64 << 20,
             allowed_origins: vec!["*".to_owned()],
             refuse_ignored: false,
@@ -417,14 +427,6 @@ impl Config {
             .chain(self.account.clone())
     }
 
-    /// What the server wants to know.
-    pub(crate) fn server_options(&self) -> ServerOptions {
-        let mut options = ServerOptions::default();
-        options.header_timeout = self.server.header_timeout;
-        options.drain = self.server.drain_timeout;
-        options
-    }
-
     fn check(&self) -> Result<(), ConfigError> {
         if self.proxy_api_key.is_none() {
             return Err(ConfigError::NoKey);
@@ -433,6 +435,15 @@ impl Config {
             return Err(ConfigError::Invalid(
                 "store.kind is redis, and store.url is not set; it is an address such as `redis://:password@host:6379/0`".into(),
             ));
+        }
+        let tls = [
+            ("cert", &self.server.tls.cert),
+            ("key", &self.server.tls.key),
+        ];
+        if let [(set, Some(_)), (missing, None)] | [(missing, None), (set, Some(_))] = tls {
+            return Err(ConfigError::Invalid(format!(
+                "server.tls.{set} is set and server.tls.{missing} is not; TLS needs a certificate and its private key, each a file in PEM"
+            )));
         }
         let profiles = self
             .account

@@ -201,6 +201,40 @@ fn aliases_are_a_table_or_text_with_commas() {
 }
 
 #[test]
+fn a_certificate_and_its_key_are_given_together() {
+    let (cert, key) = (Some("c.pem".into()), Some("k.pem".into()));
+    let dotted = "[server]\ntls.cert = \"c.pem\"\ntls.key = \"k.pem\"";
+    let table = "[server.tls]\ncert = \"c.pem\"\nkey = \"k.pem\"";
+    let variables = [
+        KEY,
+        ("KIRO_2API_SERVER__TLS__CERT", "c.pem"),
+        ("KIRO_2API_SERVER__TLS__KEY", "k.pem"),
+    ];
+    for config in [
+        load("", dotted, &[KEY]),
+        load("", table, &[KEY]),
+        load("", "", &variables),
+    ] {
+        let tls = config.unwrap().server.tls;
+        assert_eq!((&tls.cert, &tls.key), (&cert, &key));
+    }
+    for (toml, words) in [
+        (
+            "cert = \"c.pem\"",
+            "server.tls.cert is set and server.tls.key is not",
+        ),
+        (
+            "key = \"k.pem\"",
+            "server.tls.key is set and server.tls.cert is not",
+        ),
+        ("certificate = \"c.pem\"", "did you mean `cert`?"),
+    ] {
+        let error = load("", &format!("[server.tls]\n{toml}"), &[KEY]).unwrap_err();
+        assert!(error.contains(words), "{error}");
+    }
+}
+
+#[test]
 fn windows_paths_and_spaces_survive() {
     for (line, path) in [
         (

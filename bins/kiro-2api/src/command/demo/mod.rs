@@ -44,7 +44,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     introduce(&sim, &base, &key);
 
     let (stop, stopped) = oneshot::channel();
-    let options = config.server_options();
+    let options = setup::server(&config)?;
     let served = tokio::spawn(kiro_gateway::serve(listener, gateway, options, async {
         // A dropped sender means the same: stop.
         let _ = stopped.await;
