@@ -194,6 +194,11 @@ async fn a_refusal_of_the_upstream_keeps_its_status_in_openais_words() {
         ),
         (Script::new().http_error(400, json!({"message": "Improperly formed request.", "reason": null}), None), 400, None),
         (
+            Script::new().http_error(413, json!({"message": "Request entity too large"}), None),
+            413,
+            Some("request_too_large"),
+        ),
+        (
             Script::new().http_error(402, json!({"message": "You have reached the limit.", "reason": "MONTHLY_REQUEST_COUNT"}), None),
             429,
             Some("insufficient_quota"),
@@ -207,6 +212,9 @@ async fn a_refusal_of_the_upstream_keeps_its_status_in_openais_words() {
         if code == Some("context_length_exceeded") {
             let sentence = "This model's maximum context length is 200000 tokens. However, your messages resulted in 200001 tokens. Please reduce the length of the messages.";
             assert_eq!(message, sentence);
+        }
+        if code == Some("request_too_large") {
+            assert!(message.contains("Send a shorter conversation"), "{message}");
         }
         if code == Some("rate_limit_exceeded") {
             assert_eq!(answer.header("retry-after"), Some("9"));
