@@ -109,7 +109,7 @@ fn no_profile(problem: NoProfile, house: bool) -> Error {
             ),
         ),
     };
-    Error::new(kind, message)
+    with_code(Error::new(kind, message))
 }
 
 /// What the downstream is told when the reply fails after its first event. `prompt` is what it answers, with
@@ -159,7 +159,7 @@ fn refused(fault: Fault, house: bool) -> Error {
         None => sentence,
     };
     let after = fault.retry_after().or_else(|| default_pause(kind));
-    let error = Error::new(kind, message)
+    let error = with_code(Error::new(kind, message))
         .with_retry_after(after)
         .with_source(fault);
     if kind == ErrorKind::ContextTooLong {
@@ -307,9 +307,17 @@ pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
         } => until_from_now(until),
         _ => None,
     };
-    Error::new(kind, text)
+    with_code(Error::new(kind, text))
         .with_retry_after(after)
         .with_source(error)
+}
+
+/// A credential behind the key that does not work is to SDKs what a wrong key is.
+fn with_code(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unauthorized => error.with_code("invalid_api_key"),
+        _ => error,
+    }
 }
 
 fn resting(why: Option<RestReason>, after: Option<Duration>) -> (ErrorKind, String) {
