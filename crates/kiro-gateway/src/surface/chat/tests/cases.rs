@@ -51,7 +51,7 @@ fn every_case_comes_out_as_written() {
         writeln!(failures, "{name} should be\n{written}\nand is\n{actual}").unwrap();
     }
     assert!(failures.is_empty(), "{failures}");
-    assert!(n_cases >= 60, "only {n_cases} cases were found");
+    assert!(n_cases >= 80, "only {n_cases} cases were found");
 }
 
 fn files() -> Vec<PathBuf> {
