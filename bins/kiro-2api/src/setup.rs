@@ -17,7 +17,7 @@ use rustls::RootCertStore;
 
 use crate::behind::Behind;
 use crate::command::Failure;
-use crate::config::{Account, Config, FetchImages};
+use crate::config::{Account, Config, FetchImages, Reasoning};
 use crate::state::State;
 
 /// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
@@ -89,6 +89,11 @@ pub(crate) fn gateway(
     options.max_body = config.server.max_body;
     options.allowed_origins = allowed_origins(&config.server.allowed_origins);
     options.refuse_ignored = config.server.refuse_ignored;
+    options.reasoning = match config.server.reasoning {
+        Reasoning::Member => kiro_gateway::Reasoning::Member,
+        Reasoning::Tags => kiro_gateway::Reasoning::Tags,
+        Reasoning::Hidden => kiro_gateway::Reasoning::Hidden,
+    };
     options.timeouts.connect = config.timeouts.connect;
     options.timeouts.first_event = config.timeouts.first_event;
     options.timeouts.gap = config.timeouts.gap;

@@ -155,6 +155,7 @@ async fn decode(
         pictures,
         now,
         is_final,
+        reasoning: shared.reasoning,
     };
     let is_final = !tenant.catalog.is_due();
     let known = tenant.catalog.current();

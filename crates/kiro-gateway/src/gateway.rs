@@ -59,6 +59,7 @@ impl Gateway {
             max_body: options.max_body,
             allowed_origins: options.allowed_origins,
             refuse_ignored: options.refuse_ignored,
+            reasoning: options.reasoning,
             counters: Arc::default(),
             schemas: SchemaCache::new(),
             drain: watch::Sender::new(false),

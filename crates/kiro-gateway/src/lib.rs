@@ -28,7 +28,7 @@ pub use cors::AllowedOrigins;
 pub use error::{Error, ErrorKind};
 pub use gateway::Gateway;
 pub use image::{FetchImages, ImageOptions};
-pub use options::{GatewayOptions, MIN_KEY_LENGTH, SetupError, Timeouts};
+pub use options::{GatewayOptions, MIN_KEY_LENGTH, Reasoning, SetupError, Timeouts};
 pub use server::{ServerOptions, serve};
 pub use tenant::{GuestOptions, MakePool};
 pub use upstream::UpstreamOptions;

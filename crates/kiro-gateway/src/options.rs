@@ -39,6 +39,22 @@ pub struct GatewayOptions {
     /// the answer, and whether an answer is when it does not keep what the request demands. Default:
     /// `false`, such fields are named in a header; many clients send a temperature in every request.
     pub refuse_ignored: bool,
+    /// Where the thoughts of a model are told.
+    pub reasoning: Reasoning,
+}
+
+/// Where the thoughts of a model are told. A request can hide them, whatever is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reasoning {
+    /// In a member of their own, `reasoning_content`, which most clients know.
+    #[default]
+    Member,
+    /// In the text, between `<think>` and `</think>`, for clients that know nothing else. Where the text is
+    /// to be JSON they stay in the member.
+    Tags,
+    /// Not at all.
+    Hidden,
 }
 
 /// Fewest characters of a key. Shorter ones can be guessed.
@@ -90,6 +106,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("max_body", &self.max_body)
             .field("allowed_origins", &self.allowed_origins)
             .field("refuse_ignored", &self.refuse_ignored)
+            .field("reasoning", &self.reasoning)
             .finish_non_exhaustive()
     }
 }
@@ -115,6 +132,7 @@ impl GatewayOptions {
             max_body: 64 << 20,
             allowed_origins: AllowedOrigins::default(),
             refuse_ignored: false,
+            reasoning: Reasoning::default(),
         }
     }
 }

@@ -4,7 +4,8 @@
 
 mod support;
 
-use kiro_sim::{Matcher, Script};
+use kiro_gateway::Reasoning;
+use kiro_sim::{Matcher, Script, SimOptions};
 use serde_json::{Value, json};
 use support::{House, streamed, whole};
 
@@ -287,6 +288,36 @@ async fn a_tool_call_that_was_cut_is_never_presented_as_complete() {
     assert!(choice["message"].get("tool_calls").is_none());
     request["stream"] = json!(true);
     assert_eq!(house.chat(&request).await.finish_reasons(), ["length"]);
+}
+
+#[tokio::test]
+async fn thoughts_are_told_where_the_operator_wants() {
+    for (reasoning, text, thoughts) in [
+        (Reasoning::Member, "Four.", Some("Two and two.")),
+        (
+            Reasoning::Tags,
+            "<think>Two and two.</think>\n\nFour.",
+            None,
+        ),
+        (Reasoning::Hidden, "Four.", None),
+    ] {
+        let house = House::with(SimOptions::default(), |options| {
+            options.reasoning = reasoning
+        })
+        .await;
+        house.sim.script(
+            Matcher::any(),
+            Script::new()
+                .thinking("Two and two.")
+                .text("Four.")
+                .stop("END_TURN"),
+        );
+        let answer = house.chat(&whole("2 + 2?")).await.json();
+        let message = &answer["choices"][0]["message"];
+        assert_eq!(message["content"], text);
+        assert_eq!(message["reasoning_content"].as_str(), thoughts);
+        assert_eq!(house.chat(&streamed("2 + 2?")).await.streamed_text(), text);
+    }
 }
 
 #[tokio::test]

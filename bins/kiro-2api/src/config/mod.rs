@@ -133,10 +133,24 @@ pub(crate) struct Server {
     pub(crate) allowed_origins: Vec<String>,
     #[serde(with = "value::switch")]
     pub(crate) refuse_ignored: bool,
+    pub(crate) reasoning: Reasoning,
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
     pub(crate) drain_timeout: Duration,
+}
+
+/// Where the thoughts of a model are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reasoning {
+    /// In a member of their own.
+    #[serde(rename = "reasoning_content")]
+    Member,
+    /// In the text, between tags.
+    Tags,
+    /// Nowhere.
+    Hidden,
 }
 
 /// `[upstream]`
@@ -239,6 +253,7 @@ impl Default for Server {
             max_body: 64 << 20,
             allowed_origins: vec!["*".to_owned()],
             refuse_ignored: false,
+            reasoning: Reasoning::Member,
             header_timeout: options.header_timeout,
             drain_timeout: options.drain,
         }

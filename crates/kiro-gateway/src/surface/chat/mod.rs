@@ -15,5 +15,6 @@ mod error;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 
 pub(crate) use decode::Chat;

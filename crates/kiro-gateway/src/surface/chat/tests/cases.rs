@@ -6,6 +6,7 @@
 //! === request            the body
 //! === fetched            what is at each URL, if some are wanted: `URL base64`, or the URL alone for
 //!                        a picture that is left out; `nothing` where none may be fetched
+//! === reasoning          where thoughts are told, `tags` or `hidden`, if not in their member
 //! === conversation       what is sent upstream, as `show` has it
 //! === refusal            or: the status and the body of the error
 //! === ignored            the fields in `x-gateway-ignored`, if there are any
@@ -28,6 +29,7 @@ use kiro_protocol::conversation::Image;
 use super::{schema_check, script, show};
 use crate::catalog::Models;
 use crate::image::{Pictures, Wanted};
+use crate::options::Reasoning;
 use crate::surface::chat::Chat;
 use crate::surface::{Accepted, Context, Surface};
 
@@ -85,9 +87,14 @@ fn run(case: &str) -> String {
     if let Some(fetched) = fetched {
         write!(out, "=== fetched\n{fetched}\n").unwrap();
     }
+    let reasoning = section(case, "reasoning");
+    if let Some(reasoning) = reasoning {
+        write!(out, "=== reasoning\n{reasoning}\n").unwrap();
+    }
     let mut accepted = match accept_with(
         Bytes::copy_from_slice(request.as_bytes()),
         &pictures(fetched),
+        told(reasoning),
     ) {
         Ok(accepted) => accepted,
         Err(refusal) => {
@@ -123,6 +130,16 @@ fn run(case: &str) -> String {
     out
 }
 
+/// What a section says of thoughts.
+fn told(reasoning: Option<&str>) -> Reasoning {
+    match reasoning {
+        None => Reasoning::Member,
+        Some("tags") => Reasoning::Tags,
+        Some("hidden") => Reasoning::Hidden,
+        Some(other) => panic!("no such place for thoughts: {other:?}"),
+    }
+}
+
 /// What a section says of pictures.
 fn pictures(fetched: Option<&str>) -> Pictures {
     if fetched == Some("nothing") {
@@ -141,15 +158,16 @@ fn pictures(fetched: Option<&str>) -> Pictures {
 
 /// Accepts a body, or gives the status and the body of the refusal.
 pub(super) fn accept(body: Bytes) -> Result<Accepted, String> {
-    accept_with(body, &pictures(None))
+    accept_with(body, &pictures(None), Reasoning::default())
 }
 
-fn accept_with(body: Bytes, pictures: &Pictures) -> Result<Accepted, String> {
+fn accept_with(body: Bytes, pictures: &Pictures, reasoning: Reasoning) -> Result<Accepted, String> {
     let context = Context {
         models: &Models::seed(&Arc::default()),
         pictures,
         now: 1_763_800_000,
         is_final: true,
+        reasoning,
     };
     Chat.accept(body, &context).map_err(|error| {
         let body = Chat.refuse(&error);
