@@ -5,6 +5,7 @@ mod bounds;
 mod catalog;
 mod coding;
 mod cors;
+mod deadline;
 mod endpoint;
 mod error;
 mod exchange;

@@ -197,6 +197,28 @@ async fn a_silent_upstream_is_a_504_and_a_stalled_stream_an_error_event() {
 }
 
 #[tokio::test]
+async fn who_does_not_wait_for_long_is_told_before_they_give_up() {
+    let house = House::start().await;
+    house
+        .sim
+        .script(Matcher::any(), Script::new().text("One ").hang());
+    let body = whole("x").to_string();
+    let mut request = house.request(http::Method::POST, "/v1/chat/completions", body);
+    let announced = http::HeaderValue::from_static("1.6");
+    request
+        .headers_mut()
+        .insert("x-stainless-read-timeout", announced);
+    let answer = house.ask(request).await;
+    assert_eq!(answer.status, 504);
+    assert_eq!(answer.json()["error"]["code"], "upstream_timeout");
+    house
+        .sim
+        .wait_until(|state| state.cancelled_streams == 1, support::SOON)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
 async fn keep_alives_flow_while_a_model_thinks_and_spoil_nothing() {
     let house = House::with(Default::default(), |options| {
         options.timeouts.patience = Duration::from_millis(100);
