@@ -227,7 +227,7 @@ async fn a_refusal_of_the_upstream_keeps_its_status_in_openais_words() {
 async fn the_public_pages_need_no_key_and_tell_no_secret() {
     let house = House::start().await;
     house.chat(&whole("hi")).await;
-    for path in ["/", "/health"] {
+    for path in ["/", "/api/hello", "/health", "/healthz"] {
         let request = Request::builder()
             .uri(format!("http://{}{path}", house.address))
             .body(Full::<Bytes>::default())
