@@ -5,7 +5,8 @@
 mod support;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request};
 use http_body_util::Full;
 use kiro_sim::{Matcher, Script, SimOptions};
 use serde_json::json;
@@ -80,6 +81,32 @@ async fn no_key_and_a_wrong_key_are_401_and_are_not_worth_a_retry() {
     );
     request.headers_mut().remove("authorization");
     assert_eq!(house.ask(request).await.status, 401);
+    assert_eq!(house.sim.requests().len(), 0, "nothing went upstream");
+}
+
+#[tokio::test]
+async fn every_route_asks_for_the_key_unless_it_says_that_it_does_not() {
+    let house = House::start().await;
+    let info = house.get("/").await.json();
+    let routes = info["routes"].as_array().unwrap();
+    assert!(routes.len() >= 7);
+    for route in routes {
+        let text = |member: &str| route[member].as_str().unwrap();
+        let needs_key = text("path").starts_with("/v1/");
+        assert_eq!(route["needs_key"], needs_key, "{route}");
+        let path = text("path").replace("{id}", "claude-sonnet-4-5");
+        for method in [text("method"), "HEAD"] {
+            for key in [None, Some("Bearer wrong-key-wrong-key")] {
+                let method = method.parse().unwrap();
+                let mut request = house.request(method, &path, whole("hi").to_string());
+                request.headers_mut().remove("authorization");
+                let key = key.map(|key| (AUTHORIZATION, HeaderValue::from_static(key)));
+                request.headers_mut().extend(key);
+                let expected = if needs_key { 401 } else { 200 };
+                assert_eq!(house.ask(request).await.status, expected, "{route}");
+            }
+        }
+    }
     assert_eq!(house.sim.requests().len(), 0, "nothing went upstream");
 }
 

@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
+use http_body_util::BodyExt as _;
 use kiro_gateway::Reasoning;
 use kiro_sim::{Matcher, Script, SimOptions};
 use serde_json::{Value, json};
@@ -62,6 +65,29 @@ async fn a_stream_has_role_text_finish_and_done_in_order() {
             .iter()
             .all(|chunk| chunk["id"] == chunks[0]["id"] && chunk["model"] == "claude-sonnet-4-5")
     );
+}
+
+#[tokio::test]
+async fn every_piece_leaves_when_it_comes_and_on_its_own() {
+    let house = House::start().await;
+    let pause = Duration::from_millis(300);
+    let pieces = ["one ", "two ", "three "];
+    let script = Script::new().text_slowly(&pieces, pause).stop("END_TURN");
+    house.sim.script(Matcher::any(), script);
+    let mut body = house.open_chat(&streamed("x")).await.into_body();
+    let mut came = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame.unwrap().into_data().unwrap();
+        let text = String::from_utf8(data.to_vec()).unwrap();
+        let told = pieces.iter().filter(|piece| text.contains(*piece)).count();
+        assert!(told <= 1, "two pieces in one write: {text}");
+        came.extend((told == 1).then(Instant::now));
+    }
+    assert_eq!(came.len(), pieces.len());
+    for pair in came.windows(2) {
+        let between = pair[1] - pair[0];
+        assert!(between >= pause / 2, "pieces were held back: {between:?}");
+    }
 }
 
 #[tokio::test]
@@ -265,6 +291,10 @@ async fn a_tool_whose_name_kiro_refuses_comes_back_under_its_own_name() {
         chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["name"].as_str()
     });
     assert_eq!(called, Some(name.as_str()));
+    request["stream"] = json!(false);
+    let answer = house.chat(&request).await.json();
+    let call = &answer["choices"][0]["message"]["tool_calls"][0];
+    assert_eq!(call["function"]["name"], name);
 }
 
 #[tokio::test]
