@@ -345,6 +345,10 @@ async fn models_are_the_originals_list_and_the_live_ones() {
     }
     let model = house.get("/v1/models/claude-opus-4.8").await.json();
     assert_eq!(model["context_length"], 1_000_000);
+    // In both vendors' words.
+    let dated = house.get("/v1/models/claude-sonnet-4-5").await.json();
+    assert_eq!(dated["created"], 1_759_104_000);
+    assert_eq!(dated["created_at"], "2025-09-29T00:00:00Z");
     let able = |vision: bool, efforts: &[&str]| json!({"vision": vision, "tools": true, "reasoning_efforts": efforts});
     assert_eq!(
         model["capabilities"],
