@@ -20,7 +20,7 @@ use rustls::RootCertStore;
 use crate::behind::Behind;
 use crate::certificate;
 use crate::command::Failure;
-use crate::config::{Account, Config, FetchImages};
+use crate::config::{Account, Config, FetchImages, Reasoning};
 use crate::state::State;
 
 /// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
@@ -93,6 +93,11 @@ pub(crate) fn gateway(
     options.allowed_origins = allowed_origins(&config.server.allowed_origins);
     options.refuse_ignored = config.server.refuse_ignored;
     options.pass_invalid_json = config.server.pass_invalid_json;
+    options.reasoning = match config.server.reasoning {
+        Reasoning::Member => kiro_gateway::Reasoning::Member,
+        Reasoning::Tags => kiro_gateway::Reasoning::Tags,
+        Reasoning::Hidden => kiro_gateway::Reasoning::Hidden,
+    };
     options.timeouts.connect = config.timeouts.connect;
     options.timeouts.first_event = config.timeouts.first_event;
     options.timeouts.gap = config.timeouts.gap;

@@ -201,8 +201,12 @@ impl Models {
 
     fn find_alias(&self, name: &str) -> Option<&Model> {
         let wanted = canonical(name);
-        let mut aliases = self.options.aliases.iter();
-        let (_, meant) = aliases.find(|(alias, _)| canonical(alias) == wanted)?;
+        let aliases = &self.options.aliases;
+        // The exact name first: two names of the operator's own may differ in the prefix alone.
+        let mut alike = aliases
+            .iter()
+            .filter(|(alias, _)| canonical(alias) == wanted);
+        let meant = aliases.get(name).or_else(|| Some(alike.next()?.1))?;
         self.find(meant)
     }
 
@@ -295,12 +299,14 @@ impl Model {
     }
 }
 
-/// One spelling for every way people write a model's name: `kiro/Claude-Sonnet-4-5-20250929` and
-/// `anthropic.claude-sonnet-4.5-latest` are both `claude-sonnet-4.5`.
+/// One spelling for every way people write a model's name: `kiro/Claude-Sonnet-4-5-20250929`,
+/// `openai/claude-sonnet-4.5-latest` and Bedrock's `us.anthropic.claude-sonnet-4-5-20250929-v1:0` are all
+/// `claude-sonnet-4.5`.
 fn canonical(name: &str) -> String {
-    let lower = name.trim().to_lowercase().replace('_', "-");
-    let mut rest = lower.as_str();
-    for prefix in ["kiro/", "kiro-", "anthropic/", "anthropic."] {
+    let lower = name.trim().to_lowercase().replace(['_', ':', '@'], "-");
+    // Whatever a client calls the provider, it is this one.
+    let mut rest = lower.rsplit('/').next().unwrap_or(&lower);
+    for prefix in ["kiro-", "us.", "eu.", "apac.", "global.", "anthropic."] {
         rest = rest.strip_prefix(prefix).unwrap_or(rest);
     }
     for suffix in ["-v1-0", "[1m]", "-latest", "-thinking"] {
@@ -460,6 +466,13 @@ mod tests {
                 "CLAUDE_3_7_SONNET_20250219_V1_0",
             ),
             ("claude-sonnet-4-5-thinking", "claude-sonnet-4.5"),
+            ("openai/claude-sonnet-4-5", "claude-sonnet-4.5"),
+            ("openrouter/anthropic/claude-opus-4.5", "claude-opus-4.5"),
+            ("claude-haiku-4-5@20251001", "claude-haiku-4.5"),
+            (
+                "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "claude-sonnet-4.5",
+            ),
         ] {
             assert_eq!(
                 models.resolve(spelling).map(|model| model.id.as_str()).ok(),
@@ -531,6 +544,8 @@ mod tests {
                 ("claude-opus-4-5", "claude-haiku-4.5"),
                 ("nowhere", "gpt-9"),
                 ("chain", "gpt-4o"),
+                ("fast/default", "claude-haiku-4.5"),
+                ("good/default", "claude-opus-4.5"),
             ] {
                 options.aliases.insert(alias.into(), model.into());
             }
@@ -538,6 +553,9 @@ mod tests {
         for (name, id) in [
             ("gpt-4o", Some("claude-sonnet-4.5")),
             ("GPT-4o", Some("claude-sonnet-4.5")),
+            ("openai/gpt-4o", Some("claude-sonnet-4.5")),
+            ("fast/default", Some("claude-haiku-4.5")),
+            ("good/default", Some("claude-opus-4.5")),
             ("claude-opus-4.5", Some("claude-haiku-4.5")),
             ("claude-haiku-4-5", Some("claude-haiku-4.5")),
             ("nowhere", None),

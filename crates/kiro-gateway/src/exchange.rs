@@ -1,6 +1,7 @@
 //! One exchange from admit to settle, read top to bottom.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
@@ -8,9 +9,10 @@ use kiro_protocol::reply::ReplyEvent;
 
 use crate::body::{self, Body, DynError};
 use crate::bounds;
+use crate::deadline;
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
-use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down};
+use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stalled};
 use crate::response::in_one_line;
 use crate::shared::Shared;
 use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
@@ -22,6 +24,8 @@ use crate::upstream;
 struct Served {
     reply: Reply,
     mode: Mode,
+    /// For a whole answer.
+    time: Duration,
     encoder: Box<dyn ReplyEncoder>,
     ignored: Vec<&'static str>,
 }
@@ -103,6 +107,7 @@ where
     Ok(Served {
         reply,
         mode,
+        time: deadline::of_answer(&head.headers, shared.timeouts.total),
         encoder,
         ignored,
     })
@@ -155,6 +160,7 @@ async fn decode(
         pictures,
         now,
         is_final,
+        reasoning: shared.reasoning,
     };
     let is_final = !tenant.catalog.is_due();
     let known = tenant.catalog.current();
@@ -217,14 +223,15 @@ async fn complete(
 ) -> Result<Response<Body>, Error> {
     let Served {
         reply,
+        time,
         encoder,
         ignored,
         ..
     } = served;
     let collecting = collect(shared, encoder, reply, &mut record);
     let collected = tokio::select! {
-        collected = tokio::time::timeout(shared.timeouts.total, collecting) => {
-            collected.unwrap_or_else(|_| Err(too_slow(shared)))
+        collected = tokio::time::timeout(time, collecting) => {
+            collected.unwrap_or_else(|_| Err(too_slow(time)))
         }
         () = drained(shared.drain.subscribe()) => Err(shutting_down()),
     };
@@ -276,7 +283,7 @@ async fn collect(
     loop {
         let next = std::future::poll_fn(|cx| reply.poll_event(cx));
         let event = tokio::time::timeout(shared.timeouts.gap, next).await;
-        match event.unwrap_or_else(|_| Err(too_slow(shared)))? {
+        match event.unwrap_or_else(|_| Err(stalled(shared.timeouts.gap)))? {
             Some(event) => {
                 record.event();
                 if let ReplyEvent::Usage(usage) = &event {
@@ -311,11 +318,10 @@ fn name_warning(headers: &mut HeaderMap, warning: Option<&'static str>) {
     }
 }
 
-fn too_slow(shared: &Shared) -> Error {
+fn too_slow(time: Duration) -> Error {
     let message = format!(
-        "The upstream did not finish its answer in time (limit: {} seconds in all, {} seconds of silence). Ask with `stream: true`, or for less.",
-        shared.timeouts.total.as_secs(),
-        shared.timeouts.gap.as_secs(),
+        "The upstream did not finish its answer within {} seconds. Ask with `stream: true`, or for less.",
+        time.as_secs(),
     );
     Error::new(ErrorKind::Timeout, message)
 }

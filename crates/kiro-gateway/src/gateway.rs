@@ -61,6 +61,7 @@ impl Gateway {
             allowed_origins: options.allowed_origins,
             refuse_ignored: options.refuse_ignored,
             pass_invalid_json: options.pass_invalid_json,
+            reasoning: options.reasoning,
             counters: Arc::default(),
             schemas: SchemaCache::new(),
             drain: watch::Sender::new(false),

@@ -42,6 +42,22 @@ pub struct GatewayOptions {
     /// Whether an answer that is not the JSON that `response_format` demands is passed on as the model
     /// wrote it, with a word in a header. Default: `false`, it is an error; what asks for JSON reads JSON.
     pub pass_invalid_json: bool,
+    /// Where the thoughts of a model are told.
+    pub reasoning: Reasoning,
+}
+
+/// Where the thoughts of a model are told. A request can hide them, whatever is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reasoning {
+    /// In a member of their own, `reasoning_content`, which most clients know.
+    #[default]
+    Member,
+    /// In the text, between `<think>` and `</think>`, for clients that know nothing else. Where the text is
+    /// to be JSON they stay in the member.
+    Tags,
+    /// Not at all.
+    Hidden,
 }
 
 /// Fewest characters of a key. Shorter ones can be guessed.
@@ -94,6 +110,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("allowed_origins", &self.allowed_origins)
             .field("refuse_ignored", &self.refuse_ignored)
             .field("pass_invalid_json", &self.pass_invalid_json)
+            .field("reasoning", &self.reasoning)
             .finish_non_exhaustive()
     }
 }
@@ -120,6 +137,7 @@ impl GatewayOptions {
             allowed_origins: AllowedOrigins::default(),
             refuse_ignored: false,
             pass_invalid_json: false,
+            reasoning: Reasoning::default(),
         }
     }
 }

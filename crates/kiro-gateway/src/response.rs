@@ -22,7 +22,8 @@ pub(crate) fn name_request(response: &mut Response<Body>, id: &str) {
     }
 }
 
-/// An error as a response, in the words of a dialect. `retry-after` is kept within what the SDKs obey: 1 to 60 seconds.
+/// An error as a response, in the words of a dialect. `retry-after` is kept within what the SDKs obey, 1 to
+/// 60 seconds, and rounded up: who comes back within the second is refused again.
 pub(crate) fn refuse(dialect: &dyn Surface, error: &Error) -> Response<Body> {
     let status = error.status();
     if status.is_server_error() {
@@ -33,10 +34,8 @@ pub(crate) fn refuse(dialect: &dyn Surface, error: &Error) -> Response<Body> {
     let mut response = json(status, dialect.refuse(error));
     let headers = response.headers_mut();
     if let Some(after) = error.retry_after() {
-        headers.insert(
-            header::RETRY_AFTER,
-            HeaderValue::from(after.as_secs().clamp(1, 60)),
-        );
+        let seconds = after.as_millis().div_ceil(1000).clamp(1, 60);
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds as u64));
     }
     if error.kind() == ErrorKind::UnknownCoding {
         headers.insert(
@@ -126,6 +125,32 @@ pub(crate) fn in_one_line(json: Bytes) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_time_to_wait_is_whole_seconds_that_are_enough_and_obeyed() {
+        for (milliseconds, header) in [
+            (0, "1"),
+            (400, "1"),
+            (7_001, "8"),
+            (8_000, "8"),
+            (60_001, "60"),
+            (3_600_000, "60"),
+        ] {
+            let after = Some(Duration::from_millis(milliseconds));
+            let error = Error::new(ErrorKind::RateLimited, "slower").with_retry_after(after);
+            assert_eq!(
+                refuse(&crate::surface::chat::Chat, &error).headers()["retry-after"],
+                header
+            );
+        }
+        let error = Error::new(ErrorKind::RateLimited, "slower");
+        assert!(
+            !refuse(&crate::surface::chat::Chat, &error)
+                .headers()
+                .contains_key("retry-after")
+        );
+    }
 
     #[test]
     fn separators_are_escaped_and_their_neighbours_kept() {

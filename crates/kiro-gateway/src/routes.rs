@@ -31,7 +31,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 5] = [
+pub(crate) static TABLE: [Row; 7] = [
     Row {
         method: Method::GET,
         path: "/",
@@ -45,6 +45,20 @@ pub(crate) static TABLE: [Row; 5] = [
         route: Route::Health,
         key: false,
         about: "whether it works",
+    },
+    Row {
+        method: Method::GET,
+        path: "/healthz",
+        route: Route::Health,
+        key: false,
+        about: "the same, as orchestrators ask for it",
+    },
+    Row {
+        method: Method::GET,
+        path: "/api/hello",
+        route: Route::Info,
+        key: false,
+        about: "what this server is, as some clients ask for it",
     },
     Row {
         method: Method::GET,

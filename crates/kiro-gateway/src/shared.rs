@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::cors::AllowedOrigins;
 use crate::image::Images;
-use crate::options::Timeouts;
+use crate::options::{Reasoning, Timeouts};
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) refuse_ignored: bool,
     pub(crate) pass_invalid_json: bool,
+    pub(crate) reasoning: Reasoning,
     pub(crate) counters: Arc<Counters>,
     /// Agents declare the same tools in every request.
     pub(crate) schemas: SchemaCache,

@@ -283,6 +283,20 @@ mod tests {
     }
 
     #[test]
+    fn of_two_keys_the_bearer_counts() {
+        let tenants = tenants(true);
+        let both = |bearer: &str, plain: &str| {
+            let mut both = headers("authorization", bearer);
+            both.extend(headers("x-api-key", plain));
+            tenants.admit(&both).is_ok()
+        };
+        assert!(both("Bearer sk-0123456789abcdef", "placeholder"));
+        assert!(!both("Bearer placeholder", "sk-0123456789abcdef"));
+        // Another scheme is no key at all.
+        assert!(both("Basic placeholder", "sk-0123456789abcdef"));
+    }
+
+    #[test]
     fn what_is_not_the_key_is_refused() {
         let tenants = tenants(true);
         for (headers, code) in [

@@ -5,7 +5,8 @@
 mod support;
 
 use bytes::Bytes;
-use http::{Method, Request};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method, Request};
 use http_body_util::Full;
 use kiro_sim::{Matcher, Script, SimOptions};
 use serde_json::json;
@@ -56,7 +57,7 @@ async fn a_wrong_method_names_the_right_one() {
 async fn no_key_and_a_wrong_key_are_401_and_are_not_worth_a_retry() {
     let house = House::start().await;
     for (key, expected) in [
-        (None, Some("invalid_api_key")),
+        (None, None),
         (Some("Bearer wrong-key-wrong-key"), Some("invalid_api_key")),
     ] {
         for path in ["/v1/models", "/v1/models/claude-sonnet-4-5"] {
@@ -80,6 +81,32 @@ async fn no_key_and_a_wrong_key_are_401_and_are_not_worth_a_retry() {
     );
     request.headers_mut().remove("authorization");
     assert_eq!(house.ask(request).await.status, 401);
+    assert_eq!(house.sim.requests().len(), 0, "nothing went upstream");
+}
+
+#[tokio::test]
+async fn every_route_asks_for_the_key_unless_it_says_that_it_does_not() {
+    let house = House::start().await;
+    let info = house.get("/").await.json();
+    let routes = info["routes"].as_array().unwrap();
+    assert!(routes.len() >= 7);
+    for route in routes {
+        let text = |member: &str| route[member].as_str().unwrap();
+        let needs_key = text("path").starts_with("/v1/");
+        assert_eq!(route["needs_key"], needs_key, "{route}");
+        let path = text("path").replace("{id}", "claude-sonnet-4-5");
+        for method in [text("method"), "HEAD"] {
+            for key in [None, Some("Bearer wrong-key-wrong-key")] {
+                let method = method.parse().unwrap();
+                let mut request = house.request(method, &path, whole("hi").to_string());
+                request.headers_mut().remove("authorization");
+                let key = key.map(|key| (AUTHORIZATION, HeaderValue::from_static(key)));
+                request.headers_mut().extend(key);
+                let expected = if needs_key { 401 } else { 200 };
+                assert_eq!(house.ask(request).await.status, expected, "{route}");
+            }
+        }
+    }
     assert_eq!(house.sim.requests().len(), 0, "nothing went upstream");
 }
 
@@ -194,6 +221,11 @@ async fn a_refusal_of_the_upstream_keeps_its_status_in_openais_words() {
         ),
         (Script::new().http_error(400, json!({"message": "Improperly formed request.", "reason": null}), None), 400, None),
         (
+            Script::new().http_error(413, json!({"message": "Request entity too large"}), None),
+            413,
+            Some("request_too_large"),
+        ),
+        (
             Script::new().http_error(402, json!({"message": "You have reached the limit.", "reason": "MONTHLY_REQUEST_COUNT"}), None),
             429,
             Some("insufficient_quota"),
@@ -208,6 +240,9 @@ async fn a_refusal_of_the_upstream_keeps_its_status_in_openais_words() {
             let sentence = "This model's maximum context length is 200000 tokens. However, your messages resulted in 200001 tokens. Please reduce the length of the messages.";
             assert_eq!(message, sentence);
         }
+        if code == Some("request_too_large") {
+            assert!(message.contains("Send a shorter conversation"), "{message}");
+        }
         if code == Some("rate_limit_exceeded") {
             assert_eq!(answer.header("retry-after"), Some("9"));
             assert!(message.ends_with("(reason: USER_REQUEST_RATE_EXCEEDED)"), "{message}");
@@ -219,7 +254,7 @@ async fn a_refusal_of_the_upstream_keeps_its_status_in_openais_words() {
 async fn the_public_pages_need_no_key_and_tell_no_secret() {
     let house = House::start().await;
     house.chat(&whole("hi")).await;
-    for path in ["/", "/health"] {
+    for path in ["/", "/api/hello", "/health", "/healthz"] {
         let request = Request::builder()
             .uri(format!("http://{}{path}", house.address))
             .body(Full::<Bytes>::default())
@@ -310,6 +345,10 @@ async fn models_are_the_originals_list_and_the_live_ones() {
     }
     let model = house.get("/v1/models/claude-opus-4.8").await.json();
     assert_eq!(model["context_length"], 1_000_000);
+    // In both vendors' words.
+    let dated = house.get("/v1/models/claude-sonnet-4-5").await.json();
+    assert_eq!(dated["created"], 1_759_104_000);
+    assert_eq!(dated["created_at"], "2025-09-29T00:00:00Z");
     let able = |vision: bool, efforts: &[&str]| json!({"vision": vision, "tools": true, "reasoning_efforts": efforts});
     assert_eq!(
         model["capabilities"],

@@ -74,6 +74,35 @@ async fn in_the_middle_of_the_text() {
 }
 
 #[tokio::test]
+async fn in_the_middle_of_a_tool_call_and_between_the_text_and_the_end() {
+    for (script, last) in [
+        (
+            Script::new()
+                .tool_without_stop("get_weather", &["{\"city\":"])
+                .hang(),
+            "arguments\":\"{",
+        ),
+        (Script::new().text("All.").hang(), "All."),
+    ] {
+        let house = House::start().await;
+        house.sim.script(Matcher::any(), script);
+        let response = house.open_chat(&streamed("x")).await;
+        let mut body = response.into_body();
+        let mut read = String::new();
+        while !read.contains(last) {
+            let data = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            read.push_str(&String::from_utf8_lossy(&data));
+        }
+        drop(body);
+        house
+            .sim
+            .wait_until(|state| state.cancelled_streams == 1, support::SOON)
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
 async fn in_one_piece_while_the_text_is_collected() {
     let house = House::start().await;
     house

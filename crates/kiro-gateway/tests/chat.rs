@@ -4,7 +4,11 @@
 
 mod support;
 
-use kiro_sim::{Matcher, Script};
+use std::time::{Duration, Instant};
+
+use http_body_util::BodyExt as _;
+use kiro_gateway::Reasoning;
+use kiro_sim::{Matcher, Script, SimOptions};
 use serde_json::{Value, json};
 use support::{House, streamed, whole};
 
@@ -61,6 +65,29 @@ async fn a_stream_has_role_text_finish_and_done_in_order() {
             .iter()
             .all(|chunk| chunk["id"] == chunks[0]["id"] && chunk["model"] == "claude-sonnet-4-5")
     );
+}
+
+#[tokio::test]
+async fn every_piece_leaves_when_it_comes_and_on_its_own() {
+    let house = House::start().await;
+    let pause = Duration::from_millis(300);
+    let pieces = ["one ", "two ", "three "];
+    let script = Script::new().text_slowly(&pieces, pause).stop("END_TURN");
+    house.sim.script(Matcher::any(), script);
+    let mut body = house.open_chat(&streamed("x")).await.into_body();
+    let mut came = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame.unwrap().into_data().unwrap();
+        let text = String::from_utf8(data.to_vec()).unwrap();
+        let told = pieces.iter().filter(|piece| text.contains(*piece)).count();
+        assert!(told <= 1, "two pieces in one write: {text}");
+        came.extend((told == 1).then(Instant::now));
+    }
+    assert_eq!(came.len(), pieces.len());
+    for pair in came.windows(2) {
+        let between = pair[1] - pair[0];
+        assert!(between >= pause / 2, "pieces were held back: {between:?}");
+    }
 }
 
 #[tokio::test]
@@ -264,6 +291,10 @@ async fn a_tool_whose_name_kiro_refuses_comes_back_under_its_own_name() {
         chunk["choices"][0]["delta"]["tool_calls"][0]["function"]["name"].as_str()
     });
     assert_eq!(called, Some(name.as_str()));
+    request["stream"] = json!(false);
+    let answer = house.chat(&request).await.json();
+    let call = &answer["choices"][0]["message"]["tool_calls"][0];
+    assert_eq!(call["function"]["name"], name);
 }
 
 #[tokio::test]
@@ -287,6 +318,36 @@ async fn a_tool_call_that_was_cut_is_never_presented_as_complete() {
     assert!(choice["message"].get("tool_calls").is_none());
     request["stream"] = json!(true);
     assert_eq!(house.chat(&request).await.finish_reasons(), ["length"]);
+}
+
+#[tokio::test]
+async fn thoughts_are_told_where_the_operator_wants() {
+    for (reasoning, text, thoughts) in [
+        (Reasoning::Member, "Four.", Some("Two and two.")),
+        (
+            Reasoning::Tags,
+            "<think>Two and two.</think>\n\nFour.",
+            None,
+        ),
+        (Reasoning::Hidden, "Four.", None),
+    ] {
+        let house = House::with(SimOptions::default(), |options| {
+            options.reasoning = reasoning
+        })
+        .await;
+        house.sim.script(
+            Matcher::any(),
+            Script::new()
+                .thinking("Two and two.")
+                .text("Four.")
+                .stop("END_TURN"),
+        );
+        let answer = house.chat(&whole("2 + 2?")).await.json();
+        let message = &answer["choices"][0]["message"];
+        assert_eq!(message["content"], text);
+        assert_eq!(message["reasoning_content"].as_str(), thoughts);
+        assert_eq!(house.chat(&streamed("2 + 2?")).await.streamed_text(), text);
+    }
 }
 
 #[tokio::test]

@@ -103,6 +103,28 @@ async fn an_exception_before_any_content_is_a_proper_status() {
 }
 
 #[tokio::test]
+async fn a_context_that_overflows_in_the_middle_is_told_with_its_sizes() {
+    let house = House::start().await;
+    let fault =
+        json!({"message": "Input is too long.", "reason": "CONTENT_LENGTH_EXCEEDS_THRESHOLD"});
+    let script = Script::new().text("The first half ");
+    house.sim.script(
+        Matcher::any(),
+        script.fault_frame("ValidationException", fault),
+    );
+    let error = broken_off(&house.chat(&streamed("x")).await);
+    assert_eq!(error["code"], "context_length_exceeded");
+    assert_eq!(error["param"], "messages");
+    assert_eq!(
+        error["message"],
+        "This model's maximum context length is 200000 tokens. However, your messages resulted in 200001 tokens. Please reduce the length of the messages."
+    );
+    let answer = house.chat(&whole("x")).await;
+    assert_eq!(answer.status, 400);
+    assert_eq!(answer.json()["error"], error);
+}
+
+#[tokio::test]
 async fn what_passes_by_itself_is_tried_again_before_the_commit_point() {
     for (name, script) in [
         ("500", Script::new().http_error(500, json!({}), None)),
@@ -172,6 +194,28 @@ async fn a_silent_upstream_is_a_504_and_a_stalled_stream_an_error_event() {
         "upstream_timeout"
     );
     assert_eq!(house.chat(&whole("middle")).await.status, 504);
+}
+
+#[tokio::test]
+async fn who_does_not_wait_for_long_is_told_before_they_give_up() {
+    let house = House::start().await;
+    house
+        .sim
+        .script(Matcher::any(), Script::new().text("One ").hang());
+    let body = whole("x").to_string();
+    let mut request = house.request(http::Method::POST, "/v1/chat/completions", body);
+    let announced = http::HeaderValue::from_static("1.6");
+    request
+        .headers_mut()
+        .insert("x-stainless-read-timeout", announced);
+    let answer = house.ask(request).await;
+    assert_eq!(answer.status, 504);
+    assert_eq!(answer.json()["error"]["code"], "upstream_timeout");
+    house
+        .sim
+        .wait_until(|state| state.cancelled_streams == 1, support::SOON)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -96,6 +96,11 @@ impl Object<'_> {
         self.0.get()
     }
 
+    /// Whether it has no members.
+    pub fn is_empty(&self) -> bool {
+        self.as_json()[1..].trim_start().starts_with('}')
+    }
+
     /// The same object, independent of the document.
     pub fn into_owned(self) -> Object<'static> {
         Object(Cow::Owned(self.0.into_owned()))
@@ -194,6 +199,19 @@ mod tests {
             serde_json::to_string(&(text.into_owned(), object.into_owned())).unwrap(),
             document
         );
+    }
+
+    #[test]
+    fn an_object_is_empty_however_it_is_written() {
+        for (json, is_empty) in [
+            ("{}", true),
+            ("{ \n\t}", true),
+            (r#"{"}":1}"#, false),
+            (r#"{ "a":{}}"#, false),
+        ] {
+            let object: Object<'_> = serde_json::from_str(json).unwrap();
+            assert_eq!(object.is_empty(), is_empty, "{json}");
+        }
     }
 
     #[test]

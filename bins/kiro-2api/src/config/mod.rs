@@ -136,6 +136,7 @@ pub(crate) struct Server {
     pub(crate) refuse_ignored: bool,
     #[serde(with = "value::switch")]
     pub(crate) pass_invalid_json: bool,
+    pub(crate) reasoning: Reasoning,
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -148,6 +149,19 @@ pub(crate) struct Server {
 pub(crate) struct Tls {
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+}
+
+/// Where the thoughts of a model are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Reasoning {
+    /// In a member of their own.
+    #[serde(rename = "reasoning_content")]
+    Member,
+    /// In the text, between tags.
+    Tags,
+    /// Nowhere.
+    Hidden,
 }
 
 /// `[upstream]`
@@ -252,6 +266,7 @@ impl Default for Server {
             allowed_origins: vec!["*".to_owned()],
             refuse_ignored: false,
             pass_invalid_json: false,
+            reasoning: Reasoning::Member,
             header_timeout: options.header_timeout,
             drain_timeout: options.drain,
         }

@@ -56,6 +56,9 @@ fn object(name: &str, model: &Model) -> ModelObject {
     };
     let mut object = ModelObject::new(name, model.created, owner);
     object.display_name = Some(model.title.clone());
+    let created = i64::try_from(model.created).ok();
+    let created = created.and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    object.created_at = created.map(|time| time.to_string());
     object.context_length = Some(model.context_window.into());
     object.max_output_tokens = Some(model.max_output_tokens.into());
     let mut capabilities = ModelCapabilities::default();

@@ -20,6 +20,7 @@ use crate::bounds::Bounds;
 use crate::catalog::{Model, Models};
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
+use crate::options::Reasoning;
 use crate::usage::Prompt;
 
 /// One API dialect.
@@ -50,6 +51,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: u64,
     /// Whether the list is as fresh as it gets, so that a name that is not in it is nobody's.
     pub(crate) is_final: bool,
+    /// Where thoughts are told.
+    pub(crate) reasoning: Reasoning,
 }
 
 impl<'a> Context<'a> {

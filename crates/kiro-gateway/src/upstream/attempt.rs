@@ -39,7 +39,11 @@ impl Upstream {
             let mut options = ReplyOptions::new(profile.generation);
             options.tool_names = order.prepared.tool_names.clone();
             options.thinking_tags = order.thinking_tags;
-            first_event(Source::new(body, ReplyDecoder::with_options(options))).await
+            first_event(
+                Source::new(body, ReplyDecoder::with_options(options)),
+                order,
+            )
+            .await
         };
         tokio::time::timeout(order.first_event, opening)
             .await
@@ -93,17 +97,17 @@ async fn refusal(response: Response<ResponseBody>) -> Fault {
 
 /// Reads until the reply has content. `Start` alone commits to nothing: an exception may follow it, and
 /// that should become a proper HTTP error.
-async fn first_event(mut source: Source) -> Result<ReplyStream, Failure> {
+async fn first_event(mut source: Source, order: &Order) -> Result<ReplyStream, Failure> {
     let mut opening = VecDeque::new();
     loop {
         let event = std::future::poll_fn(|cx| source.poll_event(cx)).await?;
         let Some(event) = event else {
-            return Ok(ReplyStream::new(source, opening));
+            return Ok(ReplyStream::new(source, opening, order));
         };
         let has_content = !matches!(event, ReplyEvent::Start);
         opening.push_back(event);
         if has_content {
-            return Ok(ReplyStream::new(source, opening));
+            return Ok(ReplyStream::new(source, opening, order));
         }
     }
 }

@@ -10,6 +10,7 @@ use super::profile::NoProfile;
 use super::retry::Failure;
 use crate::error::{Error, ErrorKind};
 use crate::tenant::Tenant;
+use crate::usage::Prompt;
 
 /// Tells the pool what the attempt taught about the credential. `reset` is when its quota is full again, if
 /// that is known.
@@ -52,7 +53,9 @@ fn outcome(fault: &Fault, reset: Option<SystemTime>) -> Outcome {
 pub(super) fn error(failure: Failure, tenant: &Tenant, order: Option<&Order>) -> Error {
     match failure {
         Failure::Fault(fault) => match order {
-            Some(order) if fault.kind() == FaultKind::ContextTooLong => too_long(fault, order),
+            Some(order) if fault.kind() == FaultKind::ContextTooLong => {
+                too_long(fault, &order.prompt, order.context_window)
+            }
             _ => refused(fault, tenant.is_house()),
         },
         Failure::Unsendable(reason) => {
@@ -106,12 +109,16 @@ fn no_profile(problem: NoProfile, house: bool) -> Error {
             ),
         ),
     };
-    Error::new(kind, message)
+    with_code(Error::new(kind, message))
 }
 
-/// What the downstream is told when the reply fails after its first event.
-pub(super) fn broken_off(failure: Failure) -> Error {
+/// What the downstream is told when the reply fails after its first event. `prompt` is what it answers, with
+/// the window of its model.
+pub(super) fn broken_off(failure: Failure, (prompt, window): (&Prompt, u32)) -> Error {
     match failure {
+        Failure::Fault(fault) if fault.kind() == FaultKind::ContextTooLong => {
+            too_long(fault, prompt, window)
+        }
         Failure::Fault(fault) => refused(fault, true),
         Failure::Malformed => Error::new(
             ErrorKind::UpstreamProtocol,
@@ -127,9 +134,9 @@ pub(super) fn broken_off(failure: Failure) -> Error {
 /// Agents compact a conversation when they read this sentence: several match its words, some its code
 /// (measured and read in their sources, November 2026). The upstream tells no sizes, so the second number
 /// is our estimate, and at least one more than the first.
-fn too_long(fault: Fault, order: &Order) -> Error {
-    let window = u64::from(order.context_window);
-    let tokens = order.prompt.tokens().max(window + 1);
+fn too_long(fault: Fault, prompt: &Prompt, window: u32) -> Error {
+    let window = u64::from(window);
+    let tokens = prompt.tokens().max(window + 1);
     let message = format!(
         "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens. Please reduce the length of the messages."
     );
@@ -152,7 +159,7 @@ fn refused(fault: Fault, house: bool) -> Error {
         None => sentence,
     };
     let after = fault.retry_after().or_else(|| default_pause(kind));
-    let error = Error::new(kind, message)
+    let error = with_code(Error::new(kind, message))
         .with_retry_after(after)
         .with_source(fault);
     if kind == ErrorKind::ContextTooLong {
@@ -186,7 +193,13 @@ fn meaning(kind: FaultKind, house: bool) -> (ErrorKind, Option<&'static str>) {
         | FaultKind::InvalidTool
         | FaultKind::InvalidAttachment
         | FaultKind::ConversationRejected => (E::InvalidRequest, None),
-        FaultKind::AttachmentTooLarge | FaultKind::TooLarge => (E::TooLarge, None),
+        FaultKind::AttachmentTooLarge => (E::TooLarge, None),
+        FaultKind::TooLarge => (
+            E::TooLarge,
+            Some(
+                "The request has more bytes than the upstream takes. Send a shorter conversation, or fewer or smaller images.",
+            ),
+        ),
         FaultKind::TokenRejected if house => (
             E::UpstreamAuth,
             Some(
@@ -294,9 +307,17 @@ pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
         } => until_from_now(until),
         _ => None,
     };
-    Error::new(kind, text)
+    with_code(Error::new(kind, text))
         .with_retry_after(after)
         .with_source(error)
+}
+
+/// A credential behind the key that does not work is to SDKs what a wrong key is.
+fn with_code(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Unauthorized => error.with_code("invalid_api_key"),
+        _ => error,
+    }
 }
 
 fn resting(why: Option<RestReason>, after: Option<Duration>) -> (ErrorKind, String) {

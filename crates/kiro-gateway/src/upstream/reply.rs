@@ -1,14 +1,16 @@
 //! An open reply: segments from the connection become reply events.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use kiro_auth::{Lease, Outcome};
 use kiro_protocol::reply::{ReplyDecoder, ReplyError, ReplyEvent};
 
 use super::connection::ResponseBody;
-use super::refusal;
 use super::retry::Failure;
+use super::{Order, refusal};
 use crate::error::Error;
+use crate::usage::Prompt;
 
 /// A reply past its first event. Dropping it before its end closes the connection, which tells the
 /// upstream to stop.
@@ -18,6 +20,9 @@ pub(crate) struct ReplyStream {
     /// Events that were decoded while the reply was opened.
     opening: std::collections::VecDeque<ReplyEvent>,
     lease: Option<Lease>,
+    /// What it answers, to say so when that was too long.
+    prompt: Arc<Prompt>,
+    context_window: u32,
 }
 
 /// The connection's body and the decoder of what it carries.
@@ -65,11 +70,17 @@ impl Source {
 }
 
 impl ReplyStream {
-    pub(super) fn new(source: Source, opening: std::collections::VecDeque<ReplyEvent>) -> Self {
+    pub(super) fn new(
+        source: Source,
+        opening: std::collections::VecDeque<ReplyEvent>,
+        order: &Order,
+    ) -> Self {
         Self {
             source,
             opening,
             lease: None,
+            prompt: order.prompt.clone(),
+            context_window: order.context_window,
         }
     }
 
@@ -110,7 +121,8 @@ impl ReplyStream {
                 if let Some(lease) = self.lease.take() {
                     refusal::settle(lease, &failure, None);
                 }
-                Poll::Ready(Err(refusal::broken_off(failure)))
+                let prompt = (&*self.prompt, self.context_window);
+                Poll::Ready(Err(refusal::broken_off(failure, prompt)))
             }
         }
     }

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny};
-use serde_json::{Map, Value};
 
 use super::message::Message;
 use super::tool::{Function, FunctionChoice, Tool, ToolChoice};
@@ -77,7 +76,7 @@ pub struct ChatRequest<'a> {
     /// Same seed, same answer, as far as possible.
     pub seed: Option<i64>,
     /// Likes and dislikes of single tokens.
-    pub logit_bias: Option<Map<String, Value>>,
+    pub logit_bias: Option<Object<'a>>,
     /// Whether to give the log-probabilities of the tokens.
     pub logprobs: Option<bool>,
     /// How many alternatives to give them for, 0 to 20.
@@ -225,6 +224,7 @@ fn is_present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Err
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Map, Value};
 
     #[test]
     fn stop_is_one_or_several() {

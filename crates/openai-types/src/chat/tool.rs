@@ -81,10 +81,12 @@ pub struct Custom<'a> {
 /// ```json
 /// {"type": "function", "function": {"name": "get_weather"}}
 /// ```
+///
+/// Anthropic's objects are read as well: `{"type": "auto"}`, and `{"type": "tool", "name": "get_weather"}`.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum ToolChoice {
-    /// `none`, `auto`, `required`.
+    /// `none`, `auto`, `required`; also Anthropic's `any`, which is `required`.
     Mode(String),
     /// One tool, nested or flat.
     Named(NamedTool),
@@ -227,6 +229,8 @@ impl<'de> Deserialize<'de> for ToolChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         struct Shape {
+            #[serde(rename = "type")]
+            kind: Option<String>,
             allowed_tools: Option<AllowedTools>,
             #[serde(flatten)]
             named: NamedShape,
@@ -238,7 +242,12 @@ impl<'de> Deserialize<'de> for ToolChoice {
                     allowed_tools: Some(allowed),
                     ..
                 }) => Self::Allowed(allowed),
-                Either::Other(Shape { named, .. }) => Self::Named(named.check()?),
+                Either::Other(Shape { kind, named, .. }) => match kind.as_deref() {
+                    Some(mode @ ("none" | "auto" | "any" | "required")) => {
+                        Self::Mode(mode.to_owned())
+                    }
+                    _ => Self::Named(named.check()?),
+                },
             },
         )
     }
@@ -297,7 +306,13 @@ mod tests {
                 named.clone(),
             ),
             (r#"{"type":"custom","custom":{"name":"a"}}"#, named.clone()),
-            (r#"{"type":"function","name":"a"}"#, named),
+            (r#"{"type":"function","name":"a"}"#, named.clone()),
+            (r#"{"type":"tool","name":"a"}"#, named),
+            (r#"{"type":"any"}"#, ToolChoice::Mode("any".into())),
+            (
+                r#"{"type":"auto","disable_parallel_tool_use":true}"#,
+                ToolChoice::Mode("auto".into()),
+            ),
             (
                 r#"{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[{"name":"a"}]}}"#,
                 ToolChoice::Allowed(AllowedTools {

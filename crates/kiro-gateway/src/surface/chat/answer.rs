@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use kiro_protocol::reply::{ReplyEvent, StopReason};
 use openai_types::chat::{CompletionTokensDetails, FinishReason, PromptTokensDetails, Usage};
 
+use crate::options::Reasoning;
 use crate::usage::Meter;
 
 /// What is known about an answer before it begins.
@@ -19,8 +20,8 @@ pub(super) struct Answer {
     pub(super) model: String,
     /// Whether a stream ends with a chunk about usage.
     pub(super) include_usage: bool,
-    /// Whether thoughts are shown.
-    pub(super) show_reasoning: bool,
+    /// Where thoughts are told.
+    pub(super) reasoning: Reasoning,
     /// How tool calls are told.
     pub(super) calls: CallStyle,
     /// Measures the reply.

@@ -7,6 +7,7 @@ use openai_types::Text;
 use openai_types::chat::{ChatCompletion, Choice, CompletionMessage, FunctionCall, ToolCall};
 
 use super::answer::{Answer, Progress};
+use super::thoughts::Thoughts;
 use crate::error::Error;
 use crate::surface::ReplyEncoder;
 use crate::surface::openai::free_text;
@@ -15,6 +16,7 @@ use crate::surface::openai::free_text;
 #[derive(Debug)]
 pub(super) struct CompleteEncoder {
     answer: Answer,
+    thoughts: Thoughts,
     progress: Progress,
     content: Collected,
     reasoning: Collected,
@@ -38,12 +40,38 @@ struct Call {
 impl CompleteEncoder {
     pub(super) fn new(answer: Answer) -> Self {
         Self {
+            thoughts: Thoughts::new(answer.reasoning),
             answer,
             progress: Progress::default(),
             content: Collected::default(),
             reasoning: Collected::default(),
             calls: Vec::new(),
             stop: StopReason::EndTurn,
+        }
+    }
+
+    fn take(&mut self, event: ReplyEvent) {
+        self.progress.observe(&event);
+        match event {
+            ReplyEvent::Text(delta) => self.content.push(&delta),
+            ReplyEvent::Reasoning(delta) => self.reasoning.push(&delta),
+            ReplyEvent::ToolUseStart { id, name } => self.calls.push(Call {
+                id,
+                name,
+                arguments: Collected::default(),
+            }),
+            ReplyEvent::ToolInput(delta) => {
+                if let Some(call) = self.calls.last_mut() {
+                    call.arguments.push(&delta);
+                }
+            }
+            // It must not be carried out, so it is not told.
+            ReplyEvent::ToolUseCut => {
+                self.calls.pop();
+            }
+            ReplyEvent::Stop(stop) => self.stop = stop,
+            // This API has no place for signatures and for thoughts that nobody can read.
+            _ => {}
         }
     }
 
@@ -80,32 +108,8 @@ impl CompleteEncoder {
 impl ReplyEncoder for CompleteEncoder {
     fn event(&mut self, event: ReplyEvent, _out: &mut BytesMut) {
         self.answer.meter.observe(&event);
-        if let ReplyEvent::Stop(stop) = event {
-            self.stop = stop;
-            return;
-        }
-        self.progress.observe(&event);
-        match event {
-            ReplyEvent::Text(delta) => self.content.push(&delta),
-            ReplyEvent::Reasoning(delta) if self.answer.show_reasoning => {
-                self.reasoning.push(&delta);
-            }
-            ReplyEvent::ToolUseStart { id, name } => self.calls.push(Call {
-                id,
-                name,
-                arguments: Collected::default(),
-            }),
-            ReplyEvent::ToolInput(delta) => {
-                if let Some(call) = self.calls.last_mut() {
-                    call.arguments.push(&delta);
-                }
-            }
-            // It must not be carried out, so it is not told.
-            ReplyEvent::ToolUseCut => {
-                self.calls.pop();
-            }
-            // This API has no place for signatures and for thoughts that nobody can read.
-            _ => {}
+        for event in self.thoughts.place(event).into_iter().flatten() {
+            self.take(event);
         }
     }
 

@@ -14,5 +14,6 @@ mod decode;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod thoughts;
 
 pub(crate) use decode::Chat;

@@ -5,6 +5,7 @@ use kiro_protocol::reply::{Delta, ReplyEvent, StopReason};
 use kiro_protocol::text::JsonText;
 
 use super::answer::{Answer, Progress};
+use super::thoughts::Thoughts;
 use crate::error::Error;
 use crate::surface::ReplyEncoder;
 use crate::surface::openai::{error, free_text};
@@ -17,6 +18,7 @@ use crate::surface::openai::{error, free_text};
 pub(super) struct StreamEncoder {
     answer: Answer,
     template: Template,
+    thoughts: Thoughts,
     progress: Progress,
     call: Option<Call>,
     /// Calls that were begun. A call's index is the number of calls before it, so there are no gaps.
@@ -64,6 +66,7 @@ impl StreamEncoder {
     pub(super) fn new(answer: Answer) -> Self {
         Self {
             template: Template::new(&answer),
+            thoughts: Thoughts::new(answer.reasoning),
             answer,
             progress: Progress::default(),
             call: None,
@@ -137,6 +140,25 @@ impl StreamEncoder {
         }
     }
 
+    fn tell(&mut self, event: ReplyEvent, out: &mut BytesMut) {
+        self.progress.observe(&event);
+        match event {
+            ReplyEvent::Start => {
+                let Template { choice, tail, .. } = &self.template;
+                put(out, &[choice, r#""role":"assistant","content":"""#, tail]);
+            }
+            ReplyEvent::Text(delta) => self.text(&self.template.content, &delta, out),
+            ReplyEvent::Reasoning(delta) => self.text(&self.template.reasoning, &delta, out),
+            ReplyEvent::ToolUseStart { id, name } => self.start_call(&id, &name, out),
+            ReplyEvent::ToolInput(delta) => self.input(&delta, out),
+            ReplyEvent::ToolUseEnd => self.end_call(out),
+            ReplyEvent::ToolUseCut => self.call = None,
+            ReplyEvent::Stop(stop) => self.stop(stop, out),
+            // This API has no place for signatures and for thoughts that nobody can read.
+            _ => {}
+        }
+    }
+
     fn stop(&mut self, stop: StopReason, out: &mut BytesMut) {
         let reason = self.progress.finish_reason(stop, &self.answer.calls);
         let Template { head, end, .. } = &self.template;
@@ -153,25 +175,8 @@ impl ReplyEncoder for StreamEncoder {
         if self.answer.include_usage {
             self.answer.meter.observe(&event);
         }
-        if let ReplyEvent::Stop(stop) = event {
-            return self.stop(stop, out);
-        }
-        self.progress.observe(&event);
-        match event {
-            ReplyEvent::Start => {
-                let Template { choice, tail, .. } = &self.template;
-                put(out, &[choice, r#""role":"assistant","content":"""#, tail]);
-            }
-            ReplyEvent::Text(delta) => self.text(&self.template.content, &delta, out),
-            ReplyEvent::Reasoning(delta) if self.answer.show_reasoning => {
-                self.text(&self.template.reasoning, &delta, out);
-            }
-            ReplyEvent::ToolUseStart { id, name } => self.start_call(&id, &name, out),
-            ReplyEvent::ToolInput(delta) => self.input(&delta, out),
-            ReplyEvent::ToolUseEnd => self.end_call(out),
-            ReplyEvent::ToolUseCut => self.call = None,
-            // This API has no place for signatures and for thoughts that nobody can read.
-            _ => {}
+        for event in self.thoughts.place(event).into_iter().flatten() {
+            self.tell(event, out);
         }
     }
 

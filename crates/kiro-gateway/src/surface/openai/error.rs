@@ -53,10 +53,10 @@ fn class(kind: ErrorKind) -> &'static str {
 /// `code`, where the error brings none of its own.
 fn default_code(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        ErrorKind::InvalidRequest | ErrorKind::Internal => return None,
+        // Who sends no key at all is told no code; who sends a wrong one, `invalid_api_key`.
+        ErrorKind::InvalidRequest | ErrorKind::Unauthorized | ErrorKind::Internal => return None,
         ErrorKind::TooLarge => "request_too_large",
         ErrorKind::UnknownCoding => "unsupported_content_encoding",
-        ErrorKind::Unauthorized => "invalid_api_key",
         ErrorKind::Forbidden => "model_not_allowed",
         ErrorKind::NotFound => "unknown_url",
         ErrorKind::MethodNotAllowed => "method_not_supported",
@@ -96,7 +96,7 @@ mod tests {
                 invalid,
                 Some("unsupported_content_encoding"),
             ),
-            (ErrorKind::Unauthorized, invalid, Some("invalid_api_key")),
+            (ErrorKind::Unauthorized, invalid, None),
             (ErrorKind::Forbidden, invalid, Some("model_not_allowed")),
             (ErrorKind::NotFound, invalid, Some("unknown_url")),
             (

@@ -111,9 +111,11 @@ impl Offer {
                 Ok(())
             }
             other => {
-                let message = format!(
-                    "Invalid value: '{other}'. Supported values are: 'none', 'auto', and 'required'."
-                );
+                let known = match param {
+                    "tool_choice" => "'none', 'auto', and 'required'",
+                    _ => "'none' and 'auto'",
+                };
+                let message = format!("Invalid value: '{other}'. Supported values are: {known}.");
                 Err(Error::invalid(param, Some("invalid_value"), message))
             }
         }

@@ -6,6 +6,7 @@
 //! === request            the body
 //! === fetched            what is at each URL, if some are wanted: `URL base64`, or the URL alone for
 //!                        a picture that is left out; `nothing` where none may be fetched
+//! === reasoning          where thoughts are told, `tags` or `hidden`, if not in their member
 //! === conversation       what is sent upstream, as `show` has it
 //! === refusal            or: the status and the body of the error
 //! === ignored            the fields in `x-gateway-ignored`, if there are any
@@ -28,6 +29,7 @@ use kiro_protocol::conversation::Image;
 use super::{script, show};
 use crate::catalog::Models;
 use crate::image::{Pictures, Wanted};
+use crate::options::Reasoning;
 use crate::surface::{Accepted, Context, Mode, Surface};
 
 /// The cases of one surface.
@@ -95,9 +97,14 @@ impl Cases {
         if let Some(fetched) = fetched {
             write!(out, "=== fetched\n{fetched}\n").unwrap();
         }
+        let reasoning = section(case, "reasoning");
+        if let Some(reasoning) = reasoning {
+            write!(out, "=== reasoning\n{reasoning}\n").unwrap();
+        }
         let mut accepted = match self.accept_with(
             Bytes::copy_from_slice(request.as_bytes()),
             &pictures(fetched),
+            told(reasoning),
         ) {
             Ok(accepted) => accepted,
             Err(refusal) => {
@@ -135,15 +142,21 @@ impl Cases {
 
     /// Accepts a body, or gives the status and the body of the refusal.
     pub(in crate::surface) fn accept(&self, body: Bytes) -> Result<Accepted, String> {
-        self.accept_with(body, &pictures(None))
+        self.accept_with(body, &pictures(None), Reasoning::default())
     }
 
-    fn accept_with(&self, body: Bytes, pictures: &Pictures) -> Result<Accepted, String> {
+    fn accept_with(
+        &self,
+        body: Bytes,
+        pictures: &Pictures,
+        reasoning: Reasoning,
+    ) -> Result<Accepted, String> {
         let context = Context {
             models: &Models::seed(&Arc::default()),
             pictures,
             now: 1_763_800_000,
             is_final: true,
+            reasoning,
         };
         self.surface.accept(body, &context).map_err(|error| {
             let body = self.surface.refuse(&error);
@@ -171,6 +184,16 @@ impl Cases {
 fn section<'a>(case: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = case.split_once(&format!("=== {name}\n"))?;
     Some(rest.split("\n=== ").next().unwrap().trim_end())
+}
+
+/// What a section says of thoughts.
+fn told(reasoning: Option<&str>) -> Reasoning {
+    match reasoning {
+        None => Reasoning::Member,
+        Some("tags") => Reasoning::Tags,
+        Some("hidden") => Reasoning::Hidden,
+        Some(other) => panic!("no such place for thoughts: {other:?}"),
+    }
 }
 
 /// What a section says of pictures.

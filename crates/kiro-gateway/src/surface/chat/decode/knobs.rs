@@ -7,6 +7,7 @@ use openai_types::chat::{ChatRequest, Reasoning, Thinking};
 
 use super::parts::no_audio;
 use crate::error::Error;
+use crate::options::Reasoning as Told;
 use crate::surface::effort;
 
 /// Refuses what would change the meaning of the answer if it were ignored.
@@ -118,10 +119,16 @@ pub(super) fn effort_name(request: &ChatRequest<'_>) -> &'static str {
     }
 }
 
-/// Whether the client wants to see thoughts.
-pub(super) fn shows_reasoning(request: &ChatRequest<'_>) -> bool {
+/// Where thoughts are told: where the operator wants them, unless the client does not want to see them or
+/// wants a text that is nothing but JSON.
+pub(super) fn reasoning(request: &ChatRequest<'_>, wanted: Told) -> Told {
     let reasoning = request.reasoning.as_ref();
-    reasoning.is_none_or(|reasoning| reasoning.exclude != Some(true))
+    let format = request.response_format.as_ref();
+    match wanted {
+        _ if reasoning.is_some_and(|reasoning| reasoning.exclude == Some(true)) => Told::Hidden,
+        Told::Tags if format.is_some_and(|format| format.kind != "text") => Told::Member,
+        wanted => wanted,
+    }
 }
 
 /// How hard to think, from any of the three ways to say it. The first that says something wins.
@@ -227,6 +234,38 @@ mod tests {
             ),
         ] {
             assert_eq!(effort_of(json), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn thoughts_are_told_where_the_operator_wants_unless_the_client_could_not_use_it() {
+        for (json, wanted, told) in [
+            ("{}", Told::Member, Told::Member),
+            ("{}", Told::Tags, Told::Tags),
+            (r#"{"reasoning":{"exclude":false}}"#, Told::Tags, Told::Tags),
+            (
+                r#"{"reasoning":{"exclude":true}}"#,
+                Told::Tags,
+                Told::Hidden,
+            ),
+            (
+                r#"{"reasoning":{"exclude":false}}"#,
+                Told::Hidden,
+                Told::Hidden,
+            ),
+            (
+                r#"{"response_format":{"type":"json_object"}}"#,
+                Told::Tags,
+                Told::Member,
+            ),
+            (
+                r#"{"response_format":{"type":"text"}}"#,
+                Told::Tags,
+                Told::Tags,
+            ),
+        ] {
+            let request = serde_json::from_str(json).unwrap();
+            assert_eq!(reasoning(&request, wanted), told, "{json} {wanted:?}");
         }
     }
 

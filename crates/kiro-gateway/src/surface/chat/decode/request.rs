@@ -87,7 +87,7 @@ impl Surface for Chat {
             created: context.now,
             model: name.to_owned(),
             include_usage: includes_usage(&request),
-            show_reasoning: knobs::shows_reasoning(&request),
+            reasoning: knobs::reasoning(&request, context.reasoning),
             calls: CallStyle {
                 legacy: offer.legacy,
                 custom: offer.custom,

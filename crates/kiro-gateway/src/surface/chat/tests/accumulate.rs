@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::schema_check;
 use crate::bounds::{Bounds, Calls, Filter};
+use crate::options::Reasoning;
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
 use crate::surface::chat::stream::StreamEncoder;
@@ -103,13 +104,13 @@ fn bounded(bounds: &Bounds, events: &[ReplyEvent]) -> Vec<ReplyEvent> {
     out.into()
 }
 
-fn answer(style: CallStyle, show_reasoning: bool) -> Answer {
+fn answer(style: CallStyle, reasoning: Reasoning) -> Answer {
     Answer {
         id: "chatcmpl-\"1\"".into(),
         created: 1,
         model: "a \"model\"\u{2028}".into(),
         include_usage: true,
-        show_reasoning,
+        reasoning,
         calls: style,
         meter: Meter::new(Arc::new(Prompt::default()), "claude-sonnet-4.5", 200_000),
     }
@@ -277,7 +278,7 @@ proptest! {
     #[test]
     fn an_accumulated_stream_equals_the_document(
         (events, _) in reply(),
-        show_reasoning in any::<bool>(),
+        reasoning in prop_oneof![Just(Reasoning::Member), Just(Reasoning::Tags), Just(Reasoning::Hidden)],
         one_only in any::<bool>(),
         legacy in any::<bool>(),
         stop in proptest::option::of("[a-z\"\\\\]{1,2}"),
@@ -295,8 +296,8 @@ proptest! {
             legacy,
             custom: if legacy { Default::default() } else { custom_names(&events).custom },
         };
-        let stream = encode(StreamEncoder::new(answer(style.clone(), show_reasoning)), &events);
-        let document = encode(CompleteEncoder::new(answer(style.clone(), show_reasoning)), &events);
+        let stream = encode(StreamEncoder::new(answer(style.clone(), reasoning)), &events);
+        let document = encode(CompleteEncoder::new(answer(style.clone(), reasoning)), &events);
         schema_check::response(Mode::Stream, &stream);
         schema_check::response(Mode::Complete, &document);
 
@@ -324,7 +325,7 @@ proptest! {
 
     #[test]
     fn every_finish_reason_that_calls_for_tools_comes_with_complete_calls((events, _) in reply()) {
-        let document = encode(CompleteEncoder::new(answer(custom_names(&events), true)), &events);
+        let document = encode(CompleteEncoder::new(answer(custom_names(&events), Reasoning::Member)), &events);
         let document: Value = serde_json::from_str(&document).unwrap();
         let choice = &document["choices"][0];
         let calls = choice["message"]["tool_calls"].as_array();
