@@ -82,7 +82,7 @@ const RUST: [Step; 10] = [
 ];
 
 /// The checks with other people's clients.
-const CLIENTS: [Step; 7] = [
+const CLIENTS: [Step; 9] = [
     Step {
         name: "client openai for Python",
         action: |at| clients::run(at, &[Client::Python]),
@@ -110,6 +110,14 @@ const CLIENTS: [Step; 7] = [
     Step {
         name: "client Vercel AI SDK",
         action: |at| clients::run(at, &[Client::AiSdk]),
+    },
+    Step {
+        name: "client Continue",
+        action: |at| clients::run(at, &[Client::Continue]),
+    },
+    Step {
+        name: "client Cline",
+        action: |at| clients::run(at, &[Client::Cline]),
     },
 ];
 

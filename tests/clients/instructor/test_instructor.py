@@ -10,11 +10,14 @@ from collections.abc import Iterable
 import instructor
 import openai
 import pytest
-from gateway import BASE_URL, MODEL, check_history, data_url, long_history, png
+from gateway import BASE_URL, BREAKS, MODEL, check_history, data_url, long_history, png, seen
 from instructor.core import InstructorRetryException
 from pydantic import BaseModel
 
 PARIS = {"name": "Paris", "inhabitants": 2100000}
+
+PARTIAL = "PartialCity"
+"""The tool that instructor forces for a City that grows."""
 
 
 class City(BaseModel):
@@ -43,6 +46,13 @@ def ask(client, question, kind, **options):
     )
 
 
+def cause_of(error):
+    """The error of the package openai behind one of instructor's."""
+    while error and not isinstance(error, openai.APIError):
+        error = error.__cause__
+    return error
+
+
 @pytest.mark.parametrize("mode", [instructor.Mode.TOOLS, instructor.Mode.JSON, instructor.Mode.JSON_SCHEMA])
 def test_an_answer_becomes_an_object(key, simulator, mark, mode):
     tools = mode == instructor.Mode.TOOLS
@@ -60,7 +70,7 @@ def test_parallel_calls_become_objects(key, simulator, mark):
 
 
 def test_a_stream_grows_an_object(key, simulator, mark):
-    simulator.script(mark, [{"tool": {"name": "City", "input": PARIS}}])
+    simulator.script(mark, [{"tool": {"name": PARTIAL, "input": PARIS}}])
     messages = [{"role": "user", "content": f"Paris, {mark}"}]
     client = connect(key)
     stages = list(client.chat.completions.create_partial(model=MODEL, messages=messages, response_model=City))
@@ -84,14 +94,33 @@ def test_a_wrong_object_is_asked_for_again(key, simulator, mark):
     assert city.model_dump() == PARIS
 
 
-def test_an_image_is_passed_on(key, simulator, mark):
-    simulator.script(mark, [{"tool": {"name": "City", "input": PARIS}}])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tool_that_was_not_called_is_asked_for_again(key, simulator, mark, stream):
+    simulator.script(mark, [{"text": "Paris has many inhabitants."}], times=1)
+    simulator.script(mark, [{"tool": {"name": PARTIAL if stream else "City", "input": PARIS}}])
+    if stream:
+        client, messages = connect(key), [{"role": "user", "content": f"Paris, {mark}"}]
+        *_, city = client.chat.completions.create_partial(model=MODEL, messages=messages, response_model=City)
+    else:
+        city = ask(connect(key), f"Paris, {mark}", City)
+    assert city.model_dump() == PARIS
+    _, again = simulator.requests(mark)
+    assert "An answer without a tool call was refused." in json.dumps(again["body"])
+
+
+def test_an_image_is_seen(key, simulator, mark):
+    image = png(2, 3)
     parts = [
-        {"type": "text", "text": f"Where is this? {mark}"},
-        {"type": "image_url", "image_url": {"url": data_url(png(2, 3))}},
+        {"type": "text", "text": f"What is this? {mark}"},
+        {"type": "image_url", "image_url": {"url": data_url(image)}},
     ]
-    assert ask(connect(key), [{"role": "user", "content": parts}], City).name == "Paris"
-    (request,) = simulator.requests(mark)
+    messages = [{"role": "user", "content": parts}]
+    # Without a model for the answer instructor passes on what the service says of the picture.
+    said = ask(connect(key), messages, None)
+    assert seen(image, 2, 3) in said.choices[0].message.content
+    simulator.script(mark, [{"tool": {"name": "City", "input": PARIS}}])
+    assert ask(connect(key), messages, City).model_dump() == PARIS
+    *_, request = simulator.requests(mark)
     assert '"images"' in json.dumps(request["body"])
 
 
@@ -102,10 +131,43 @@ def test_an_image_is_passed_on(key, simulator, mark):
 def test_a_refusal_is_the_cause(guest, question, kind):
     with pytest.raises(InstructorRetryException) as caught:
         ask(connect(guest), question, City)
-    cause = caught.value
-    while cause and not isinstance(cause, openai.APIError):
-        cause = cause.__cause__
-    assert isinstance(cause, kind)
+    assert isinstance(cause_of(caught.value), kind)
+
+
+@pytest.mark.parametrize("question", BREAKS)
+def test_a_stream_that_breaks_raises(guest, simulator, mark, question):
+    pieces = ['{"name": "Paris", ', '"inhabitants": ']
+    fault = {
+        "sim:cut": "cut",
+        "sim:reset": "reset",
+        "sim:bad-message-crc": "bad_message_crc",
+        "sim:fault=ThrottlingException": {"fault": {"kind": "ThrottlingException", "payload": {"message": "Slow down."}}},
+    }[question]
+    call = {"tool_pieces": {"name": PARTIAL, "pieces": pieces, "stop": False}}
+    simulator.script(mark, [call, fault])
+    messages = [{"role": "user", "content": f"Paris, {mark}"}]
+    client = connect(guest)
+    with pytest.raises(InstructorRetryException) as caught:
+        list(client.chat.completions.create_partial(model=MODEL, messages=messages, response_model=City))
+    # An error within the stream has no status.
+    assert type(cause_of(caught.value)) is openai.APIError
+
+
+def test_a_client_that_leaves_stops_the_upstream_stream(key, simulator, mark):
+    pieces = ['{"name": "', "P"]
+    simulator.script(mark, [{"tool_pieces": {"name": PARTIAL, "pieces": pieces, "stop": False}}, "hang"])
+    messages = [{"role": "user", "content": f"Paris, {mark}"}]
+
+    async def leave():
+        client = connect(key, client=openai.AsyncOpenAI)
+        stages = client.chat.completions.create_partial(model=MODEL, messages=messages, response_model=City)
+        if asyncio.iscoroutine(stages):
+            stages = await stages
+        assert await anext(stages)
+        await stages.aclose()
+
+    asyncio.run(leave())
+    assert simulator.wait_for_end(mark) == "cancelled"
 
 
 def test_a_long_history_arrives(key, simulator, mark):

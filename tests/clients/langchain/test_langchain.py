@@ -1,6 +1,7 @@
 """LangChain's ChatOpenAI, with base_url and api_key and nothing else that is special."""
 
 import asyncio
+import json
 
 import openai
 import pytest
@@ -89,16 +90,20 @@ def test_the_tool_loop_comes_to_an_answer(model, stream):
     assert "18 degrees in Paris" in said and "18 degrees in London" in said
 
 
-def test_an_image_in_a_result_of_a_tool_is_taken(model):
-    image = png(2, 3)
-    parts = [{"type": "image_url", "image_url": {"url": data_url(image)}}]
+def test_an_image_in_a_result_of_a_tool_is_taken(model, simulator, mark):
+    url = data_url(png(2, 3))
     call = {"name": "get_weather", "args": {"city": "Paris"}, "id": "call_1"}
     messages = [
-        HumanMessage(WEATHER),
+        HumanMessage(f"{WEATHER} {mark}"),
         AIMessage("", tool_calls=[call]),
-        ToolMessage(parts, tool_call_id="call_1"),
+        ToolMessage([{"type": "image_url", "image_url": {"url": url}}], tool_call_id="call_1"),
     ]
-    assert model.bind_tools([get_weather]).invoke(messages).content
+    answer = model.bind_tools([get_weather]).invoke(messages)
+    assert "The tool answered: The image is attached to this message." in answer.content
+    # The simulated service says nothing of pictures beside results, but it has this one.
+    (request,) = simulator.requests(mark)
+    message = request["body"]["conversationState"]["currentMessage"]["userInputMessage"]
+    assert message["images"] == [{"format": "png", "source": {"bytes": url.partition(",")[2]}}]
 
 
 @pytest.mark.parametrize("form", ["image_url", "image"])
@@ -125,6 +130,21 @@ def test_an_answer_in_json_is_parsed(model):
 def test_a_call_in_place_of_an_answer_is_parsed(model):
     able = model.with_structured_output(City, method="function_calling")
     assert able.invoke("Call the tool for Paris.").name == "Paris"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("choice", ["any", "City"])
+def test_a_tool_that_was_not_called_is_asked_for_again(model, simulator, mark, choice, stream):
+    paris = {"name": "Paris", "inhabitants": 2100000}
+    simulator.script(mark, [{"text": "Paris has many inhabitants."}], times=1)
+    simulator.script(mark, [{"tool": {"name": "City", "input": paris}}])
+    able = model.bind_tools([City], tool_choice=choice)
+    question = f"Paris, {mark}"
+    answer = collect(able.stream(question)) if stream else able.invoke(question)
+    assert [(call["name"], call["args"]) for call in answer.tool_calls] == [("City", paris)]
+    assert "many inhabitants" not in answer.content
+    _, again = simulator.requests(mark)
+    assert "An answer without a tool call was refused." in json.dumps(again["body"])
 
 
 def test_thoughts_do_not_leak_into_the_answer(key):

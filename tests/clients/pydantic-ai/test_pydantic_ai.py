@@ -1,6 +1,7 @@
 """pydantic-ai's Agent with OpenAIChatModel and OpenAIProvider."""
 
 import asyncio
+import json
 
 import openai
 import pytest
@@ -102,6 +103,17 @@ def test_an_output_by_a_tool_is_parsed(key):
     assert result.output.name == "Paris"
 
 
+def test_an_output_that_was_not_given_is_asked_for_again(key, simulator, mark):
+    paris = {"name": "Paris", "inhabitants": 2100000}
+    simulator.script(mark, [{"text": "Paris has many inhabitants."}], times=1)
+    simulator.script(mark, [{"tool": {"name": "final_result", "input": paris}}])
+    # pydantic-ai would ask again by itself; it has no need to.
+    result = agent(key, output_type=City, retries=0).run_sync(f"Paris, {mark}")
+    assert result.output == City(**paris)
+    _, again = simulator.requests(mark)
+    assert "An answer without a tool call was refused." in json.dumps(again["body"])
+
+
 @pytest.mark.parametrize("form", [NativeOutput, PromptedOutput])
 def test_an_output_in_json_is_parsed(key, form):
     able = agent(key, output_type=form(City))
@@ -163,6 +175,21 @@ def test_a_client_that_leaves_stops_the_upstream_stream(key, simulator, mark):
             await asyncio.wait_for(agent(key).run(question), 1)
 
     asyncio.run(leave())
+    assert simulator.wait_for_end(mark) == "cancelled"
+
+
+def test_leaving_a_stream_stops_the_upstream_stream(key, simulator, mark):
+    async def leave():
+        pieces = []
+        async with agent(key).run_stream(f"{mark} sim:tokens=20000 sim:delay=20ms") as result:
+            async for piece in result.stream_text(delta=True, debounce_by=None):
+                pieces.append(piece)
+                if len(pieces) == 5:
+                    await result.cancel()
+                    break
+        return pieces
+
+    assert len(asyncio.run(leave())) == 5
     assert simulator.wait_for_end(mark) == "cancelled"
 
 

@@ -45,11 +45,17 @@ pub(crate) enum Client {
     Instructor,
     /// The packages `ai`, `@ai-sdk/openai` and `@ai-sdk/openai-compatible`.
     AiSdk,
+    /// The program `aider`.
+    Aider,
+    /// The program `cn` of Continue.
+    Continue,
+    /// The program `cline`.
+    Cline,
 }
 
 impl Client {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Python,
         Self::Node,
         Self::LangChain,
@@ -57,6 +63,9 @@ impl Client {
         Self::PydanticAi,
         Self::Instructor,
         Self::AiSdk,
+        Self::Aider,
+        Self::Continue,
+        Self::Cline,
     ];
 
     /// The client of a name, as on the command line.
@@ -74,18 +83,24 @@ impl Client {
             Self::PydanticAi => "pydantic-ai",
             Self::Instructor => "instructor",
             Self::AiSdk => "ai-sdk",
+            Self::Aider => "aider",
+            Self::Continue => "continue",
+            Self::Cline => "cline",
         }
     }
 
     /// Installs what its tests need and returns the command that runs them.
     fn prepare(self, workspace: &Workspace) -> Result<Command, Failure> {
         match self {
-            Self::Node | Self::AiSdk => node::prepare(workspace, self.name()),
+            Self::Node | Self::AiSdk | Self::Continue | Self::Cline => {
+                node::prepare(workspace, self.name())
+            }
             Self::Python
             | Self::LangChain
             | Self::LiteLlm
             | Self::PydanticAi
-            | Self::Instructor => python::prepare(workspace, self.name()),
+            | Self::Instructor
+            | Self::Aider => python::prepare(workspace, self.name()),
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::workspace::Workspace;
 /// What npm reads.
 const LISTS: [&str; 3] = ["package.json", "package-lock.json", ".npmrc"];
 
+/// What the tests of several clients share.
+const SHARED: &str = "tests/clients/shared";
+
 /// Installs what the tests of `name` need and returns the command that runs them.
 pub(super) fn prepare(workspace: &Workspace, name: &str) -> Result<Command, Failure> {
     let tests = workspace.root.join("tests/clients").join(name);
@@ -23,6 +26,7 @@ pub(super) fn prepare(workspace: &Workspace, name: &str) -> Result<Command, Fail
     install::once(&folder, &source, || make(&folder, &tests))?;
 
     // Modules are searched for beside the file that imports them, so the tests must lie beside the packages.
+    copy(&workspace.root.join(SHARED), &folder)?;
     let mut files = copy(&tests, &folder)?;
     files.retain(|name| name.ends_with(".test.mjs"));
     let mut test = Command::new("node");
