@@ -82,18 +82,29 @@ impl Schema {
 
 fn compile(value: &Value) -> Result<Validator, SchemaError> {
     let patterns = PatternOptions::fancy_regex().backtrack_limit(MAX_BACKTRACKS);
-    let mut options = jsonschema::options().with_pattern_options(patterns);
-    // A dialect that nobody knows is taken for the newest one.
-    let dialect = value.get("$schema").and_then(Value::as_str);
-    if dialect.is_some_and(|dialect| !dialect.contains("json-schema.org/")) {
-        options = options.with_draft(Draft::Draft202012);
-    }
+    let options = jsonschema::options()
+        .with_pattern_options(patterns)
+        .with_draft(draft(value));
     options.build(value).map_err(|error| {
         SchemaError(match error.instance_path().as_str() {
             "" => error.to_string(),
             place => format!("{error} at {place}"),
         })
     })
+}
+
+/// The draft that a schema names, however the address is written; one that nobody knows is the newest.
+fn draft(schema: &Value) -> Draft {
+    let name = schema.get("$schema").and_then(Value::as_str);
+    let name = name.unwrap_or_default();
+    let drafts = [
+        ("draft-04", Draft::Draft4),
+        ("draft-06", Draft::Draft6),
+        ("draft-07", Draft::Draft7),
+        ("2019-09", Draft::Draft201909),
+    ];
+    let named = drafts.into_iter().find(|(part, _)| name.contains(part));
+    named.map_or(Draft::Draft202012, |(_, draft)| draft)
 }
 
 #[cfg(test)]
@@ -127,16 +138,25 @@ mod tests {
     }
 
     #[test]
-    fn dialects_that_nobody_knows_are_the_newest() {
+    fn a_draft_is_known_by_its_name() {
+        // In draft 7 a list of items is what prefixItems is now.
+        let items = r#""items":[{"type":"string"}]"#;
+        for dialect in [
+            "http://json-schema.org/draft-07/schema#",
+            "https://json-schema.org/draft-07/schema",
+        ] {
+            let text = format!(r#"{{"$schema":"{dialect}",{items}}}"#);
+            let schema = Schema::parse("s", None, &text).unwrap();
+            assert!(schema.check(&serde_json::json!([1])).is_some());
+        }
+        let items = r#""prefixItems":[{"type":"string"}]"#;
         for dialect in [
             "http://example.com/mine",
-            "http://json-schema.org/draft-07/schema#",
             "https://json-schema.org/draft/2020-12/schema",
         ] {
-            let text = format!(r#"{{"$schema":"{dialect}","type":"object"}}"#);
+            let text = format!(r#"{{"$schema":"{dialect}",{items}}}"#);
             let schema = Schema::parse("s", None, &text).unwrap();
-            assert_eq!(schema.check(&serde_json::json!({})), None);
-            assert!(schema.check(&serde_json::json!(1)).is_some());
+            assert!(schema.check(&serde_json::json!([1])).is_some());
         }
     }
 
