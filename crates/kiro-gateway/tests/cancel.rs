@@ -7,7 +7,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt as _;
-use kiro_sim::{Matcher, Script};
+use kiro_sim::{Matcher, Script, SimOptions};
 use support::{House, KEY, streamed, whole};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -134,4 +134,39 @@ async fn in_a_retry_pause_no_further_attempt_is_made() {
         .wait_for_requests(3, Duration::from_millis(1500))
         .await;
     assert!(more.is_err(), "nobody waits for an answer");
+}
+
+#[tokio::test]
+async fn who_does_not_read_holds_the_upstream_and_nobody_else() {
+    // Much more than what the sockets in between take.
+    const PIECES: usize = 1024;
+    const LENGTH: usize = 48 << 10;
+    let mut options = SimOptions::default();
+    options.credit_quota = f64::MAX;
+    let house = House::with(options, |_| ()).await;
+    let piece = "x".repeat(LENGTH);
+    let script = (0..PIECES).fold(Script::new(), |script, _| script.text(&*piece));
+    house.sim.script(Matcher::any(), script.stop("END_TURN"));
+    let stuck = send(&house, &streamed("stuck")).await;
+    house
+        .sim
+        .wait_until(|state| state.open_streams == 1, support::SOON)
+        .await
+        .unwrap();
+
+    let response = house.open_chat(&streamed("reads")).await;
+    let mut body = response.into_body();
+    let mut read = 0;
+    while let Some(frame) = body.frame().await {
+        read += frame.unwrap().into_data().unwrap().len();
+    }
+    assert!(read > PIECES * LENGTH, "{read}");
+
+    house
+        .sim
+        .wait_until(|state| state.completed_streams == 1, support::SOON)
+        .await
+        .unwrap();
+    assert_eq!(house.sim.state().open_streams, 1);
+    upstream_closes_promptly(&house, stuck).await;
 }
