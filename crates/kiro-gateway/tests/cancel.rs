@@ -139,7 +139,7 @@ async fn in_a_retry_pause_no_further_attempt_is_made() {
 #[tokio::test]
 async fn who_does_not_read_holds_the_upstream_and_nobody_else() {
     // Much more than what the sockets in between take.
-    const PIECES: usize = 1024;
+    const PIECES: usize = 512;
     const LENGTH: usize = 48 << 10;
     let mut options = SimOptions::default();
     options.credit_quota = f64::MAX;
