@@ -113,6 +113,7 @@ pub(crate) fn server(config: &Config) -> Result<ServerOptions, Failure> {
     let server = &config.server;
     let mut options = ServerOptions::default();
     options.header_timeout = server.header_timeout;
+    options.write_timeout = server.write_timeout;
     options.drain = server.drain_timeout;
     if let (Some(cert), Some(key)) = (&server.tls.cert, &server.tls.key) {
         options.tls = Some(certificate::listener(&home(cert), &home(key))?);

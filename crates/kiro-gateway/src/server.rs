@@ -10,6 +10,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 
 use crate::gateway::Gateway;
 use crate::handshake::{acceptor, handshake};
@@ -23,6 +24,9 @@ pub struct ServerOptions {
     pub tls: Option<Arc<rustls::ServerConfig>>,
     /// For the head of a request to arrive, and before it for the TLS handshake. Default: 10 s.
     pub header_timeout: Duration,
+    /// For a client to take more of an answer when its side of the connection is full; then the connection
+    /// is closed, and the upstream's with it. Default: 60 s.
+    pub write_timeout: Duration,
     /// For open streams to finish after the shutdown signal; then they are ended, each in its dialect's
     /// way. Default: 30 s, the time that service managers commonly grant before they kill.
     pub drain: Duration,
@@ -33,6 +37,7 @@ impl Default for ServerOptions {
         Self {
             tls: None,
             header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
         }
     }
@@ -111,8 +116,10 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout);
     builder.http2().timer(TokioTimer::new());
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(options.write_timeout));
     let connection = builder
-        .serve_connection(TokioIo::new(stream), gateway)
+        .serve_connection(TokioIo::new(Box::pin(stream)), gateway)
         .into_owned();
     let watched = graceful.watch(connection);
     tokio::spawn(async move {

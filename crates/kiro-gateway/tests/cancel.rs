@@ -7,8 +7,9 @@ mod support;
 use std::time::{Duration, Instant};
 
 use http_body_util::BodyExt as _;
+use kiro_gateway::ServerOptions;
 use kiro_sim::{Matcher, Script, SimOptions};
-use support::{House, KEY, streamed, whole};
+use support::{House, KEY, client_tls, streamed, whole};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
@@ -136,14 +137,11 @@ async fn in_a_retry_pause_no_further_attempt_is_made() {
     assert!(more.is_err(), "nobody waits for an answer");
 }
 
-#[tokio::test]
-async fn who_does_not_read_holds_the_upstream_and_nobody_else() {
-    // Much more than what the sockets in between take.
-    const PIECES: usize = 512;
-    const LENGTH: usize = 48 << 10;
+/// Asks for much more than what the sockets in between take, and reads nothing of it.
+async fn stuck(server: ServerOptions) -> (House, TcpStream) {
     let mut options = SimOptions::default();
     options.credit_quota = f64::MAX;
-    let house = House::with(options, |_| ()).await;
+    let house = House::built(options, client_tls(), server, |_| ()).await;
     let piece = "x".repeat(LENGTH);
     let script = (0..PIECES).fold(Script::new(), |script, _| script.text(&*piece));
     house.sim.script(Matcher::any(), script.stop("END_TURN"));
@@ -153,7 +151,15 @@ async fn who_does_not_read_holds_the_upstream_and_nobody_else() {
         .wait_until(|state| state.open_streams == 1, support::SOON)
         .await
         .unwrap();
+    (house, stuck)
+}
 
+const PIECES: usize = 512;
+const LENGTH: usize = 48 << 10;
+
+#[tokio::test]
+async fn who_does_not_read_holds_the_upstream_and_nobody_else() {
+    let (house, stuck) = stuck(ServerOptions::default()).await;
     let response = house.open_chat(&streamed("reads")).await;
     let mut body = response.into_body();
     let mut read = 0;
@@ -169,4 +175,17 @@ async fn who_does_not_read_holds_the_upstream_and_nobody_else() {
         .unwrap();
     assert_eq!(house.sim.state().open_streams, 1);
     upstream_closes_promptly(&house, stuck).await;
+}
+
+#[tokio::test]
+async fn who_does_not_read_for_too_long_is_left() {
+    let mut server = ServerOptions::default();
+    server.write_timeout = Duration::from_millis(200);
+    let (house, stuck) = stuck(server).await;
+    house
+        .sim
+        .wait_until(|state| state.cancelled_streams == 1, support::SOON)
+        .await
+        .unwrap();
+    drop(stuck);
 }

@@ -140,6 +140,8 @@ pub(crate) struct Server {
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
+    pub(crate) write_timeout: Duration,
+    #[serde(with = "value::duration")]
     pub(crate) drain_timeout: Duration,
 }
 
@@ -268,6 +270,7 @@ impl Default for Server {
             pass_invalid_json: false,
             reasoning: Reasoning::Member,
             header_timeout: options.header_timeout,
+            write_timeout: options.write_timeout,
             drain_timeout: options.drain,
         }
     }
