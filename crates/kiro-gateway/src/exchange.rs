@@ -321,7 +321,7 @@ fn name_warning(headers: &mut HeaderMap, warning: Option<&'static str>) {
 fn too_slow(time: Duration) -> Error {
     let message = format!(
         "The upstream did not finish its answer within {} seconds. Ask with `stream: true`, or for less.",
-        time.as_secs(),
+        time.as_secs_f64(),
     );
     Error::new(ErrorKind::Timeout, message)
 }

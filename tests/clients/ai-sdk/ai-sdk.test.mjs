@@ -91,6 +91,12 @@ for (const [name, provider] of Object.entries(PROVIDERS)) {
       assert(totalUsage.inputTokens > 0 && totalUsage.outputTokens > 0);
     });
 
+    test("silence is filled and spoils nothing", async () => {
+      const parts = await collect({ model, prompt: `sim:silence=1s sim:after=2 sim:echo ${TEXT}` });
+      assert.equal(text(parts), TEXT);
+      assert(!parts.some(({ type }) => type === "error"));
+    });
+
     test("the tool loop comes to an answer", async () => {
       const { asked, tools } = weather();
       const answer = await ask({ prompt: BOTH, tools, stopWhen: stepCountIs(3) });

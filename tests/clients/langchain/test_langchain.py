@@ -5,7 +5,9 @@ import json
 
 import openai
 import pytest
-from gateway import BASE_URL, BOTH, BREAKS, MODEL, TEXT, WEATHER, check_history, data_url, long_history, png, seen
+from gateway import (
+    BASE_URL, BOTH, BREAKS, MODEL, SILENCE, TEXT, WEATHER, check_history, data_url, long_history, png, seen,
+)
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -59,6 +61,10 @@ def test_a_stream_adds_up_to_the_answer(model):
     answer = collect(model.stream(f"sim:echo {TEXT}"))
     assert answer.content == TEXT
     assert answer.response_metadata["finish_reason"] == "stop"
+
+
+def test_silence_is_filled_and_spoils_nothing(model):
+    assert collect(model.stream(f"{SILENCE}sim:echo {TEXT}")).content == TEXT
 
 
 def test_a_stream_tells_its_usage_when_asked(key):

@@ -5,7 +5,7 @@ import json
 
 import litellm
 import pytest
-from gateway import BASE_URL, BOTH, BREAKS, MODEL, TEXT, check_history, data_url, long_history, png, seen
+from gateway import BASE_URL, BOTH, BREAKS, MODEL, SILENCE, TEXT, check_history, data_url, long_history, png, seen
 from litellm.exceptions import MidStreamFallbackError
 
 litellm.suppress_debug_info = True
@@ -50,6 +50,8 @@ def test_an_answer_comes_whole(ask):
 def test_a_stream_adds_up_to_the_answer(ask):
     chunks = list(ask(f"sim:echo {TEXT}", stream=True))
     assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == TEXT
+    filled = ask(f"{SILENCE}sim:echo {TEXT}", stream=True)
+    assert "".join(chunk.choices[0].delta.content or "" for chunk in filled) == TEXT
     assert litellm.stream_chunk_builder(chunks).choices[0].message.content == TEXT
     assert [chunk.choices[0].finish_reason for chunk in chunks][-1] == "stop"
 

@@ -55,6 +55,16 @@ test("any text survives streaming", async () => {
   assert.equal(join(checkStream(chunks)), TEXT);
 });
 
+test("silence is filled and spoils nothing", async () => {
+  const question = `sim:silence=1s sim:after=2 sim:echo ${TEXT}`;
+  const chunks = await collect(await ask(question, { stream: true }));
+  assert.equal(join(checkStream(chunks)), TEXT);
+  assert(chunks.filter(({ choices }) => Object.keys(choices[0].delta).length === 0).length > 2);
+  const messages = [{ role: "user", content: question }];
+  const [{ message }] = (await client.chat.completions.stream({ model: MODEL, messages }).finalChatCompletion()).choices;
+  assert.equal(message.content, TEXT);
+});
+
 test("usage is streamed when asked for, and only then", async () => {
   const asked = await collect(await ask("Hello", { stream: true, stream_options: { include_usage: true } }));
   checkStream(asked);

@@ -6,7 +6,7 @@ import time
 import openai
 import pytest
 from conftest import MODEL, connect
-from gateway import TEXT, check_history, long_history, png
+from gateway import SILENCE, TEXT, check_history, long_history, png
 
 
 def check_stream(chunks):
@@ -57,6 +57,16 @@ def test_a_stream_has_the_same_text_in_pieces(ask):
 def test_any_text_survives_streaming(ask):
     parts = check_stream(list(ask(f"sim:echo {TEXT}", stream=True)))
     assert "".join(text for _, text in parts) == TEXT
+
+
+def test_silence_is_filled_and_spoils_nothing(client, ask):
+    chunks = list(ask(f"{SILENCE}sim:echo {TEXT}", stream=True))
+    assert "".join(text for _, text in check_stream(chunks)) == TEXT
+    empty = [chunk for chunk in chunks if chunk.choices[0].delta.model_fields_set <= {"role"}]
+    assert len(empty) > 2
+    messages = [{"role": "user", "content": f"{SILENCE}sim:echo {TEXT}"}]
+    with client.chat.completions.stream(model=MODEL, messages=messages) as stream:
+        assert stream.get_final_completion().choices[0].message.content == TEXT
 
 
 def test_usage_is_streamed_when_asked_for(ask):
@@ -159,7 +169,17 @@ def test_a_client_that_leaves_stops_the_upstream_stream(client, simulator, mark,
     else:
         with pytest.raises(openai.APITimeoutError):
             impatient = client.with_options(timeout=1)
-            impatient.chat.completions.create(model=MODEL, messages=messages)
+            # Without the announcement of its patience, which the gateway would answer in time.
+            silent = {"x-stainless-read-timeout": openai.Omit()}
+            impatient.chat.completions.create(model=MODEL, messages=messages, extra_headers=silent)
+    assert simulator.wait_for_end(mark) == "cancelled"
+
+
+def test_an_impatient_client_is_answered_before_it_leaves(client, simulator, mark):
+    messages = [{"role": "user", "content": f"{mark} sim:tokens=20000 sim:delay=20ms"}]
+    with pytest.raises(openai.InternalServerError) as raised:
+        client.with_options(timeout=2).chat.completions.create(model=MODEL, messages=messages)
+    assert (raised.value.status_code, raised.value.code) == (504, "upstream_timeout")
     assert simulator.wait_for_end(mark) == "cancelled"
 
 

@@ -24,6 +24,9 @@ WEATHER = "What is the weather in Paris?"
 BOTH = "What is the weather in both Paris and London?"
 """The simulated service answers with two calls of a tool whose name speaks of the weather."""
 
+SILENCE = "sim:silence=1s sim:after=2 "
+"""Before `sim:echo`: the gateway fills it with what means nothing."""
+
 BREAKS = ["sim:cut", "sim:reset", "sim:bad-message-crc", "sim:fault=ThrottlingException"]
 """What ends a stream in the middle; with ` sim:after=5 sim:tokens=100` there is text before."""
 

@@ -25,8 +25,11 @@ use crate::workspace::Workspace;
 /// All tests of one client take seconds; only a hanging stream takes minutes.
 const DEADLINE: Duration = Duration::from_secs(300);
 
-/// One retry is enough to be seen, and the tests of refusals need not wait for more.
-const SETTINGS: [(&str, &str); 1] = [("MAX_RETRIES", "1")];
+/// One retry is enough to be seen, and the tests of refusals need not wait for more; silence is soon filled.
+const SETTINGS: [(&str, &str); 2] = [
+    ("MAX_RETRIES", "1"),
+    ("KIRO_2API_TIMEOUTS__KEEP_ALIVE", "200ms"),
+];
 
 /// Somebody else's client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
