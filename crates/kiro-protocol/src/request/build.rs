@@ -97,7 +97,9 @@ impl fmt::Debug for Target<'_> {
 #[non_exhaustive]
 pub enum BuildError {
     /// There is neither a system prompt nor a turn with anything in it.
-    #[error("the conversation is empty")]
+    #[error(
+        "there is nothing in it but white space; give a message some text, an image or the result of a tool"
+    )]
     Empty,
     /// The turns do not alternate or do not end with the user's. [`prepare`](super::prepare()) never
     /// leaves that behind.
