@@ -101,9 +101,9 @@ impl Gateway {
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
-        let mut response = match self.route(dialect, request).await {
+        let mut response = match self.route(dialect, id, request).await {
             Ok(response) => response,
-            Err(error) => refuse(dialect, &error),
+            Err(error) => refuse(dialect, &error.with_request_id(id)),
         };
         if !response.status().is_success() && !waits {
             body::discard(&mut body).await;
@@ -120,6 +120,7 @@ impl Gateway {
     async fn route<B>(
         &self,
         dialect: &dyn Surface,
+        id: &str,
         request: Request<B>,
     ) -> Result<Response<Body>, Error>
     where
@@ -136,6 +137,7 @@ impl Gateway {
             Err(no_route) => {
                 return Ok(no_such_route(
                     dialect,
+                    id,
                     request.method(),
                     request.uri().path(),
                     no_route,

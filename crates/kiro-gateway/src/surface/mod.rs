@@ -12,7 +12,7 @@ mod words;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
@@ -32,6 +32,11 @@ pub(crate) trait Surface: Sync {
 
     /// The body of an error response before the commit point.
     fn refuse(&self, error: &Error) -> Bytes;
+
+    /// The status of an error response. For dialects that have others than the usual ones.
+    fn status(&self, error: &Error) -> StatusCode {
+        error.status()
+    }
 }
 
 /// The dialect that a request speaks where its path does not tell.

@@ -8,7 +8,7 @@ use kiro_protocol::fault::{Fault, FaultKind};
 use super::Order;
 use super::profile::NoProfile;
 use super::retry::Failure;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Overflow};
 use crate::tenant::Tenant;
 
 /// Tells the pool what the attempt taught about the credential. `reset` is when its quota is full again, if
@@ -134,6 +134,7 @@ fn too_long(fault: Fault, order: &Order) -> Error {
         "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens. Please reduce the length of the messages."
     );
     Error::new(ErrorKind::ContextTooLong, message)
+        .with_overflow(Overflow { tokens, window })
         .with_param("messages")
         .with_source(fault)
 }

@@ -147,9 +147,10 @@ impl Cases {
         };
         self.surface.accept(body, &context).map_err(|error| {
             let body = self.surface.refuse(&error);
+            let status = self.surface.status(&error);
             let body = std::str::from_utf8(&body).unwrap();
             (self.check_error)(body);
-            format!("{} {body}", error.status().as_u16())
+            format!("{} {body}", status.as_u16())
         })
     }
 
