@@ -15,7 +15,7 @@ pub use count::TokenCount;
 pub use error::{ErrorBody, ErrorObject};
 pub use event::{Event, EventDelta};
 pub use json::{Json, Object, Text};
-pub use model::{Model, ModelList};
+pub use model::{Model, ModelList, rfc3339};
 pub use request::{MessagesRequest, OutputConfig, OutputFormat, Thinking};
 pub use response::{ContentBlock, Message, OutputTokensDetails, StopReason, Usage};
 pub use tool::{Tool, ToolChoice};

@@ -1,5 +1,7 @@
 //! Documented bodies are read, and written as they were.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use anthropic_types::{
     Block, Content, ErrorBody, Event, Message, MessagesRequest, ModelList, TokenCount,
 };

@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use crate::body::{self, Body, DynError};
 use crate::cors;
-use crate::endpoint::{health, info, models};
+use crate::endpoint::{count_tokens, health, hello, info, models};
 use crate::error::Error;
 use crate::exchange;
 use crate::image::Images;
@@ -149,7 +149,13 @@ impl Gateway {
                 shared.tenants.admit(request.headers())?;
                 Ok(head_of(row))
             }
-            Route::Surface(surface) => exchange::run(shared, surface, request).await,
+            Route::Surface(surface) => exchange::run(shared, surface, id, request).await,
+            Route::CountTokens if request.method() == Method::HEAD => {
+                shared.tenants.admit(request.headers())?;
+                Ok(head_of(row))
+            }
+            Route::CountTokens => count_tokens::answer(shared, request).await,
+            Route::Hello => Ok(hello::answer()),
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
             Route::Models => models::list(shared, request.headers()).await,

@@ -1,5 +1,7 @@
 //! What is answered without a conversation.
 
+pub(crate) mod count_tokens;
 pub(crate) mod health;
+pub(crate) mod hello;
 pub(crate) mod info;
 pub(crate) mod models;

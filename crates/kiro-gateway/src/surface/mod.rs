@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 mod effort;
 mod image;
+pub(crate) mod messages;
 mod openai;
 mod source;
 #[cfg(test)]
@@ -40,8 +41,19 @@ pub(crate) trait Surface: Sync {
 }
 
 /// The dialect that a request speaks where its path does not tell.
-pub(crate) fn spoken(_headers: &HeaderMap) -> &'static dyn Surface {
-    &chat::Chat
+pub(crate) fn spoken(headers: &HeaderMap) -> &'static dyn Surface {
+    match speaks_messages(headers) {
+        true => &messages::Messages,
+        false => &chat::Chat,
+    }
+}
+
+/// Whether whoever asks speaks Anthropic's dialect.
+///
+/// Clients of Anthropic name a version of the API, and others do not; the key tells nothing, because both send
+/// it in the same header (measured, November 2026).
+pub(crate) fn speaks_messages(headers: &HeaderMap) -> bool {
+    headers.contains_key("anthropic-version")
 }
 
 /// What a surface may know while it accepts a request.
@@ -53,6 +65,8 @@ pub(crate) struct Context<'a> {
     pub(crate) pictures: &'a Pictures,
     /// Seconds since the epoch, for `created`.
     pub(crate) now: u64,
+    /// What the request is called, for dialects that tell it in their errors.
+    pub(crate) request_id: &'a str,
     /// Whether the list is as fresh as it gets, so that a name that is not in it is nobody's.
     pub(crate) is_final: bool,
 }

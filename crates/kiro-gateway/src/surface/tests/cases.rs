@@ -143,6 +143,7 @@ impl Cases {
             models: &Models::seed(&Arc::default()),
             pictures,
             now: 1_763_800_000,
+            request_id: "req_1",
             is_final: true,
         };
         self.surface.accept(body, &context).map_err(|error| {
