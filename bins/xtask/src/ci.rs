@@ -122,7 +122,8 @@ const CLIENTS: [Step; 9] = [
 ];
 
 /// The libraries, leaves first.
-const LIBRARIES: [&str; 5] = [
+const LIBRARIES: [&str; 6] = [
+    "anthropic-types",
     "openai-types",
     "kiro-protocol",
     "kiro-auth",

@@ -10,11 +10,25 @@ struct Promise {
     never: &'static [&'static str],
 }
 
-const PROMISES: [Promise; 5] = [
+const PROMISES: [Promise; 6] = [
     // Shapes only: usable in a client, a server or a browser.
+    Promise {
+        package: "anthropic-types",
+        never: &[
+            "kiro-auth",
+            "kiro-gateway",
+            "kiro-protocol",
+            "kiro-sim",
+            "openai-types",
+            "tokio",
+            "hyper",
+            "rustls",
+        ],
+    },
     Promise {
         package: "openai-types",
         never: &[
+            "anthropic-types",
             "kiro-auth",
             "kiro-gateway",
             "kiro-protocol",
@@ -28,6 +42,7 @@ const PROMISES: [Promise; 5] = [
     Promise {
         package: "kiro-protocol",
         never: &[
+            "anthropic-types",
             "kiro-auth",
             "kiro-gateway",
             "kiro-sim",
@@ -46,12 +61,23 @@ const PROMISES: [Promise; 5] = [
     // Credentials are of use without any dialect.
     Promise {
         package: "kiro-auth",
-        never: &["kiro-gateway", "kiro-protocol", "kiro-sim", "openai-types"],
+        never: &[
+            "anthropic-types",
+            "kiro-gateway",
+            "kiro-protocol",
+            "kiro-sim",
+            "openai-types",
+        ],
     },
     // The simulator must not share a mistake with what it tests.
     Promise {
         package: "kiro-sim",
-        never: &["kiro-auth", "kiro-gateway", "openai-types"],
+        never: &[
+            "anthropic-types",
+            "kiro-auth",
+            "kiro-gateway",
+            "openai-types",
+        ],
     },
     // The service does not carry its test double around, nor does it read files or the environment.
     Promise {

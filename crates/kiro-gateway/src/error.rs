@@ -13,10 +13,21 @@ use http::StatusCode;
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    param: Option<String>,
+    param: Option<Box<str>>,
     code: Option<&'static str>,
     retry_after: Option<Duration>,
+    overflow: Option<Box<Overflow>>,
+    request_id: Option<Box<str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// How much too long a conversation is, in tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overflow {
+    /// What was sent, as far as it is known.
+    pub tokens: u64,
+    /// What the model takes.
+    pub window: u64,
 }
 
 /// What the downstream can do about it, and what the operator should know.
@@ -114,6 +125,8 @@ impl Error {
             param: None,
             code: None,
             retry_after: None,
+            overflow: None,
+            request_id: None,
             source: None,
         }
     }
@@ -126,7 +139,7 @@ impl Error {
         public_message: impl Into<String>,
     ) -> Self {
         Self {
-            param: Some(param.into()),
+            param: Some(param.into().into_boxed_str()),
             code,
             ..Self::new(ErrorKind::InvalidRequest, public_message)
         }
@@ -159,7 +172,21 @@ impl Error {
     /// Names the part of the request that is at fault.
     #[must_use]
     pub fn with_param(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
+        self.param = Some(param.into().into_boxed_str());
+        self
+    }
+
+    /// Adds the sizes of a conversation that is too long, for dialects with a sentence of their own.
+    #[must_use]
+    pub fn with_overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = Some(Box::new(overflow));
+        self
+    }
+
+    /// Adds the name of the request, for dialects that tell it in the body.
+    #[must_use]
+    pub fn with_request_id(mut self, id: &str) -> Self {
+        self.request_id = Some(id.into());
         self
     }
 
@@ -186,6 +213,16 @@ impl Error {
     /// A word of the dialect that is more exact than the kind's own.
     pub fn code(&self) -> Option<&'static str> {
         self.code
+    }
+
+    /// The sizes of a conversation that is too long, if they are known.
+    pub fn overflow(&self) -> Option<Overflow> {
+        self.overflow.as_deref().copied()
+    }
+
+    /// The name of the request, if it is known here.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
     }
 
     /// How long the downstream should wait before it tries again.

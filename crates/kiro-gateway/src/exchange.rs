@@ -46,6 +46,7 @@ const CREDITS: HeaderName = HeaderName::from_static("x-kiro-credits");
 pub(crate) async fn run<B>(
     shared: &Arc<Shared>,
     surface: &'static dyn Surface,
+    id: &str,
     request: Request<B>,
 ) -> Result<Response<Body>, Error>
 where
@@ -53,7 +54,7 @@ where
     B::Error: Into<DynError>,
 {
     let mut record = Record::begin(&shared.counters);
-    let served = serve(shared, surface, request, &mut record).await;
+    let served = serve(shared, surface, id, request, &mut record).await;
     let served = match served {
         Ok(served) => served,
         Err(error) => {
@@ -71,6 +72,7 @@ where
 async fn serve<B>(
     shared: &Arc<Shared>,
     surface: &'static dyn Surface,
+    id: &str,
     request: Request<B>,
     record: &mut Record,
 ) -> Result<Served, Error>
@@ -81,7 +83,7 @@ where
     let (head, body) = request.into_parts();
     let tenant = shared.tenants.admit(&head.headers)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
-    let accepted = accept(shared, surface, body, &tenant).await?;
+    let accepted = accept(shared, surface, id, body, &tenant).await?;
     if shared.refuse_ignored {
         refuse_ignored(&accepted.ignored)?;
     }
@@ -133,14 +135,15 @@ fn refuse_ignored(ignored: &[&'static str]) -> Result<(), Error> {
 async fn accept(
     shared: &Shared,
     surface: &'static dyn Surface,
+    id: &str,
     body: Bytes,
     tenant: &Tenant,
 ) -> Result<Accepted, Error> {
     let none_yet = shared.images.none_yet(tenant);
-    let mut accepted = decode(shared, surface, body.clone(), tenant, &none_yet).await?;
+    let mut accepted = decode(shared, surface, id, body.clone(), tenant, &none_yet).await?;
     if !accepted.wanted.is_empty() {
         let fetched = shared.images.fetch(&accepted.wanted).await?;
-        accepted = decode(shared, surface, body, tenant, &fetched).await?;
+        accepted = decode(shared, surface, id, body, tenant, &fetched).await?;
     }
     accepted.conversation = shared.images.fit(accepted.conversation).await?;
     Ok(accepted)
@@ -150,6 +153,7 @@ async fn accept(
 async fn decode(
     shared: &Shared,
     surface: &'static dyn Surface,
+    id: &str,
     body: Bytes,
     tenant: &Tenant,
     pictures: &Pictures,
@@ -159,6 +163,7 @@ async fn decode(
         models,
         pictures,
         now,
+        request_id: id,
         is_final,
         reasoning: shared.reasoning,
     };

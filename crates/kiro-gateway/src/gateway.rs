@@ -13,7 +13,7 @@ use tracing::Instrument as _;
 
 use crate::body::{self, Body, DynError};
 use crate::cors;
-use crate::endpoint::{health, info, models};
+use crate::endpoint::{count_tokens, health, info, models};
 use crate::error::Error;
 use crate::exchange;
 use crate::image::Images;
@@ -102,9 +102,9 @@ impl Gateway {
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
-        let mut response = match self.route(dialect, request).await {
+        let mut response = match self.route(dialect, id, request).await {
             Ok(response) => response,
-            Err(error) => refuse(dialect, &error),
+            Err(error) => refuse(dialect, &error.with_request_id(id)),
         };
         if !response.status().is_success() && !waits {
             body::discard(&mut body).await;
@@ -121,6 +121,7 @@ impl Gateway {
     async fn route<B>(
         &self,
         dialect: &dyn Surface,
+        id: &str,
         request: Request<B>,
     ) -> Result<Response<Body>, Error>
     where
@@ -137,6 +138,7 @@ impl Gateway {
             Err(no_route) => {
                 return Ok(no_such_route(
                     dialect,
+                    id,
                     request.method(),
                     request.uri().path(),
                     no_route,
@@ -148,7 +150,12 @@ impl Gateway {
                 shared.tenants.admit(request.headers())?;
                 Ok(head_of(row))
             }
-            Route::Surface(surface) => exchange::run(shared, surface, request).await,
+            Route::Surface(surface) => exchange::run(shared, surface, id, request).await,
+            Route::CountTokens if request.method() == Method::HEAD => {
+                shared.tenants.admit(request.headers())?;
+                Ok(head_of(row))
+            }
+            Route::CountTokens => count_tokens::answer(shared, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
             Route::Models => models::list(shared, request.headers()).await,

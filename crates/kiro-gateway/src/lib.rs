@@ -27,7 +27,7 @@ mod usage;
 pub use body::Body;
 pub use catalog::ModelOptions;
 pub use cors::AllowedOrigins;
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Overflow};
 pub use gateway::Gateway;
 pub use image::{FetchImages, ImageOptions};
 pub use options::{GatewayOptions, MIN_KEY_LENGTH, Reasoning, SetupError, Timeouts};

@@ -25,7 +25,7 @@ pub(crate) fn name_request(response: &mut Response<Body>, id: &str) {
 /// An error as a response, in the words of a dialect. `retry-after` is kept within what the SDKs obey, 1 to
 /// 60 seconds, and rounded up: who comes back within the second is refused again.
 pub(crate) fn refuse(dialect: &dyn Surface, error: &Error) -> Response<Body> {
-    let status = error.status();
+    let status = dialect.status(error);
     if status.is_server_error() {
         tracing::warn!(error = error as &dyn std::error::Error, "refused");
     } else {
@@ -51,20 +51,22 @@ pub(crate) fn refuse(dialect: &dyn Surface, error: &Error) -> Response<Body> {
 
 pub(crate) fn no_such_route(
     dialect: &dyn Surface,
+    request_id: &str,
     method: &Method,
     path: &str,
     no_route: NoRoute,
 ) -> Response<Body> {
+    let error = |kind, message| Error::new(kind, message).with_request_id(request_id);
     match no_route {
         NoRoute::Path { nearest } => {
             let message = format!(
                 "Unknown request URL: {method} {path}. The nearest one is {nearest}; GET / lists them all."
             );
-            refuse(dialect, &Error::new(ErrorKind::NotFound, message))
+            refuse(dialect, &error(ErrorKind::NotFound, message))
         }
         NoRoute::Method { allow } => {
             let message = format!("Not allowed to {method} on {path}. Allowed: {allow}.");
-            let mut response = refuse(dialect, &Error::new(ErrorKind::MethodNotAllowed, message));
+            let mut response = refuse(dialect, &error(ErrorKind::MethodNotAllowed, message));
             // The names of methods are valid in a header.
             if let Ok(allow) = HeaderValue::from_str(&allow) {
                 response.headers_mut().insert(header::ALLOW, allow);

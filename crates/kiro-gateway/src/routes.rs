@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 
-use crate::surface::{self, Surface, chat};
+use crate::surface::{self, Surface, chat, messages};
 
 /// What answers a request.
 #[derive(Clone, Copy)]
@@ -15,6 +15,8 @@ pub(crate) enum Route {
     Models,
     /// One model.
     Model,
+    /// How many tokens a request of the Messages API has.
+    CountTokens,
     /// An API dialect.
     Surface(&'static dyn Surface),
 }
@@ -31,7 +33,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 7] = [
+pub(crate) static TABLE: [Row; 9] = [
     Row {
         method: Method::GET,
         path: "/",
@@ -81,6 +83,20 @@ pub(crate) static TABLE: [Row; 7] = [
         key: true,
         about: "OpenAI chat completions",
     },
+    Row {
+        method: Method::POST,
+        path: "/v1/messages",
+        route: Route::Surface(&messages::Messages),
+        key: true,
+        about: "Anthropic messages",
+    },
+    Row {
+        method: Method::POST,
+        path: "/v1/messages/count_tokens",
+        route: Route::CountTokens,
+        key: true,
+        about: "how many tokens an Anthropic request has",
+    },
 ];
 
 /// Why no route answers.
@@ -125,6 +141,7 @@ pub(crate) fn dialect(path: &str, headers: &HeaderMap) -> &'static dyn Surface {
         .filter(|row| matches(row.path, &path).is_some());
     let surface = rows.find_map(|row| match row.route {
         Route::Surface(surface) => Some(surface),
+        Route::CountTokens => Some(&messages::Messages),
         _ => None,
     });
     surface.unwrap_or_else(|| surface::spoken(headers))
@@ -163,13 +180,18 @@ fn tidy(path: &str) -> String {
     let needless = |segments: &[&str]| {
         matches!(
             segments,
-            ["v1", "v1", ..] | ["openai" | "api", "openai" | "v1" | "models" | "chat", ..]
+            ["v1", "v1", ..]
+                | [
+                    "openai" | "anthropic" | "api",
+                    "openai" | "anthropic" | "v1" | "models" | "chat" | "messages",
+                    ..
+                ]
         )
     };
     while needless(&segments) {
         segments.remove(0);
     }
-    if matches!(segments.first(), Some(&("models" | "chat"))) {
+    if matches!(segments.first(), Some(&("models" | "chat" | "messages"))) {
         segments.insert(0, "v1");
     }
     format!("/{}", segments.join("/"))

@@ -1,4 +1,5 @@
-//! `GET /v1/models` and `GET /v1/models/{id}`: one shape that OpenAI's and Anthropic's clients read.
+//! `GET /v1/models` and `GET /v1/models/{id}`: in Anthropic's form for who speaks its dialect, and for all others
+//! one shape that clients of both read.
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, StatusCode};
@@ -10,6 +11,7 @@ use crate::catalog::Model;
 use crate::error::Error;
 use crate::response::json;
 use crate::shared::Shared;
+use crate::surface;
 
 /// All models, from a catalogue that is at most an hour old.
 pub(crate) async fn list(shared: &Shared, headers: &HeaderMap) -> Result<Response<Body>, Error> {
@@ -19,6 +21,10 @@ pub(crate) async fn list(shared: &Shared, headers: &HeaderMap) -> Result<Respons
         .fresh(shared.upstream.list_models(&tenant))
         .await;
     let listed = models.listed();
+    if surface::speaks_messages(headers) {
+        let data = listed.map(|(name, model)| anthropic(name, model)).collect();
+        return Ok(document(&anthropic_types::ModelList::new(data)));
+    }
     let list = ModelList::new(listed.map(|(name, model)| object(name, model)).collect());
     Ok(document(&list))
 }
@@ -45,7 +51,18 @@ pub(crate) async fn one(
         .into_iter()
         .find(|name| is_listed(name))
         .unwrap_or(name);
+    if surface::speaks_messages(headers) {
+        return Ok(document(&anthropic(name, model)));
+    }
     Ok(document(&object(name, model)))
+}
+
+fn anthropic(name: &str, model: &Model) -> anthropic_types::Model {
+    let created = anthropic_types::rfc3339(model.created);
+    let mut object = anthropic_types::Model::new(name, &*model.title, created);
+    object.max_input_tokens = Some(model.context_window.into());
+    object.max_tokens = Some(model.max_output_tokens.into());
+    object
 }
 
 fn object(name: &str, model: &Model) -> ModelObject {

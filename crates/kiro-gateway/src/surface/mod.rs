@@ -3,6 +3,7 @@
 pub(crate) mod chat;
 mod effort;
 mod image;
+pub(crate) mod messages;
 mod openai;
 mod source;
 #[cfg(test)]
@@ -12,7 +13,7 @@ mod words;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
@@ -33,11 +34,27 @@ pub(crate) trait Surface: Sync {
 
     /// The body of an error response before the commit point.
     fn refuse(&self, error: &Error) -> Bytes;
+
+    /// The status of an error response. For dialects that have others than the usual ones.
+    fn status(&self, error: &Error) -> StatusCode {
+        error.status()
+    }
 }
 
 /// The dialect that a request speaks where its path does not tell.
-pub(crate) fn spoken(_headers: &HeaderMap) -> &'static dyn Surface {
-    &chat::Chat
+pub(crate) fn spoken(headers: &HeaderMap) -> &'static dyn Surface {
+    match speaks_messages(headers) {
+        true => &messages::Messages,
+        false => &chat::Chat,
+    }
+}
+
+/// Whether whoever asks speaks Anthropic's dialect.
+///
+/// Clients of Anthropic name a version of the API, and others do not; the key tells nothing, because both send
+/// it in the same header (measured, November 2026).
+pub(crate) fn speaks_messages(headers: &HeaderMap) -> bool {
+    headers.contains_key("anthropic-version")
 }
 
 /// What a surface may know while it accepts a request.
@@ -49,6 +66,8 @@ pub(crate) struct Context<'a> {
     pub(crate) pictures: &'a Pictures,
     /// Seconds since the epoch, for `created`.
     pub(crate) now: u64,
+    /// What the request is called, for dialects that tell it in their errors.
+    pub(crate) request_id: &'a str,
     /// Whether the list is as fresh as it gets, so that a name that is not in it is nobody's.
     pub(crate) is_final: bool,
     /// Where thoughts are told.

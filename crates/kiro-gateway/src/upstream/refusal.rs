@@ -8,7 +8,7 @@ use kiro_protocol::fault::{Fault, FaultKind};
 use super::Order;
 use super::profile::NoProfile;
 use super::retry::Failure;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Overflow};
 use crate::tenant::Tenant;
 use crate::usage::Prompt;
 
@@ -141,6 +141,7 @@ fn too_long(fault: Fault, prompt: &Prompt, window: u32) -> Error {
         "This model's maximum context length is {window} tokens. However, your messages resulted in {tokens} tokens. Please reduce the length of the messages."
     );
     Error::new(ErrorKind::ContextTooLong, message)
+        .with_overflow(Overflow { tokens, window })
         .with_param("messages")
         .with_source(fault)
 }

@@ -155,14 +155,16 @@ impl Cases {
             models: &Models::seed(&Arc::default()),
             pictures,
             now: 1_763_800_000,
+            request_id: "req_1",
             is_final: true,
             reasoning,
         };
         self.surface.accept(body, &context).map_err(|error| {
             let body = self.surface.refuse(&error);
+            let status = self.surface.status(&error);
             let body = std::str::from_utf8(&body).unwrap();
             (self.check_error)(body);
-            format!("{} {body}", error.status().as_u16())
+            format!("{} {body}", status.as_u16())
         })
     }
 

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+
+mod content;
+mod count;
+mod error;
+mod event;
+mod json;
+mod model;
+mod request;
+mod response;
+mod tool;
+
+pub use content::{Block, Content, InputMessage, Source};
+pub use count::TokenCount;
+pub use error::{ErrorBody, ErrorObject};
+pub use event::{Event, EventDelta};
+pub use json::{Json, Object, Text};
+pub use model::{Model, ModelList, rfc3339};
+pub use request::{MessagesRequest, OutputConfig, OutputFormat, Thinking};
+pub use response::{ContentBlock, Message, OutputTokensDetails, StopReason, Usage};
+pub use tool::{Tool, ToolChoice};

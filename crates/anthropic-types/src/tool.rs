@@ -1,0 +1,44 @@
+//! Tools, and which of them must be used.
+
+use serde::Deserialize;
+
+use crate::json::{Object, Text};
+
+/// A tool that the model may use.
+///
+/// ```json
+/// {"name": "get_weather", "description": "The weather in a city",
+///  "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
+/// {"type": "bash_20250124", "name": "bash"}
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+#[non_exhaustive]
+pub struct Tool<'a> {
+    /// `custom`, which is the default, or the name of a tool that the API knows, with its date.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Its name.
+    pub name: Option<String>,
+    /// What it does.
+    pub description: Option<Text<'a>>,
+    /// JSON schema of its arguments.
+    pub input_schema: Option<Object<'a>>,
+}
+
+/// Whether a tool must be used.
+///
+/// ```json
+/// {"type": "tool", "name": "get_weather", "disable_parallel_tool_use": true}
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct ToolChoice {
+    /// `auto`, `any`, `tool` or `none`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// Which tool.
+    pub name: Option<String>,
+    /// Whether the model may use one tool only.
+    pub disable_parallel_tool_use: Option<bool>,
+}

@@ -1,0 +1,12 @@
+//! From a request body to what is sent upstream.
+
+mod blocks;
+mod knobs;
+mod mend;
+mod messages;
+mod parse;
+mod place;
+mod request;
+mod tools;
+
+pub(crate) use request::{Messages, conversation};

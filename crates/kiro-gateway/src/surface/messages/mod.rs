@@ -1,0 +1,21 @@
+//! Anthropic's Messages.
+//!
+//! ```text
+//! Bytes ── decode ──> Conversation          what is sent upstream
+//!                └──> Answer                what both encoders know from the request
+//!                       │    └── Blocks     ReplyEvents → the steps of an answer's blocks
+//!                       ├── stream          steps → events
+//!                       └── complete        steps → one document
+//! Error ── error ──> ErrorBody
+//! ```
+
+mod answer;
+mod blocks;
+mod complete;
+mod decode;
+mod error;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use decode::{Messages, conversation};

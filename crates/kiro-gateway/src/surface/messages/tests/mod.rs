@@ -1,0 +1,24 @@
+//! The surface as a whole: what a request becomes, and what a reply becomes.
+
+mod accumulate;
+#[allow(clippy::duplicate_mod, reason = "the same of another surface's cases")]
+#[path = "../../chat/tests/hostile.rs"]
+mod hostile;
+mod shape_check;
+mod verdicts;
+
+use super::Messages;
+use crate::surface::tests::cases::Cases;
+
+static CASES: Cases = Cases {
+    surface: &Messages,
+    folder: "messages",
+    ids: &["msg_"],
+    check_response: shape_check::response,
+    check_error: shape_check::error,
+};
+
+#[test]
+fn every_case_comes_out_as_written() {
+    CASES.run_all(70);
+}
