@@ -10,6 +10,7 @@ use crate::body::{self, Body, DynError};
 use crate::bounds;
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
+use crate::kept::Recalled;
 use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down};
 use crate::response::in_one_line;
 use crate::shared::Shared;
@@ -23,6 +24,7 @@ struct Served {
     reply: Reply,
     mode: Mode,
     encoder: Box<dyn ReplyEncoder>,
+    tenant: Arc<Tenant>,
     ignored: Vec<&'static str>,
 }
 
@@ -93,7 +95,7 @@ where
     record.accepted(&conversation.model, mode == Mode::Stream);
 
     let opening: Opening = {
-        let shared = shared.clone();
+        let (shared, tenant) = (shared.clone(), tenant.clone());
         Box::pin(async move { bounds::open(&shared, &tenant, conversation, prompt, &bounds).await })
     };
     let reply = match mode {
@@ -104,6 +106,7 @@ where
         reply,
         mode,
         encoder,
+        tenant,
         ignored,
     })
 }
@@ -124,18 +127,20 @@ fn refuse_ignored(ignored: &[&'static str]) -> Result<(), Error> {
     ))
 }
 
-/// Decodes the request, and once more with the pictures that it names by URL.
+/// Decodes the request with what it builds on, and once more with the pictures that it names by URL.
 async fn accept(
     shared: &Shared,
     surface: &'static dyn Surface,
     body: Bytes,
     tenant: &Tenant,
 ) -> Result<Accepted, Error> {
+    let recall = surface.recalls(&body);
+    let recalled = shared.keeper.recall(&tenant.salt, &recall, body.len());
     let none_yet = shared.images.none_yet(tenant);
-    let mut accepted = decode(shared, surface, body.clone(), tenant, &none_yet).await?;
+    let mut accepted = decode(shared, surface, body.clone(), tenant, &none_yet, &recalled).await?;
     if !accepted.wanted.is_empty() {
         let fetched = shared.images.fetch(&accepted.wanted).await?;
-        accepted = decode(shared, surface, body, tenant, &fetched).await?;
+        accepted = decode(shared, surface, body, tenant, &fetched, &recalled).await?;
     }
     accepted.conversation = shared.images.fit(accepted.conversation).await?;
     Ok(accepted)
@@ -148,11 +153,13 @@ async fn decode(
     body: Bytes,
     tenant: &Tenant,
     pictures: &Pictures,
+    recalled: &Recalled,
 ) -> Result<Accepted, Error> {
     let now = upstream::seconds_since_epoch();
     let context = |models, is_final| Context {
         models,
         pictures,
+        recalled,
         now,
         is_final,
     };
@@ -185,6 +192,7 @@ fn stream(shared: &Arc<Shared>, served: Served, record: Record) -> Response<Body
     let Served {
         reply,
         encoder,
+        tenant,
         ignored,
         ..
     } = served;
@@ -194,7 +202,8 @@ fn stream(shared: &Arc<Shared>, served: Served, record: Record) -> Response<Body
         Reply::Opening(_) => None,
     };
     let silence = Silence::new(shared.timeouts.keep_alive, shared.timeouts.gap);
-    let relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
+    let mut relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
+    relay.keep_in(shared.keeper.clone(), tenant.salt.clone());
     let mut response = Response::new(relay.into_body());
     let headers = response.headers_mut();
     headers.insert(
@@ -218,10 +227,11 @@ async fn complete(
     let Served {
         reply,
         encoder,
+        tenant,
         ignored,
         ..
     } = served;
-    let collecting = collect(shared, encoder, reply, &mut record);
+    let collecting = collect(shared, &tenant, encoder, reply, &mut record);
     let collected = tokio::select! {
         collected = tokio::time::timeout(shared.timeouts.total, collecting) => {
             collected.unwrap_or_else(|_| Err(too_slow(shared)))
@@ -263,6 +273,7 @@ struct Extra {
 /// The document, and what its headers say.
 async fn collect(
     shared: &Shared,
+    tenant: &Tenant,
     mut encoder: Box<dyn ReplyEncoder>,
     reply: Reply,
     record: &mut Record,
@@ -286,6 +297,9 @@ async fn collect(
             }
             None => {
                 encoder.finish(&mut out);
+                if let Some(kept) = encoder.keep() {
+                    shared.keeper.keep(&tenant.salt, kept);
+                }
                 let warning = reply.warning();
                 return Ok((out, Extra { credits, warning }));
             }

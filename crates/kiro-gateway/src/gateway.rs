@@ -13,10 +13,11 @@ use tracing::Instrument as _;
 
 use crate::body::{self, Body, DynError};
 use crate::cors;
-use crate::endpoint::{health, info, models};
+use crate::endpoint::{health, info, models, responses};
 use crate::error::Error;
 use crate::exchange;
 use crate::image::Images;
+use crate::kept::Keeper;
 use crate::options::{GatewayOptions, SetupError};
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
@@ -55,6 +56,7 @@ impl Gateway {
                 options.tls.clone(),
                 &options.upstream.user_agent,
             ),
+            keeper: Arc::new(Keeper::new(&options.keep)),
             upstream: Upstream::new(options.upstream, options.tls, &options.timeouts),
             timeouts: options.timeouts,
             max_body: options.max_body,
@@ -131,7 +133,7 @@ impl Gateway {
             let methods = routes::methods(request.uri().path());
             return Ok(cors::options(request.headers(), &methods));
         }
-        let (row, model) = match routes::find(request.method(), request.uri().path()) {
+        let (row, id) = match routes::find(request.method(), request.uri().path()) {
             Ok(found) => found,
             Err(no_route) => {
                 return Ok(no_such_route(
@@ -150,10 +152,11 @@ impl Gateway {
             Route::Surface(surface) => exchange::run(shared, surface, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
+            Route::Response => responses::one(shared, &request, &id.unwrap_or_default()),
+            Route::InputItems => responses::input(shared, &request, &id.unwrap_or_default()),
+            Route::DeleteResponse => responses::delete(shared, &request, &id.unwrap_or_default()),
             Route::Models => models::list(shared, request.headers()).await,
-            Route::Model => {
-                models::one(shared, request.headers(), &model.unwrap_or_default()).await
-            }
+            Route::Model => models::one(shared, request.headers(), &id.unwrap_or_default()).await,
         }
     }
 

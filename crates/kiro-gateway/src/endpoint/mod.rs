@@ -3,3 +3,4 @@
 pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod models;
+pub(crate) mod responses;

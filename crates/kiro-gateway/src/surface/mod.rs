@@ -4,6 +4,7 @@ pub(crate) mod chat;
 mod effort;
 mod image;
 mod openai;
+pub(crate) mod responses;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::bounds::Bounds;
 use crate::catalog::{Model, Models};
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
+use crate::kept::{Kept, Recall, Recalled};
 use crate::usage::Prompt;
 
 /// One API dialect.
@@ -27,6 +29,11 @@ use crate::usage::Prompt;
 /// A surface translates: its request into a [`Conversation`], [`ReplyEvent`]s and errors back into its
 /// own words. It does no I/O and knows nothing of credentials.
 pub(crate) trait Surface: Sync {
+    /// What of earlier requests a request builds on: it is looked up before the request is accepted.
+    fn recalls(&self, _body: &Bytes) -> Recall {
+        Recall::default()
+    }
+
     /// Decodes a request body.
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error>;
 
@@ -46,6 +53,8 @@ pub(crate) struct Context<'a> {
     pub(crate) models: &'a Models,
     /// The pictures that were fetched so far.
     pub(crate) pictures: &'a Pictures,
+    /// What was found of what the request builds on.
+    pub(crate) recalled: &'a Recalled,
     /// Seconds since the epoch, for `created`.
     pub(crate) now: u64,
     /// Whether the list is as fresh as it gets, so that a name that is not in it is nobody's.
@@ -111,6 +120,11 @@ pub(crate) trait ReplyEncoder: Send {
 
     /// The end of a reply, after `Stop`.
     fn finish(&mut self, out: &mut BytesMut);
+
+    /// What later requests may build on, after `finish`. It is kept before the last bytes go downstream.
+    fn keep(&mut self) -> Option<Kept> {
+        None
+    }
 
     /// The end of a reply that failed after the commit point, in the dialect's way. Only called in
     /// stream mode.

@@ -28,6 +28,7 @@ use kiro_protocol::conversation::Image;
 use super::{script, show};
 use crate::catalog::Models;
 use crate::image::{Pictures, Wanted};
+use crate::kept::Recalled;
 use crate::surface::{Accepted, Context, Mode, Surface};
 
 /// The cases of one surface.
@@ -142,6 +143,10 @@ impl Cases {
         let context = Context {
             models: &Models::seed(&Arc::default()),
             pictures,
+            recalled: &Recalled {
+                keeps: true,
+                ..Recalled::default()
+            },
             now: 1_763_800_000,
             is_final: true,
         };
