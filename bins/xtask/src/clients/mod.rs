@@ -45,11 +45,15 @@ pub(crate) enum Client {
     Instructor,
     /// The packages `ai`, `@ai-sdk/openai` and `@ai-sdk/openai-compatible`.
     AiSdk,
+    /// The package `openai-agents`.
+    OpenAiAgents,
+    /// Codex CLI, from the package `@openai/codex`.
+    Codex,
 }
 
 impl Client {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Python,
         Self::Node,
         Self::LangChain,
@@ -57,6 +61,8 @@ impl Client {
         Self::PydanticAi,
         Self::Instructor,
         Self::AiSdk,
+        Self::OpenAiAgents,
+        Self::Codex,
     ];
 
     /// The client of a name, as on the command line.
@@ -74,18 +80,21 @@ impl Client {
             Self::PydanticAi => "pydantic-ai",
             Self::Instructor => "instructor",
             Self::AiSdk => "ai-sdk",
+            Self::OpenAiAgents => "openai-agents",
+            Self::Codex => "codex",
         }
     }
 
     /// Installs what its tests need and returns the command that runs them.
     fn prepare(self, workspace: &Workspace) -> Result<Command, Failure> {
         match self {
-            Self::Node | Self::AiSdk => node::prepare(workspace, self.name()),
+            Self::Node | Self::AiSdk | Self::Codex => node::prepare(workspace, self.name()),
             Self::Python
             | Self::LangChain
             | Self::LiteLlm
             | Self::PydanticAi
-            | Self::Instructor => python::prepare(workspace, self.name()),
+            | Self::Instructor
+            | Self::OpenAiAgents => python::prepare(workspace, self.name()),
         }
     }
 }
