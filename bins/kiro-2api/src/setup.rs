@@ -84,6 +84,8 @@ pub(crate) fn gateway(
     let mut options = GatewayOptions::new(key, pool, make_pool, tls);
     options.upstream = upstream;
     options.images = images(config)?;
+    options.keep.max_bytes = config.responses.max_bytes;
+    options.keep.idle_expiry = config.responses.idle_expiry;
     options.guests.max_guests = config.tenants.max_tracked;
     options.guests.idle_expiry = config.tenants.idle_expiry;
     options.models.aliases = config.models.aliases.clone();

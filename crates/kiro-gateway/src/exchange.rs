@@ -12,6 +12,7 @@ use crate::bounds;
 use crate::deadline;
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
+use crate::kept::Recalled;
 use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stalled};
 use crate::response::in_one_line;
 use crate::shared::Shared;
@@ -27,6 +28,7 @@ struct Served {
     /// For a whole answer.
     time: Duration,
     encoder: Box<dyn ReplyEncoder>,
+    tenant: Arc<Tenant>,
     ignored: Vec<&'static str>,
 }
 
@@ -99,7 +101,7 @@ where
     record.accepted(&conversation.model, mode == Mode::Stream);
 
     let opening: Opening = {
-        let shared = shared.clone();
+        let (shared, tenant) = (shared.clone(), tenant.clone());
         Box::pin(async move { bounds::open(&shared, &tenant, conversation, prompt, &bounds).await })
     };
     let reply = match mode {
@@ -111,6 +113,7 @@ where
         mode,
         time: deadline::of_answer(&head.headers, shared.timeouts.total),
         encoder,
+        tenant,
         ignored,
     })
 }
@@ -131,7 +134,7 @@ fn refuse_ignored(ignored: &[&'static str]) -> Result<(), Error> {
     ))
 }
 
-/// Decodes the request, and once more with the pictures that it names by URL.
+/// Decodes the request with what it builds on, and once more with the pictures that it names by URL.
 async fn accept(
     shared: &Shared,
     surface: &'static dyn Surface,
@@ -139,11 +142,22 @@ async fn accept(
     body: Bytes,
     tenant: &Tenant,
 ) -> Result<Accepted, Error> {
+    let recall = surface.recalls(&body);
+    let recalled = shared.keeper.recall(&tenant.salt, &recall, body.len());
     let none_yet = shared.images.none_yet(tenant);
-    let mut accepted = decode(shared, surface, id, body.clone(), tenant, &none_yet).await?;
+    let mut accepted = decode(
+        shared,
+        surface,
+        id,
+        body.clone(),
+        tenant,
+        &none_yet,
+        &recalled,
+    )
+    .await?;
     if !accepted.wanted.is_empty() {
         let fetched = shared.images.fetch(&accepted.wanted).await?;
-        accepted = decode(shared, surface, id, body, tenant, &fetched).await?;
+        accepted = decode(shared, surface, id, body, tenant, &fetched, &recalled).await?;
     }
     accepted.conversation = shared.images.fit(accepted.conversation).await?;
     Ok(accepted)
@@ -157,11 +171,13 @@ async fn decode(
     body: Bytes,
     tenant: &Tenant,
     pictures: &Pictures,
+    recalled: &Recalled,
 ) -> Result<Accepted, Error> {
     let now = upstream::seconds_since_epoch();
     let context = |models, is_final| Context {
         models,
         pictures,
+        recalled,
         now,
         request_id: id,
         is_final,
@@ -196,6 +212,7 @@ fn stream(shared: &Arc<Shared>, served: Served, record: Record) -> Response<Body
     let Served {
         reply,
         encoder,
+        tenant,
         ignored,
         ..
     } = served;
@@ -205,7 +222,8 @@ fn stream(shared: &Arc<Shared>, served: Served, record: Record) -> Response<Body
         Reply::Opening(_) => None,
     };
     let silence = Silence::new(shared.timeouts.keep_alive, shared.timeouts.gap);
-    let relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
+    let mut relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
+    relay.keep_in(shared.keeper.clone(), tenant.salt.clone());
     let mut response = Response::new(relay.into_body());
     let headers = response.headers_mut();
     headers.insert(
@@ -230,10 +248,11 @@ async fn complete(
         reply,
         time,
         encoder,
+        tenant,
         ignored,
         ..
     } = served;
-    let collecting = collect(shared, encoder, reply, &mut record);
+    let collecting = collect(shared, &tenant, encoder, reply, &mut record);
     let collected = tokio::select! {
         collected = tokio::time::timeout(time, collecting) => {
             collected.unwrap_or_else(|_| Err(too_slow(time)))
@@ -275,6 +294,7 @@ struct Extra {
 /// The document, and what its headers say.
 async fn collect(
     shared: &Shared,
+    tenant: &Tenant,
     mut encoder: Box<dyn ReplyEncoder>,
     reply: Reply,
     record: &mut Record,
@@ -298,6 +318,9 @@ async fn collect(
             }
             None => {
                 encoder.finish(&mut out);
+                if let Some(kept) = encoder.keep() {
+                    shared.keeper.keep(&tenant.salt, kept);
+                }
                 let warning = reply.warning();
                 return Ok((out, Extra { credits, warning }));
             }

@@ -13,10 +13,11 @@ use tracing::Instrument as _;
 
 use crate::body::{self, Body, DynError};
 use crate::cors;
-use crate::endpoint::{count_tokens, health, info, models};
+use crate::endpoint::{count_tokens, health, info, models, responses};
 use crate::error::Error;
 use crate::exchange;
 use crate::image::Images;
+use crate::kept::Keeper;
 use crate::options::{GatewayOptions, SetupError};
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
@@ -55,6 +56,7 @@ impl Gateway {
                 options.tls.clone(),
                 &options.upstream.user_agent,
             ),
+            keeper: Arc::new(Keeper::new(&options.keep)),
             upstream: Upstream::new(options.upstream, options.tls, &options.timeouts),
             timeouts: options.timeouts,
             max_body: options.max_body,
@@ -133,7 +135,7 @@ impl Gateway {
             let methods = routes::methods(request.uri().path());
             return Ok(cors::options(request.headers(), &methods));
         }
-        let (row, model) = match routes::find(request.method(), request.uri().path()) {
+        let (row, named) = match routes::find(request.method(), request.uri().path()) {
             Ok(found) => found,
             Err(no_route) => {
                 return Ok(no_such_route(
@@ -158,9 +160,14 @@ impl Gateway {
             Route::CountTokens => count_tokens::answer(shared, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
+            Route::Response => responses::one(shared, &request, &named.unwrap_or_default()),
+            Route::InputItems => responses::input(shared, &request, &named.unwrap_or_default()),
+            Route::DeleteResponse => {
+                responses::delete(shared, &request, &named.unwrap_or_default())
+            }
             Route::Models => models::list(shared, request.headers()).await,
             Route::Model => {
-                models::one(shared, request.headers(), &model.unwrap_or_default()).await
+                models::one(shared, request.headers(), &named.unwrap_or_default()).await
             }
         }
     }

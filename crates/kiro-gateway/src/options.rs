@@ -7,6 +7,7 @@ use kiro_auth::{Pool, Secret};
 use crate::catalog::ModelOptions;
 use crate::cors::AllowedOrigins;
 use crate::image::ImageOptions;
+use crate::kept::KeepOptions;
 use crate::tenant::{GuestOptions, MakePool};
 use crate::upstream::UpstreamOptions;
 
@@ -29,6 +30,8 @@ pub struct GatewayOptions {
     pub upstream: UpstreamOptions,
     /// Pictures by URL, and pictures that are too large.
     pub images: ImageOptions,
+    /// How many responses are kept for `previous_response_id`, and for how long.
+    pub keep: KeepOptions,
     /// How long to wait for what.
     pub timeouts: Timeouts,
     /// Largest request body in bytes. Default: 64 MiB, because screenshots travel as base64.
@@ -105,6 +108,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("pool", &self.pool)
             .field("upstream", &self.upstream)
             .field("images", &self.images)
+            .field("keep", &self.keep)
             .field("timeouts", &self.timeouts)
             .field("max_body", &self.max_body)
             .field("allowed_origins", &self.allowed_origins)
@@ -132,6 +136,7 @@ impl GatewayOptions {
             tls,
             upstream: UpstreamOptions::default(),
             images: ImageOptions::default(),
+            keep: KeepOptions::default(),
             timeouts: Timeouts::default(),
             max_body: 64 << 20,
             allowed_origins: AllowedOrigins::default(),

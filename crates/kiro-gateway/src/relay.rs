@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::time::{Instant, Sleep};
 use crate::body::Body;
 use crate::bounds::BoundedReply;
 use crate::error::{Error, ErrorKind};
+use crate::kept::Keeper;
 use crate::surface::ReplyEncoder;
 use crate::telemetry::{Ending, Record};
 
@@ -37,6 +39,8 @@ pub(crate) enum Reply {
 pub(crate) struct Relay {
     reply: Reply,
     encoder: Box<dyn ReplyEncoder>,
+    /// Where the reply is kept, and under which tenant's name.
+    keeper: Option<(Arc<Keeper>, String)>,
     silence: Silence,
     /// Ready when the drain deadline has passed and open streams must end.
     drained: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -62,10 +66,16 @@ impl Relay {
         Self {
             reply,
             encoder,
+            keeper: None,
             silence,
             drained,
             record,
         }
+    }
+
+    /// Keeps what the encoder leaves of a good reply.
+    pub(crate) fn keep_in(&mut self, keeper: Arc<Keeper>, tenant: String) {
+        self.keeper = Some((keeper, tenant));
     }
 
     /// The reply as a response body.
@@ -111,6 +121,9 @@ impl Relay {
             }
             Step::End => {
                 self.encoder.finish(out);
+                if let (Some((keeper, tenant)), Some(kept)) = (&self.keeper, self.encoder.keep()) {
+                    keeper.keep(tenant, kept);
+                }
                 self.record.end(Ending::Complete, http::StatusCode::OK);
             }
             Step::Failed(error) => {

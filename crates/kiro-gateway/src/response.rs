@@ -62,7 +62,8 @@ pub(crate) fn no_such_route(
             let message = format!(
                 "Unknown request URL: {method} {path}. The nearest one is {nearest}; GET / lists them all."
             );
-            refuse(dialect, &error(ErrorKind::NotFound, message))
+            let error = error(ErrorKind::NotFound, message).with_code("unknown_url");
+            refuse(dialect, &error)
         }
         NoRoute::Method { allow } => {
             let message = format!("Not allowed to {method} on {path}. Allowed: {allow}.");

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method};
 
-use crate::surface::{self, Surface, chat, messages};
+use crate::surface::{self, Surface, chat, messages, responses};
 
 /// What answers a request.
 #[derive(Clone, Copy)]
@@ -17,6 +17,12 @@ pub(crate) enum Route {
     Model,
     /// How many tokens a request of the Messages API has.
     CountTokens,
+    /// A response that is kept.
+    Response,
+    /// What the request for a kept response said.
+    InputItems,
+    /// Forgets a response that is kept.
+    DeleteResponse,
     /// An API dialect.
     Surface(&'static dyn Surface),
 }
@@ -24,7 +30,7 @@ pub(crate) enum Route {
 /// One row of the table.
 pub(crate) struct Row {
     pub(crate) method: Method,
-    /// `{id}` at the end stands for one or more segments.
+    /// `{id}` at the end stands for one or more segments, `{response_id}` for one.
     pub(crate) path: &'static str,
     pub(crate) route: Route,
     /// Whether a key is needed.
@@ -33,7 +39,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 9] = [
+pub(crate) static TABLE: [Row; 13] = [
     Row {
         method: Method::GET,
         path: "/",
@@ -96,6 +102,34 @@ pub(crate) static TABLE: [Row; 9] = [
         route: Route::CountTokens,
         key: true,
         about: "how many tokens an Anthropic request has",
+    },
+    Row {
+        method: Method::POST,
+        path: "/v1/responses",
+        route: Route::Surface(&responses::Responses),
+        key: true,
+        about: "OpenAI responses",
+    },
+    Row {
+        method: Method::GET,
+        path: "/v1/responses/{response_id}",
+        route: Route::Response,
+        key: true,
+        about: "a response that is kept",
+    },
+    Row {
+        method: Method::DELETE,
+        path: "/v1/responses/{response_id}",
+        route: Route::DeleteResponse,
+        key: true,
+        about: "forget a response",
+    },
+    Row {
+        method: Method::GET,
+        path: "/v1/responses/{response_id}/input_items",
+        route: Route::InputItems,
+        key: true,
+        about: "what the request for a kept response said",
     },
 ];
 
@@ -183,7 +217,7 @@ fn tidy(path: &str) -> String {
             ["v1", "v1", ..]
                 | [
                     "openai" | "anthropic" | "api",
-                    "openai" | "anthropic" | "v1" | "models" | "chat" | "messages",
+                    "openai" | "anthropic" | "v1" | "models" | "chat" | "messages" | "responses",
                     ..
                 ]
         )
@@ -191,13 +225,20 @@ fn tidy(path: &str) -> String {
     while needless(&segments) {
         segments.remove(0);
     }
-    if matches!(segments.first(), Some(&("models" | "chat" | "messages"))) {
+    if matches!(
+        segments.first(),
+        Some(&("models" | "chat" | "messages" | "responses"))
+    ) {
         segments.insert(0, "v1");
     }
     format!("/{}", segments.join("/"))
 }
 
 fn matches(pattern: &str, path: &str) -> Option<Option<String>> {
+    if let Some((prefix, suffix)) = pattern.split_once("{response_id}") {
+        let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
+        return (!id.is_empty() && !id.contains('/')).then(|| Some(percent_decode(id)));
+    }
     match pattern.strip_suffix("{id}") {
         None => (pattern == path).then_some(None),
         Some(prefix) => {
@@ -310,6 +351,6 @@ mod tests {
     fn options_tell_the_methods_of_a_path_and_of_an_unknown_one_all() {
         assert_eq!(methods("/chat/completions"), "POST, HEAD, OPTIONS");
         assert_eq!(methods("/v1/models/a/b"), "GET, HEAD, OPTIONS");
-        assert_eq!(methods("/v1/nothing"), "GET, POST, HEAD, OPTIONS");
+        assert_eq!(methods("/v1/nothing"), "GET, POST, DELETE, HEAD, OPTIONS");
     }
 }

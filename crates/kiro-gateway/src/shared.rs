@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use crate::cors::AllowedOrigins;
 use crate::image::Images;
+use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
@@ -21,6 +22,7 @@ use crate::usage::Prompt;
 pub(crate) struct Shared {
     pub(crate) tenants: Tenants,
     pub(crate) images: Images,
+    pub(crate) keeper: Arc<Keeper>,
     pub(crate) upstream: Upstream,
     pub(crate) timeouts: Timeouts,
     pub(crate) max_body: usize,

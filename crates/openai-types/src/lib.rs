@@ -5,6 +5,7 @@ mod either;
 mod error;
 mod json;
 mod model;
+pub mod responses;
 
 pub use error::{ErrorBody, ErrorObject};
 pub use json::{Object, Text};

@@ -1,4 +1,4 @@
-// The Vercel AI SDK with both of its providers that speak chat completions.
+// The Vercel AI SDK with its providers that speak chat completions, and the one that speaks responses.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -28,6 +28,7 @@ const PROVIDERS = {
     createOpenAICompatible({ name: "kiro", baseURL, apiKey, includeUsage: true, ...options }).chatModel,
   // Without `.chat` this provider speaks the Responses API.
   "@ai-sdk/openai": (apiKey) => createOpenAI({ baseURL, apiKey }).chat,
+  "@ai-sdk/openai, responses": (apiKey) => createOpenAI({ baseURL, apiKey }).responses,
 };
 
 async function control(path, body) {

@@ -55,6 +55,7 @@ pub(crate) struct Config {
     pub(crate) server: Server,
     pub(crate) upstream: Upstream,
     pub(crate) images: Images,
+    pub(crate) responses: Responses,
     pub(crate) timeouts: Timeouts,
     pub(crate) log: Log,
 }
@@ -210,6 +211,16 @@ pub(crate) enum FetchImages {
     All,
 }
 
+/// `[responses]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Responses {
+    #[serde(with = "value::size")]
+    pub(crate) max_bytes: usize,
+    #[serde(with = "value::duration")]
+    pub(crate) idle_expiry: Duration,
+}
+
 /// `[timeouts]`
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -246,6 +257,16 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl Default for Responses {
+    fn default() -> Self {
+        let keep = kiro_gateway::KeepOptions::default();
+        Self {
+            max_bytes: keep.max_bytes,
+            idle_expiry: keep.idle_expiry,
+        }
+    }
 }
 
 impl Default for Tenants {

@@ -54,11 +54,15 @@ pub(crate) enum Client {
     Continue,
     /// The program `cline`.
     Cline,
+    /// The package `openai-agents`.
+    OpenAiAgents,
+    /// Codex CLI, from the package `@openai/codex`.
+    Codex,
 }
 
 impl Client {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Python,
         Self::Node,
         Self::LangChain,
@@ -69,6 +73,8 @@ impl Client {
         Self::Aider,
         Self::Continue,
         Self::Cline,
+        Self::OpenAiAgents,
+        Self::Codex,
     ];
 
     /// The client of a name, as on the command line.
@@ -89,13 +95,15 @@ impl Client {
             Self::Aider => "aider",
             Self::Continue => "continue",
             Self::Cline => "cline",
+            Self::OpenAiAgents => "openai-agents",
+            Self::Codex => "codex",
         }
     }
 
     /// Installs what its tests need and returns the command that runs them.
     fn prepare(self, workspace: &Workspace) -> Result<Command, Failure> {
         match self {
-            Self::Node | Self::AiSdk | Self::Continue | Self::Cline => {
+            Self::Node | Self::AiSdk | Self::Codex | Self::Continue | Self::Cline => {
                 node::prepare(workspace, self.name())
             }
             Self::Python
@@ -103,6 +111,7 @@ impl Client {
             | Self::LiteLlm
             | Self::PydanticAi
             | Self::Instructor
+            | Self::OpenAiAgents
             | Self::Aider => python::prepare(workspace, self.name()),
         }
     }

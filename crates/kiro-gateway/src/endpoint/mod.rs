@@ -4,3 +4,4 @@ pub(crate) mod count_tokens;
 pub(crate) mod health;
 pub(crate) mod info;
 pub(crate) mod models;
+pub(crate) mod responses;

@@ -6,8 +6,68 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytestring::ByteString;
 use kiro_protocol::conversation::{Image, ImageError};
+use kiro_protocol::text::JsonText;
 
 use crate::error::Error;
+use crate::image::{Pictures, Wanted};
+
+/// What is at a URL.
+#[derive(Debug)]
+pub(super) enum Seen {
+    Image(Image),
+    /// A picture that was left out because there are newer ones.
+    LeftOut,
+}
+
+/// What is at a URL. `None` for a picture that is still to be fetched, which is then wanted.
+pub(super) fn at(
+    url: ByteString,
+    fetched: &Pictures,
+    wanted: &mut Vec<Wanted>,
+    place: &dyn fmt::Display,
+) -> Result<Option<Seen>, Error> {
+    if !is_remote(&url) {
+        return Ok(Some(Seen::Image(from_url(url, place)?)));
+    }
+    let fetched = match fetched {
+        Pictures::Fetched(fetched) => fetched,
+        Pictures::Refused(reason) => return Err(not_fetched(reason, place)),
+    };
+    match fetched.get(&url) {
+        Some(Some(image)) => Ok(Some(Seen::Image(image.clone()))),
+        Some(None) => Ok(Some(Seen::LeftOut)),
+        None => {
+            let place = place.to_string();
+            wanted.push(Wanted { url, place });
+            Ok(None)
+        }
+    }
+}
+
+/// The text of a file, from its bytes in base64, with its name around it. Everything that is not text is
+/// refused, because the model would answer as if it had read it.
+pub(super) fn file(
+    data: &str,
+    name: Option<&str>,
+    place: &dyn fmt::Display,
+) -> Result<JsonText, Error> {
+    let unsupported = |reason| unsupported_file(reason, place);
+    let bytes = file_bytes(data).ok_or_else(|| unsupported("it is not base64"))?;
+    let text = String::from_utf8(bytes)
+        .ok()
+        .filter(|text| !text.contains('\0') && !text.starts_with("%PDF-"))
+        .ok_or_else(|| unsupported("only files of text can be read"))?;
+    let name = name.unwrap_or("unnamed");
+    Ok(JsonText::new(&format!(
+        "<file name=\"{name}\">\n{text}\n</file>"
+    )))
+}
+
+/// The refusal of a file.
+pub(super) fn unsupported_file(reason: &str, place: &dyn fmt::Display) -> Error {
+    let message = format!("Unsupported file: {reason}.");
+    Error::invalid(place.to_string(), Some("unsupported_file"), message)
+}
 
 /// Takes a picture out of a URL. The label of the picture is not believed: its bytes are.
 pub(crate) fn from_url(url: ByteString, place: &dyn fmt::Display) -> Result<Image, Error> {
@@ -20,13 +80,13 @@ pub(crate) fn from_url(url: ByteString, place: &dyn fmt::Display) -> Result<Imag
 }
 
 /// Whether a URL names a picture that is somewhere else.
-pub(crate) fn is_remote(url: &str) -> bool {
+fn is_remote(url: &str) -> bool {
     let mut schemes = ["http:", "https:"].iter();
     schemes.any(|scheme| starts_with(url, scheme))
 }
 
 /// The refusal of a picture that is somewhere else.
-pub(crate) fn not_fetched(reason: &str, place: &dyn fmt::Display) -> Error {
+fn not_fetched(reason: &str, place: &dyn fmt::Display) -> Error {
     let message = format!("Invalid image: {reason}. Send the image as a base64 data URL.");
     refuse(place, &message)
 }
@@ -49,7 +109,7 @@ pub(crate) fn from_base64(base64: ByteString, place: &dyn fmt::Display) -> Resul
 }
 
 /// Takes the bytes of a file out of a data URL, or out of bare base64.
-pub(crate) fn file_bytes(url: &str) -> Option<Vec<u8>> {
+fn file_bytes(url: &str) -> Option<Vec<u8>> {
     let base64 = data(url).unwrap_or(url);
     STANDARD.decode(standard(base64)).ok()
 }

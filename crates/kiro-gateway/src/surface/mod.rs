@@ -5,6 +5,7 @@ mod effort;
 mod image;
 pub(crate) mod messages;
 mod openai;
+pub(crate) mod responses;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::bounds::Bounds;
 use crate::catalog::{Model, Models};
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
+use crate::kept::{Kept, Recall, Recalled};
 use crate::options::Reasoning;
 use crate::usage::Prompt;
 
@@ -29,6 +31,11 @@ use crate::usage::Prompt;
 /// A surface translates: its request into a [`Conversation`], [`ReplyEvent`]s and errors back into its
 /// own words. It does no I/O and knows nothing of credentials.
 pub(crate) trait Surface: Sync {
+    /// What of earlier requests a request builds on: it is looked up before the request is accepted.
+    fn recalls(&self, _body: &Bytes) -> Recall {
+        Recall::default()
+    }
+
     /// Decodes a request body.
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error>;
 
@@ -64,6 +71,8 @@ pub(crate) struct Context<'a> {
     pub(crate) models: &'a Models,
     /// The pictures that were fetched so far.
     pub(crate) pictures: &'a Pictures,
+    /// What was found of what the request builds on.
+    pub(crate) recalled: &'a Recalled,
     /// Seconds since the epoch, for `created`.
     pub(crate) now: u64,
     /// What the request is called, for dialects that tell it in their errors.
@@ -133,6 +142,11 @@ pub(crate) trait ReplyEncoder: Send {
 
     /// The end of a reply, after `Stop`.
     fn finish(&mut self, out: &mut BytesMut);
+
+    /// What later requests may build on, after `finish`. It is kept before the last bytes go downstream.
+    fn keep(&mut self) -> Option<Kept> {
+        None
+    }
 
     /// The end of a reply that failed after the commit point, in the dialect's way. Only called in
     /// stream mode.

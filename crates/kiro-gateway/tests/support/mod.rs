@@ -278,7 +278,7 @@ fn keeps_its_schema(value: &Value) {
             return;
         }
         Some("chat.completion.chunk") => "CreateChatCompletionStreamResponse",
-        Some("list") => "ListModelsResponse",
+        Some("list") if value["data"][0]["object"] == "model" => "ListModelsResponse",
         Some("model") => "Model",
         // Anthropic's errors have a type of their own, and no official schema.
         None if value["type"] == "error" => {

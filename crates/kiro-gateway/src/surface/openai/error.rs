@@ -8,11 +8,16 @@ use crate::response::in_one_line;
 
 /// The body for an error, as one line of JSON that is safe in a server-sent event.
 pub(in crate::surface) fn body(error: &Error) -> Bytes {
+    body_with(error, "messages")
+}
+
+/// The same, where the conversation is in another member.
+pub(in crate::surface) fn body_with(error: &Error, conversation: &'static str) -> Bytes {
     let mut body = ErrorBody::new(class(error.kind()), error.public_message());
     let ErrorObject { param, code, .. } = &mut body.error;
     *param = error
         .param()
-        .or(default_param(error.kind()))
+        .or((error.kind() == ErrorKind::ContextTooLong).then_some(conversation))
         .map(str::to_owned);
     *code = error
         .code()
@@ -25,7 +30,7 @@ pub(in crate::surface) fn body(error: &Error) -> Bytes {
 
 /// `type`. Only its broad classes are read by clients; some words are avoided because Codex takes them
 /// for the end of an account (`usage_limit_reached`).
-fn class(kind: ErrorKind) -> &'static str {
+pub(in crate::surface) fn class(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidRequest
         | ErrorKind::TooLarge
@@ -51,14 +56,16 @@ fn class(kind: ErrorKind) -> &'static str {
 }
 
 /// `code`, where the error brings none of its own.
-fn default_code(kind: ErrorKind) -> Option<&'static str> {
+pub(in crate::surface) fn default_code(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
         // Who sends no key at all is told no code; who sends a wrong one, `invalid_api_key`.
-        ErrorKind::InvalidRequest | ErrorKind::Unauthorized | ErrorKind::Internal => return None,
+        ErrorKind::InvalidRequest
+        | ErrorKind::Unauthorized
+        | ErrorKind::NotFound
+        | ErrorKind::Internal => return None,
         ErrorKind::TooLarge => "request_too_large",
         ErrorKind::UnknownCoding => "unsupported_content_encoding",
         ErrorKind::Forbidden => "model_not_allowed",
-        ErrorKind::NotFound => "unknown_url",
         ErrorKind::MethodNotAllowed => "method_not_supported",
         ErrorKind::ModelNotFound => "model_not_found",
         ErrorKind::ContextTooLong => "context_length_exceeded",
@@ -73,11 +80,6 @@ fn default_code(kind: ErrorKind) -> Option<&'static str> {
         ErrorKind::Timeout => "upstream_timeout",
         ErrorKind::ShuttingDown => "server_shutting_down",
     })
-}
-
-/// `param`, where the error brings none of its own.
-fn default_param(kind: ErrorKind) -> Option<&'static str> {
-    matches!(kind, ErrorKind::ContextTooLong).then_some("messages")
 }
 
 #[cfg(test)]
@@ -98,7 +100,7 @@ mod tests {
             ),
             (ErrorKind::Unauthorized, invalid, None),
             (ErrorKind::Forbidden, invalid, Some("model_not_allowed")),
-            (ErrorKind::NotFound, invalid, Some("unknown_url")),
+            (ErrorKind::NotFound, invalid, None),
             (
                 ErrorKind::MethodNotAllowed,
                 invalid,

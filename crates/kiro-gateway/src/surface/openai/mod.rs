@@ -2,6 +2,8 @@
 
 pub(super) mod error;
 mod offer;
+pub(super) mod parse;
+pub(super) mod verbosity;
 
 pub(super) use offer::{Offer, free_text};
 

@@ -29,6 +29,7 @@ use kiro_protocol::conversation::Image;
 use super::{script, show};
 use crate::catalog::Models;
 use crate::image::{Pictures, Wanted};
+use crate::kept::Recalled;
 use crate::options::Reasoning;
 use crate::surface::{Accepted, Context, Mode, Surface};
 
@@ -154,6 +155,10 @@ impl Cases {
         let context = Context {
             models: &Models::seed(&Arc::default()),
             pictures,
+            recalled: &Recalled {
+                keeps: true,
+                ..Recalled::default()
+            },
             now: 1_763_800_000,
             request_id: "req_1",
             is_final: true,

@@ -1,5 +1,9 @@
 //! What the tests of all surfaces share.
 
 pub(super) mod cases;
+pub(super) mod damage;
+pub(super) mod replies;
+#[path = "../../../../openai-types/tests/support/schema.rs"]
+pub(super) mod schema;
 mod script;
 mod show;

@@ -9,6 +9,7 @@ use super::parts::no_audio;
 use crate::error::Error;
 use crate::options::Reasoning as Told;
 use crate::surface::effort;
+use crate::surface::openai::verbosity;
 
 /// Refuses what would change the meaning of the answer if it were ignored.
 pub(super) fn refuse(request: &ChatRequest<'_>) -> Result<(), Error> {
@@ -102,12 +103,7 @@ pub(super) fn sampling(request: &ChatRequest<'_>, max_output_tokens: u32) -> Sam
 /// What is asked of the model for a `verbosity` other than the default: the service has no knob for it,
 /// and a sentence in the system prompt is the same in every turn, so a cached prompt stays cached.
 pub(super) fn verbosity_hint(request: &ChatRequest<'_>) -> Option<JsonText> {
-    let hint = match request.verbosity.as_deref()? {
-        "low" => "Keep your answers short: say what matters and nothing else.",
-        "high" => "Answer at length: explain, and leave out no detail that may matter.",
-        _ => return None,
-    };
-    Some(JsonText::new(hint))
+    verbosity::hint(request.verbosity.as_deref()?)
 }
 
 /// The name of the field that asked for an effort.

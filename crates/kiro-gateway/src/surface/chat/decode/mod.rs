@@ -3,7 +3,6 @@
 mod format;
 mod knobs;
 mod messages;
-mod parse;
 mod parts;
 mod place;
 mod request;

@@ -7,7 +7,7 @@ use openai_types::chat::{Content, File, ImageUrl, Part};
 use super::place::Place;
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
-use crate::surface::image;
+use crate::surface::image::{self, Seen};
 use crate::surface::source::Source;
 use crate::surface::words::{LEFT_OUT, marker};
 
@@ -111,46 +111,27 @@ impl Parts<'_> {
         place: Place,
     ) -> Result<Option<Piece>, Error> {
         let url = self.source.plain(url.as_json(), &place)?;
-        if !image::is_remote(&url) {
-            return Ok(Some(Piece::Image(image::from_url(url, &place)?)));
-        }
-        let fetched = match self.fetched {
-            Pictures::Fetched(fetched) => fetched,
-            Pictures::Refused(reason) => return Err(image::not_fetched(reason, &place)),
-        };
-        match fetched.get(&url) {
-            Some(Some(image)) => Ok(Some(Piece::Image(image.clone()))),
-            Some(None) => Ok(Some(Piece::Text(LEFT_OUT.into()))),
-            None => {
-                let place = place.to_string();
-                self.wanted.push(Wanted { url, place });
-                Ok(None)
-            }
-        }
+        let seen = image::at(url, self.fetched, &mut self.wanted, &place)?;
+        Ok(seen.map(|seen| match seen {
+            Seen::Image(image) => Piece::Image(image),
+            Seen::LeftOut => Piece::Text(LEFT_OUT.into()),
+        }))
     }
 
     /// A file whose bytes are text is text; everything else is refused, because the model would answer
     /// as if it had read it.
     fn file(&self, file: &File<'_>, place: Place) -> Result<Piece, Error> {
-        let unsupported = |reason| {
-            let message = format!("Unsupported file: {reason}.");
-            Error::invalid(place.to_string(), Some("unsupported_file"), message)
-        };
         let Some(data) = &file.file_data else {
             return Err(match file.file_id {
-                Some(_) => unsupported("there is no store of files to take an id from"),
+                Some(_) => {
+                    image::unsupported_file("there is no store of files to take an id from", &place)
+                }
                 None => place.member("file_data").missing(),
             });
         };
         let data = self.source.plain(data.as_json(), &place)?;
-        let bytes = image::file_bytes(&data).ok_or_else(|| unsupported("it is not base64"))?;
-        let text = String::from_utf8(bytes)
-            .ok()
-            .filter(|text| !text.contains('\0') && !text.starts_with("%PDF-"))
-            .ok_or_else(|| unsupported("only files of text can be read"))?;
-        let name = file.filename.as_deref().unwrap_or("unnamed");
-        let text = format!("<file name=\"{name}\">\n{text}\n</file>");
-        Ok(Piece::Text(JsonText::new(&text)))
+        let text = image::file(&data, file.filename.as_deref(), &place)?;
+        Ok(Piece::Text(text))
     }
 
     fn tool_use(&self, part: &Part<'_>, place: Place) -> Result<Piece, Error> {

@@ -7,13 +7,13 @@ use kiro_protocol::conversation::Conversation;
 use openai_types::chat::ChatRequest;
 use uuid::Uuid;
 
-use super::{format, knobs, messages, parse, tools};
+use super::{format, knobs, messages, tools};
 use crate::bounds::{Bounds, Calls, Demand};
 use crate::error::Error;
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
 use crate::surface::chat::stream::StreamEncoder;
-use crate::surface::openai::{error, missing};
+use crate::surface::openai::{error, missing, parse};
 use crate::surface::source::Source;
 use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
 use crate::usage::{Meter, Prompt};
@@ -24,7 +24,7 @@ pub(crate) struct Chat;
 
 impl Surface for Chat {
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error> {
-        let request = parse::parse(&body)?;
+        let request: ChatRequest<'_> = parse::parse(&body)?;
         let name = request.model.as_deref().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| missing("model"))?;
         let source = Source(&body);

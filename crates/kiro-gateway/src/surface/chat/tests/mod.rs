@@ -2,8 +2,6 @@
 
 mod accumulate;
 mod hostile;
-#[path = "../../../../../openai-types/tests/support/schema.rs"]
-mod schema;
 mod schema_check;
 mod verdicts;
 

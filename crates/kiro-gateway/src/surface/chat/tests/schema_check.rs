@@ -3,8 +3,8 @@
 use openai_types::chat::{ChatCompletion, ChatCompletionChunk};
 use serde_json::Value;
 
-use super::schema;
 use crate::surface::Mode;
+use crate::surface::tests::schema;
 
 /// Checks a whole response.
 pub(super) fn response(mode: Mode, response: &str) {

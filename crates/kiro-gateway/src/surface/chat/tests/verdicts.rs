@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{CASES, schema};
+use super::CASES;
+use crate::surface::tests::schema;
 
 /// A request with a value of the member that is not its default, or `None` for members that have none:
 /// `model` and `messages` are in every request.

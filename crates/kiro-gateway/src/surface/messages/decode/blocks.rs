@@ -8,7 +8,7 @@ use super::parse::parse;
 use super::place::Place;
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
-use crate::surface::image;
+use crate::surface::image::{self, Seen};
 use crate::surface::messages::blocks::UNSIGNED;
 use crate::surface::source::Source;
 use crate::surface::words::{LEFT_OUT, join, marker};
@@ -129,22 +129,11 @@ impl Reader<'_> {
 
     fn picture_at(&mut self, url: &Text<'_>, place: &Place<'_>) -> Result<Option<Piece>, Error> {
         let url = self.source.plain(url.as_json(), place)?;
-        if !image::is_remote(&url) {
-            return Ok(Some(Piece::Image(image::from_url(url, place)?)));
-        }
-        let fetched = match self.fetched {
-            Pictures::Fetched(fetched) => fetched,
-            Pictures::Refused(reason) => return Err(image::not_fetched(reason, place)),
-        };
-        match fetched.get(&url) {
-            Some(Some(image)) => Ok(Some(Piece::Image(image.clone()))),
-            Some(None) => Ok(Some(Piece::Text(LEFT_OUT.into()))),
-            None => {
-                let place = place.to_string();
-                self.wanted.push(Wanted { url, place });
-                Ok(None)
-            }
-        }
+        let seen = image::at(url, self.fetched, &mut self.wanted, place)?;
+        Ok(seen.map(|seen| match seen {
+            Seen::Image(image) => Piece::Image(image),
+            Seen::LeftOut => Piece::Text(LEFT_OUT.into()),
+        }))
     }
 
     /// A document of text is text; everything else is refused, because the model would answer as if it

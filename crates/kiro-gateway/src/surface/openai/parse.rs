@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use openai_types::chat::{ChatRequest, Part};
+use openai_types::chat::Part;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_path_to_error::{Path, Segment};
 
+use super::missing;
 use crate::error::{Error, ErrorKind};
-use crate::surface::openai::missing;
 
 /// Longest piece of a request that is quoted back.
 const MAX_QUOTE: usize = 64;
@@ -15,11 +16,20 @@ const MAX_QUOTE: usize = 64;
 /// Parses a body.
 ///
 /// Only when that fails it is parsed again, to learn where: following the path costs time.
-pub(super) fn parse(body: &[u8]) -> Result<ChatRequest<'_>, Error> {
+pub(in crate::surface) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| match error.is_data() {
-        true => explain(body).unwrap_or_else(|| not_json(&error)),
+        true => explain::<T>(body, "").unwrap_or_else(|| not_json(&error)),
         false => not_json(&error),
     })
+}
+
+/// Parses a part of a body that stands at a place in it.
+pub(in crate::surface) fn parse_at<'a, T: Deserialize<'a>>(
+    json: &'a str,
+    place: &str,
+) -> Result<T, Error> {
+    serde_json::from_str(json)
+        .map_err(|error| explain::<T>(json.as_bytes(), place).unwrap_or_else(|| not_json(&error)))
 }
 
 fn not_json(error: &serde_json::Error) -> Error {
@@ -33,11 +43,12 @@ fn not_a_request(reason: &str) -> Error {
     )
 }
 
-/// Finds the value that has the wrong type and says so. `None` if there is none.
-fn explain(body: &[u8]) -> Option<Error> {
+/// Finds the value that has the wrong type and says so, by its path from `place`. `None` if there is none.
+fn explain<'a, T: Deserialize<'a>>(body: &'a [u8], place: &str) -> Option<Error> {
     let body = std::str::from_utf8(body).ok()?;
     let mut json = serde_json::Deserializer::from_str(body);
-    let error = serde_path_to_error::deserialize::<_, ChatRequest<'_>>(&mut json).err()?;
+    let error = serde_path_to_error::deserialize::<_, T>(&mut json).err()?;
+    let root = place;
     let mut path = error.path().to_string();
     let mut place = value_at(body, error.path());
     let mut reason = error.into_inner().to_string();
@@ -58,6 +69,13 @@ fn explain(body: &[u8]) -> Option<Error> {
         place = value_at(parts, error.path());
         reason = error.into_inner().to_string();
     }
+    let path = match (root, &*path) {
+        ("", _) => path,
+        (_, ROOT) => root.to_owned(),
+        // An item of an array.
+        _ if path.starts_with('[') => format!("{root}{path}"),
+        _ => format!("{root}.{path}"),
+    };
     Some(in_words(&path, &reason))
 }
 
@@ -174,7 +192,13 @@ fn quote(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use openai_types::chat::ChatRequest;
+
     use super::*;
+
+    fn parse(body: &[u8]) -> Result<ChatRequest<'_>, Error> {
+        super::parse(body)
+    }
 
     fn refusal(body: &str) -> (String, Option<String>, Option<&'static str>) {
         let error = parse(body.as_bytes()).unwrap_err();

@@ -1,0 +1,12 @@
+//! From a request body to what is sent upstream.
+
+mod format;
+mod input;
+mod items;
+mod keep;
+mod knobs;
+mod parts;
+mod request;
+mod tools;
+
+pub(crate) use request::Responses;

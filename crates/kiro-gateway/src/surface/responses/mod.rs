@@ -1,0 +1,20 @@
+//! OpenAI's responses.
+//!
+//! ```text
+//! Bytes ── decode ──> Conversation          what is sent upstream
+//!                └──> Answer                what both encoders know from the request
+//!                       ├── stream          ReplyEvents → Output, told event by event
+//!                       └── complete        ReplyEvents → Output, told as one document
+//! Error ── openai::error ──> ErrorBody
+//! ```
+
+mod answer;
+mod complete;
+mod decode;
+mod output;
+mod sealed;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use decode::Responses;

@@ -1,0 +1,21 @@
+//! The surface as a whole: what a request becomes, and what a reply becomes.
+
+mod accumulate;
+mod hostile;
+mod schema_check;
+
+use super::Responses;
+use crate::surface::tests::cases::Cases;
+
+static CASES: Cases = Cases {
+    surface: &Responses,
+    folder: "responses",
+    ids: &["resp_", "msg_", "rs_", "fc_", "ctc_", "tsc_"],
+    check_response: schema_check::response,
+    check_error: schema_check::error,
+};
+
+#[test]
+fn every_case_comes_out_as_written() {
+    CASES.run_all(50);
+}
