@@ -31,7 +31,8 @@ Usage: cargo xtask <command>
 Commands:
   ci [--fast]                 every check in order; --fast leaves out the real clients
   clients [NAME]...           other people's clients against the gateway and the simulator: python, node,
-                              langchain, litellm, pydantic-ai, instructor, ai-sdk; all when none is named
+                              langchain, litellm, pydantic-ai, instructor, ai-sdk,
+                              anthropic-python, anthropic-node, claude-code; all when none is named
   purity                      what each crate may depend on
   bench [--seconds N] [--json]
                               the whole path, beside bare hyper pass-throughs of the same bytes

@@ -45,11 +45,17 @@ pub(crate) enum Client {
     Instructor,
     /// The packages `ai`, `@ai-sdk/openai` and `@ai-sdk/openai-compatible`.
     AiSdk,
+    /// The package `anthropic` for Python.
+    AnthropicPython,
+    /// The package `@anthropic-ai/sdk`.
+    AnthropicNode,
+    /// The package `@anthropic-ai/claude-code`.
+    ClaudeCode,
 }
 
 impl Client {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Python,
         Self::Node,
         Self::LangChain,
@@ -57,6 +63,9 @@ impl Client {
         Self::PydanticAi,
         Self::Instructor,
         Self::AiSdk,
+        Self::AnthropicPython,
+        Self::AnthropicNode,
+        Self::ClaudeCode,
     ];
 
     /// The client of a name, as on the command line.
@@ -74,18 +83,24 @@ impl Client {
             Self::PydanticAi => "pydantic-ai",
             Self::Instructor => "instructor",
             Self::AiSdk => "ai-sdk",
+            Self::AnthropicPython => "anthropic-python",
+            Self::AnthropicNode => "anthropic-node",
+            Self::ClaudeCode => "claude-code",
         }
     }
 
     /// Installs what its tests need and returns the command that runs them.
     fn prepare(self, workspace: &Workspace) -> Result<Command, Failure> {
         match self {
-            Self::Node | Self::AiSdk => node::prepare(workspace, self.name()),
+            Self::Node | Self::AiSdk | Self::AnthropicNode | Self::ClaudeCode => {
+                node::prepare(workspace, self.name())
+            }
             Self::Python
             | Self::LangChain
             | Self::LiteLlm
             | Self::PydanticAi
-            | Self::Instructor => python::prepare(workspace, self.name()),
+            | Self::Instructor
+            | Self::AnthropicPython => python::prepare(workspace, self.name()),
         }
     }
 }
