@@ -82,7 +82,7 @@ const RUST: [Step; 10] = [
 ];
 
 /// The checks with other people's clients.
-const CLIENTS: [Step; 9] = [
+const CLIENTS: [Step; 14] = [
     Step {
         name: "client openai for Python",
         action: |at| clients::run(at, &[Client::Python]),
@@ -110,6 +110,26 @@ const CLIENTS: [Step; 9] = [
     Step {
         name: "client Vercel AI SDK",
         action: |at| clients::run(at, &[Client::AiSdk]),
+    },
+    Step {
+        name: "client OpenAI Agents SDK",
+        action: |at| clients::run(at, &[Client::OpenAiAgents]),
+    },
+    Step {
+        name: "client anthropic for Python",
+        action: |at| clients::run(at, &[Client::AnthropicPython]),
+    },
+    Step {
+        name: "client anthropic for Node",
+        action: |at| clients::run(at, &[Client::AnthropicNode]),
+    },
+    Step {
+        name: "client Codex CLI",
+        action: |at| clients::run(at, &[Client::Codex]),
+    },
+    Step {
+        name: "client Claude Code",
+        action: |at| clients::run(at, &[Client::ClaudeCode]),
     },
     Step {
         name: "client Continue",

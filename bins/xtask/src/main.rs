@@ -31,8 +31,8 @@ Usage: cargo xtask <command>
 Commands:
   ci [--fast]                 every check in order; --fast leaves out the real clients
   clients [NAME]...           other people's clients against the gateway and the simulator: python, node,
-                              langchain, litellm, pydantic-ai, instructor, ai-sdk, openai-agents, codex, aider,
-                              continue, cline;
+                              langchain, litellm, pydantic-ai, instructor, ai-sdk, openai-agents,
+                              anthropic-python, anthropic-node, codex, claude-code, aider, continue, cline;
                               all when none is named
   purity                      what each crate may depend on
   bench [--seconds N] [--json]

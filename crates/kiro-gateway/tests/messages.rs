@@ -402,3 +402,29 @@ async fn a_tool_is_forced_and_an_answer_in_json_is_checked() {
     let message = ask(&house, &with(asking("A title"), format)).await.json();
     assert_eq!(message["content"][0]["text"], "{\"title\": \"x\"}");
 }
+
+#[tokio::test]
+async fn thoughts_that_another_has_signed_are_left_out_and_not_refused() {
+    let house = House::start().await;
+    let refusal = json!({"message": "Invalid signature in thinking block", "reason": "THINKING_SIGNATURE_INVALID"});
+    let script = Script::new().http_error(400, refusal, None);
+    house
+        .sim
+        .script(Matcher::any().body_contains("Rm9yZWlnbg=="), script);
+    let thoughts = json!({"type": "thinking", "thinking": "Hm.", "signature": "Rm9yZWlnbg=="});
+    let mut request = asking("Hi");
+    request["messages"] = json!([
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": [thoughts, {"type": "text", "text": "So."}]},
+        {"role": "user", "content": "sim:echo And?"},
+    ]);
+    let answer = ask(&house, &request).await;
+    assert_eq!(answer.status, 200, "{:?}", answer.body);
+    let sent = house.sim.requests_for(Operation::Generate);
+    assert_eq!(sent.len(), 2);
+    let last = sent.last().unwrap().json().to_string();
+    assert!(
+        last.contains("So.") && !last.contains("Rm9yZWlnbg=="),
+        "{last}"
+    );
+}

@@ -58,11 +58,17 @@ pub(crate) enum Client {
     OpenAiAgents,
     /// Codex CLI, from the package `@openai/codex`.
     Codex,
+    /// The package `anthropic` for Python.
+    AnthropicPython,
+    /// The package `@anthropic-ai/sdk`.
+    AnthropicNode,
+    /// The package `@anthropic-ai/claude-code`.
+    ClaudeCode,
 }
 
 impl Client {
     /// All of them, in the order they are run.
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Python,
         Self::Node,
         Self::LangChain,
@@ -75,6 +81,9 @@ impl Client {
         Self::Cline,
         Self::OpenAiAgents,
         Self::Codex,
+        Self::AnthropicPython,
+        Self::AnthropicNode,
+        Self::ClaudeCode,
     ];
 
     /// The client of a name, as on the command line.
@@ -97,21 +106,29 @@ impl Client {
             Self::Cline => "cline",
             Self::OpenAiAgents => "openai-agents",
             Self::Codex => "codex",
+            Self::AnthropicPython => "anthropic-python",
+            Self::AnthropicNode => "anthropic-node",
+            Self::ClaudeCode => "claude-code",
         }
     }
 
     /// Installs what its tests need and returns the command that runs them.
     fn prepare(self, workspace: &Workspace) -> Result<Command, Failure> {
         match self {
-            Self::Node | Self::AiSdk | Self::Codex | Self::Continue | Self::Cline => {
-                node::prepare(workspace, self.name())
-            }
+            Self::Node
+            | Self::AiSdk
+            | Self::AnthropicNode
+            | Self::Codex
+            | Self::ClaudeCode
+            | Self::Continue
+            | Self::Cline => node::prepare(workspace, self.name()),
             Self::Python
             | Self::LangChain
             | Self::LiteLlm
             | Self::PydanticAi
             | Self::Instructor
             | Self::OpenAiAgents
+            | Self::AnthropicPython
             | Self::Aider => python::prepare(workspace, self.name()),
         }
     }

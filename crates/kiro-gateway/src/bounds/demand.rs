@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiro_protocol::conversation::Conversation;
+use kiro_protocol::conversation::{Block, Conversation};
 use kiro_protocol::reply::{ReplyEvent, StopReason};
 
 use super::force::{self, Force};
@@ -16,6 +16,7 @@ use super::{BoundedReply, Bounds};
 use crate::error::Error;
 use crate::shared::Shared;
 use crate::tenant::Tenant;
+use crate::upstream::SIGNATURE_REFUSED;
 use crate::usage::Prompt;
 
 /// What a reply must be.
@@ -104,7 +105,15 @@ pub(crate) async fn open(
     bounds: &Bounds,
 ) -> Result<BoundedReply, Error> {
     let order = shared.order(&conversation, prompt.clone(), tenant);
-    let reply = shared.upstream.open(tenant, &order).await?;
+    let reply = match shared.upstream.open(tenant, &order).await {
+        Err(error) if error.code() == Some(SIGNATURE_REFUSED) => {
+            tracing::info!("the thoughts are another's; the conversation is sent without them");
+            leave_thoughts_out(&mut conversation);
+            let order = shared.order(&conversation, prompt.clone(), tenant);
+            shared.upstream.open(tenant, &order).await?
+        }
+        opened => opened?,
+    };
     let mut reply = BoundedReply::new(reply, bounds);
     let Some(demand) = &bounds.demand else {
         return Ok(reply);
@@ -133,6 +142,16 @@ pub(crate) async fn open(
             demand.give_up(shared, reply)
         }
     }
+}
+
+/// Thoughts that another service has signed, or another model: nobody can tell by their looks. Leaving them out is
+/// always legal.
+fn leave_thoughts_out(conversation: &mut Conversation) {
+    for turn in &mut conversation.turns {
+        turn.blocks
+            .retain(|block| !matches!(block, Block::Reasoning(_)));
+    }
+    conversation.turns.retain(|turn| !turn.blocks.is_empty());
 }
 
 impl BoundedReply {

@@ -18,6 +18,7 @@ use http::Uri;
 use kiro_auth::{CredentialId, Lease, LeaseRequest};
 use kiro_protocol::request::{Capabilities, Prepared, WireProfile};
 
+pub(crate) use refusal::SIGNATURE_REFUSED;
 pub(crate) use reply::ReplyStream;
 
 use crate::body::DynError;

@@ -160,9 +160,13 @@ fn refused(fault: Fault, house: bool) -> Error {
         None => sentence,
     };
     let after = fault.retry_after().or_else(|| default_pause(kind));
+    let is_signature = fault.kind() == FaultKind::ThinkingSignature;
     let error = with_code(Error::new(kind, message))
         .with_retry_after(after)
         .with_source(fault);
+    if is_signature {
+        return error.with_code(SIGNATURE_REFUSED);
+    }
     if kind == ErrorKind::ContextTooLong {
         error.with_param("messages")
     } else {
@@ -261,6 +265,9 @@ fn meaning(kind: FaultKind, house: bool) -> (ErrorKind, Option<&'static str>) {
         ),
     }
 }
+
+/// The code of the refusal of thoughts that somebody else has signed.
+pub(crate) const SIGNATURE_REFUSED: &str = "thinking_signature_invalid";
 
 /// SDKs back off by themselves; a number keeps all of them from coming back at once.
 fn default_pause(kind: ErrorKind) -> Option<Duration> {
