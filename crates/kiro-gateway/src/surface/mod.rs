@@ -1,6 +1,7 @@
 //! The dialects that we serve, and the seam between them and the one pipeline.
 
 pub(crate) mod chat;
+mod dialogue;
 mod effort;
 mod image;
 pub(crate) mod messages;

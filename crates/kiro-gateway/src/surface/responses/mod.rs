@@ -18,3 +18,4 @@ mod stream;
 mod tests;
 
 pub(crate) use decode::Responses;
+pub(super) use decode::{Visit, visit};

@@ -9,20 +9,10 @@ use openai_types::chat::{self, Arguments, FunctionCall, Message, ToolCall};
 use super::parts::{Parts, Piece, no_audio};
 use super::place::Place;
 use crate::error::Error;
-use crate::image::{Pictures, Wanted};
+use crate::image::Pictures;
+use crate::surface::dialogue::Dialogue;
 use crate::surface::source::Source;
 use crate::surface::words::{as_system, join, marker};
-
-/// What messages become.
-#[derive(Debug)]
-pub(super) struct Dialogue {
-    /// The leading system and developer messages.
-    pub(super) system: Vec<JsonText>,
-    /// The rest.
-    pub(super) turns: Vec<Turn>,
-    /// Pictures that are still to be fetched.
-    pub(super) wanted: Vec<Wanted>,
-}
 
 /// Translates messages, oldest first. Turns need not alternate and need not be answered: repairing that
 /// is the request's business.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use kiro_protocol::conversation::Conversation;
-use openai_types::chat::ChatRequest;
+use openai_types::chat::{ChatRequest, Message};
 use uuid::Uuid;
 
 use super::{format, knobs, messages, tools};
@@ -14,6 +14,7 @@ use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
 use crate::surface::chat::stream::StreamEncoder;
 use crate::surface::openai::{error, missing, parse};
+use crate::surface::responses::{Visit, visit};
 use crate::surface::source::Source;
 use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
 use crate::usage::{Meter, Prompt};
@@ -28,24 +29,22 @@ impl Surface for Chat {
         let name = request.model.as_deref().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| missing("model"))?;
         let source = Source(&body);
-        let messages = request.messages.as_deref();
-        let messages = messages.ok_or_else(|| no_messages(&request))?;
-        if messages.is_empty() {
-            return Err(Error::invalid(
-                "messages",
-                Some("empty_array"),
-                "Invalid 'messages': empty array. Expected at least 1 element.",
-            ));
-        }
         knobs::refuse(&request)?;
         let (model, is_stand_in) = context.model(name)?;
-        let offer = tools::offer(source, &request)?;
-        let format = format::demanded(&request)?;
-        let dialogue = messages::dialogue(source, context.pictures, messages)?;
-
+        let said = match &request.messages {
+            None if request.has_input => visit(&body, context)?,
+            messages => said(source, context, &request, messages.as_deref())?,
+        };
+        let Visit {
+            dialogue,
+            offer,
+            format,
+            max_tokens,
+            ignored: dropped,
+        } = said;
         let bounds = Bounds {
             stop: knobs::stop(&request),
-            max_tokens: knobs::max_tokens(&request),
+            max_tokens: knobs::max_tokens(&request).or(max_tokens),
             calls: match (
                 offer.forbidden,
                 offer.legacy || request.parallel_tool_calls == Some(false),
@@ -81,6 +80,7 @@ impl Surface for Chat {
         if offer.dropped_hosted {
             ignored.push("tools.web_search");
         }
+        ignored.extend(dropped);
         let prompt = Arc::new(Prompt::of(&conversation));
         let answer = Answer {
             id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
@@ -119,13 +119,28 @@ fn includes_usage(request: &ChatRequest<'_>) -> bool {
     options.is_some_and(|options| options.include_usage == Some(true))
 }
 
-fn no_messages(request: &ChatRequest<'_>) -> Error {
-    match request.has_input {
-        true => Error::invalid(
+/// What the request says in chat's own words.
+fn said(
+    source: Source<'_>,
+    context: &Context<'_>,
+    request: &ChatRequest<'_>,
+    messages: Option<&[Message<'_>]>,
+) -> Result<Visit, Error> {
+    let messages = messages.ok_or_else(|| missing("messages"))?;
+    if messages.is_empty() {
+        return Err(Error::invalid(
             "messages",
-            Some("missing_required_parameter"),
-            "Missing required parameter: 'messages'. A conversation in 'input' belongs to /v1/responses.",
-        ),
-        false => missing("messages"),
+            Some("empty_array"),
+            "Invalid 'messages': empty array. Expected at least 1 element.",
+        ));
     }
+    let offer = tools::offer(source, request)?;
+    let format = format::demanded(request)?;
+    Ok(Visit {
+        dialogue: messages::dialogue(source, context.pictures, messages)?,
+        offer,
+        format,
+        max_tokens: None,
+        ignored: Vec::new(),
+    })
 }

@@ -15,22 +15,12 @@ use super::input::{Given, Whole};
 use super::parts::{Parts, Piece};
 use super::tools::{TOOL_SEARCH, Tools, flat};
 use crate::error::Error;
-use crate::image::{Pictures, Wanted};
+use crate::image::Pictures;
+use crate::surface::dialogue::Dialogue;
 use crate::surface::openai::{missing, parse};
 use crate::surface::responses::sealed;
 use crate::surface::source::Source;
 use crate::surface::words::{as_system, marker};
-
-/// What items become.
-#[derive(Debug)]
-pub(super) struct Dialogue {
-    /// The leading system and developer messages.
-    pub(super) system: Vec<JsonText>,
-    /// The rest.
-    pub(super) turns: Vec<Turn>,
-    /// Pictures that are still to be fetched.
-    pub(super) wanted: Vec<Wanted>,
-}
 
 /// Longest text that stands for an item of a kind that only other servers have, in bytes.
 const MAX_FOREIGN: usize = 16 * 1024;

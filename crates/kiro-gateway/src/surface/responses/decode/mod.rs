@@ -8,5 +8,7 @@ mod knobs;
 mod parts;
 mod request;
 mod tools;
+mod visit;
 
 pub(crate) use request::Responses;
+pub(in crate::surface) use visit::{Visit, visit};
