@@ -26,7 +26,7 @@ use crate::surface::Surface;
 use crate::tenant::Tenants;
 use crate::upstream::Upstream;
 
-/// An OpenAI-compatible gateway to Kiro. Cheap to clone: the parts are shared.
+/// A gateway to Kiro that speaks the APIs of OpenAI and Anthropic. Cheap to clone: the parts are shared.
 ///
 /// It is a [`hyper::service::Service`]; [`serve`](crate::serve) puts it behind a listener, and a server
 /// of your own may call it for the paths it likes.
