@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// An OpenAI-compatible gateway to the Kiro service.
+/// A gateway to the Kiro service for OpenAI and Anthropic clients.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true)]
 struct Arguments {
