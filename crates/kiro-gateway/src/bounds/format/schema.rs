@@ -5,13 +5,10 @@ use std::fmt;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-use super::cost::{self, MAX_STEPS};
+use super::cost::{self, MAX_BACKTRACKS, MAX_STEPS};
 
 /// Longest schema in bytes. The API itself takes 120,000 characters of names and choices.
 const MAX_LENGTH: usize = 256 << 10;
-
-/// Times that a regular expression with look-around may step back in one string.
-const MAX_BACKTRACKS: usize = 10_000;
 
 /// Faults that are named when an answer does not fit.
 const MAX_FAULTS: usize = 5;
