@@ -15,6 +15,9 @@ pub(super) const MAX_BACKTRACKS: usize = 10_000;
 /// Most steps that a validator may take: some tens of milliseconds.
 pub(super) const MAX_STEPS: u64 = 1_000_000;
 
+/// Most steps that a compiler may take for `unevaluatedProperties` and its like, each of them longer.
+const MAX_UNEVALUATED: u64 = 10_000;
+
 /// Most schemas that apply to one value through each other, a reference being one. A validator's stack
 /// grows with them.
 const MAX_CHAIN: usize = 100;
@@ -53,6 +56,36 @@ pub(super) fn check_references(schema: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Checks that what a schema has looked at, for `unevaluatedProperties` and its like, is soon found out: a
+/// compiler writes all of it down, and what references lead to once for each of them.
+pub(super) fn check_unevaluated(schema: &Value) -> Result<(), String> {
+    let mut walk = walk(schema);
+    let mut steps = 0_u64;
+    let mut rest = vec![schema];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Object(members) => {
+                if is_curious(members) {
+                    steps = steps.saturating_add(walk.steps(value, &Value::Null));
+                }
+                rest.extend(schemas(members));
+            }
+            Value::Array(items) => rest.extend(items),
+            _ => {}
+        }
+    }
+    match steps > MAX_UNEVALUATED {
+        true => Err("too much is below unevaluatedProperties and unevaluatedItems".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Whether a schema asks what other keywords have looked at.
+fn is_curious(keywords: &Map<String, Value>) -> bool {
+    let names = ["unevaluatedProperties", "unevaluatedItems"];
+    names.iter().any(|name| keywords.contains_key(*name))
 }
 
 /// The members of a schema, or of a map of them, but for those that are values.
@@ -134,10 +167,7 @@ impl<'a> Walk<'a> {
         }
         if let Value::Object(keywords) = schema {
             steps = steps.saturating_add(self.inside(keywords, value));
-            if ["unevaluatedProperties", "unevaluatedItems"]
-                .iter()
-                .any(|name| keywords.contains_key(*name))
-            {
+            if is_curious(keywords) {
                 for next in self.names.in_place(schema) {
                     steps = self.evaluated(next, value).saturating_add(steps);
                 }
@@ -501,6 +531,22 @@ mod tests {
         let broken = json!({"properties": {"a": {"$ref": "#/$defs/b"}}});
         let error = "the reference \"#/$defs/b\" leads to nothing in the schema";
         assert_eq!(check_references(&broken), Err(error.to_owned()));
+    }
+
+    #[test]
+    fn what_a_compiler_would_write_down_for_ever_is_refused() {
+        let twice =
+            |next: Value| json!({"anyOf": [next.clone(), next], "unevaluatedProperties": false});
+        let property = |mut schema: Value| {
+            let first = schema["$ref"].take();
+            json!({"$defs": schema["$defs"].take(), "properties": {"x": {"$ref": first}}})
+        };
+        assert_eq!(check_unevaluated(&property(chain_of(4, twice))), Ok(()));
+        let error = "too much is below unevaluatedProperties and unevaluatedItems";
+        assert_eq!(
+            check_unevaluated(&property(chain_of(40, twice))),
+            Err(error.to_owned())
+        );
     }
 
     #[test]
