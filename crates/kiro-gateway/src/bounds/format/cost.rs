@@ -373,15 +373,26 @@ impl<'a> Names<'a> {
         };
         match fragment {
             "" => Some(document),
-            pointer if pointer.starts_with('/') => document.pointer(&decoded(pointer)),
+            pointer if pointer.starts_with('/') => document.pointer(&decoded(pointer)?),
             name => self.named.get(name).copied(),
         }
     }
 }
 
-/// A pointer without the escapes that it has in a URL.
-fn decoded(pointer: &str) -> String {
-    pointer.replace("%24", "$").replace("%25", "%")
+/// A pointer without the escapes that it has in a URL; `None` if they are none.
+fn decoded(pointer: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(pointer.len());
+    let mut parts = pointer.split('%');
+    bytes.extend(parts.next()?.bytes());
+    for part in parts {
+        let digits = part.get(..2)?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend(part[2..].bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -531,6 +542,20 @@ mod tests {
         let broken = json!({"properties": {"a": {"$ref": "#/$defs/b"}}});
         let error = "the reference \"#/$defs/b\" leads to nothing in the schema";
         assert_eq!(check_references(&broken), Err(error.to_owned()));
+    }
+
+    #[test]
+    fn escapes_in_references_are_read_as_others_read_them() {
+        let schema = json!({
+            "$defs": {"%61": {}, "a": {"$ref": "#/$defs/%61"}, "é<b>": {}},
+            "anyOf": [{"$ref": "#/$defs/%C3%A9%3cb%3E"}],
+        });
+        let circle = "references lead in a circle, or more than 100 to each other";
+        assert_eq!(check_references(&schema), Err(circle.to_owned()));
+        for broken in ["%", "%6", "%+6", "%zz", "%ff", "%6é"] {
+            let schema = json!({"$defs": {broken: {}}, "$ref": format!("#/$defs/{broken}")});
+            assert!(check_references(&schema).is_err(), "{broken}");
+        }
     }
 
     #[test]
