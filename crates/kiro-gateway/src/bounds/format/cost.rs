@@ -9,8 +9,14 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+/// Times that a regular expression with look-around may step back in one string.
+pub(super) const MAX_BACKTRACKS: usize = 10_000;
+
 /// Most steps that a validator may take: some tens of milliseconds.
 pub(super) const MAX_STEPS: u64 = 1_000_000;
+
+/// Most steps that a compiler may take for `unevaluatedProperties` and its like, each of them longer.
+const MAX_UNEVALUATED: u64 = 10_000;
 
 /// Most schemas that apply to one value through each other, a reference being one. A validator's stack
 /// grows with them.
@@ -19,8 +25,11 @@ const MAX_CHAIN: usize = 100;
 /// Most schemas one inside the other, along references and into the value.
 const MAX_DEPTH: usize = 400;
 
-/// What a regular expression costs, in steps.
+/// What a regular expression costs, in steps, besides what the length of the text makes.
 const PATTERN: u64 = 100;
+
+/// Bytes that a regular expression passes in a step.
+const BYTES: u64 = 50;
 
 /// Checks that references lead somewhere in the schema, and that chains of them end soon.
 pub(super) fn check_references(schema: &Value) -> Result<(), String> {
@@ -49,6 +58,36 @@ pub(super) fn check_references(schema: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// Checks that what a schema has looked at, for `unevaluatedProperties` and its like, is soon found out: a
+/// compiler writes all of it down, and what references lead to once for each of them.
+pub(super) fn check_unevaluated(schema: &Value) -> Result<(), String> {
+    let mut walk = walk(schema);
+    let mut steps = 0_u64;
+    let mut rest = vec![schema];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Object(members) => {
+                if is_curious(members) {
+                    steps = steps.saturating_add(walk.steps(value, &Value::Null));
+                }
+                rest.extend(schemas(members));
+            }
+            Value::Array(items) => rest.extend(items),
+            _ => {}
+        }
+    }
+    match steps > MAX_UNEVALUATED {
+        true => Err("too much is below unevaluatedProperties and unevaluatedItems".to_owned()),
+        false => Ok(()),
+    }
+}
+
+/// Whether a schema asks what other keywords have looked at.
+fn is_curious(keywords: &Map<String, Value>) -> bool {
+    let names = ["unevaluatedProperties", "unevaluatedItems"];
+    names.iter().any(|name| keywords.contains_key(*name))
+}
+
 /// The members of a schema, or of a map of them, but for those that are values.
 fn schemas(members: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     let is_value = |name: &str| matches!(name, "const" | "default" | "enum" | "examples");
@@ -72,6 +111,7 @@ fn chain(
     lengths.insert(schema, MAX_CHAIN + 1);
     let length = names
         .in_place(schema)
+        .into_iter()
         .map(|next| chain(names, next, lengths, depth + 1).saturating_add(1))
         .max()
         .unwrap_or(0);
@@ -81,44 +121,100 @@ fn chain(
 
 /// An upper bound for the steps of a validator.
 pub(super) fn steps(schema: &Value, value: &Value) -> u64 {
-    let mut walk = Walk {
+    walk(schema).steps(schema, value)
+}
+
+fn walk(schema: &Value) -> Walk<'_> {
+    Walk {
         names: Names::of(schema),
         known: HashMap::new(),
+        evaluated: HashMap::new(),
+        texts: Vec::new(),
+        looks: 0,
         depth: 0,
-    };
-    walk.steps(schema, value)
+    }
 }
+
+/// A schema and a value.
+type Pair = (*const Value, *const Value);
 
 struct Walk<'a> {
     names: Names<'a>,
-    /// By schema and value.
-    known: HashMap<(*const Value, *const Value), u64>,
+    known: HashMap<Pair, u64>,
+    /// What it costs to find out what a schema has looked at, for `unevaluatedProperties` and its like.
+    evaluated: HashMap<Pair, u64>,
+    /// Names of members as values. They stay, so that no two have the same address.
+    texts: Vec<Box<Value>>,
+    /// Each stands for a step at least, so that more than are allowed need not be taken.
+    looks: u64,
     depth: usize,
 }
 
 impl<'a> Walk<'a> {
     fn steps(&mut self, schema: &'a Value, value: &Value) -> u64 {
+        self.looks += 1;
+        if self.looks > MAX_STEPS || self.depth == MAX_DEPTH {
+            return u64::MAX;
+        }
         let pair = (std::ptr::from_ref(schema), std::ptr::from_ref(value));
         if let Some(steps) = self.known.get(&pair) {
             return *steps;
         }
-        if self.depth == MAX_DEPTH {
-            return u64::MAX;
-        }
         self.depth += 1;
-        let in_place: Vec<_> = self.names.in_place(schema).collect();
-        let in_place = in_place.into_iter().map(|next| self.steps(next, value));
-        let here = in_place.fold(1_u64, u64::saturating_add);
-        let inside = match (schema, value) {
-            (Value::Object(keywords), Value::Object(members)) => self.members(keywords, members),
-            (Value::Object(keywords), Value::Array(items)) => self.items(keywords, items),
-            (Value::Object(keywords), _) if keywords.contains_key("pattern") => PATTERN,
-            _ => 0,
-        };
+        let mut steps = 1;
+        for next in self.names.in_place(schema) {
+            steps = self.steps(next, value).saturating_add(steps);
+        }
+        if let Value::Object(keywords) = schema {
+            steps = steps.saturating_add(self.inside(keywords, value));
+            if is_curious(keywords) {
+                for next in self.names.in_place(schema) {
+                    steps = self.evaluated(next, value).saturating_add(steps);
+                }
+            }
+        }
         self.depth -= 1;
-        let steps = here.saturating_add(inside);
         self.known.insert(pair, steps);
         steps
+    }
+
+    /// What it costs to find out which parts of the value a schema has looked at: whether it fits, and then
+    /// the same for each schema that it applies in place.
+    fn evaluated(&mut self, schema: &'a Value, value: &Value) -> u64 {
+        let pair = (std::ptr::from_ref(schema), std::ptr::from_ref(value));
+        if let Some(steps) = self.evaluated.get(&pair) {
+            return *steps;
+        }
+        let mut steps = self.steps(schema, value);
+        if steps > MAX_STEPS {
+            return steps;
+        }
+        for next in self.names.in_place(schema) {
+            steps = self.evaluated(next, value).saturating_add(steps);
+        }
+        self.evaluated.insert(pair, steps);
+        steps
+    }
+
+    /// What the keywords cost that are about the value itself and its parts.
+    fn inside(&mut self, keywords: &'a Map<String, Value>, value: &Value) -> u64 {
+        let choices = match keywords.get("enum") {
+            // Texts are looked up, other values compared with each.
+            Some(Value::Array(choices)) if !choices.iter().all(Value::is_string) => {
+                choices.len() as u64
+            }
+            _ => 0,
+        };
+        let parts = match value {
+            Value::Object(members) => self.members(keywords, members),
+            Value::Array(items) => self.items(keywords, items),
+            Value::String(text) => match keywords.get("pattern") {
+                Some(Value::String(pattern)) => search(pattern, text),
+                _ => 0,
+            },
+            _ => 0,
+        };
+        choices.saturating_add(parts)
     }
 
     /// What the members of an object cost.
@@ -135,9 +231,9 @@ impl<'a> Walk<'a> {
                     }
                 }
                 ("patternProperties", Value::Object(patterns)) => {
-                    for schema in patterns.values() {
-                        for value in members.values() {
-                            add(PATTERN.saturating_add(self.steps(schema, value)));
+                    for (pattern, schema) in patterns {
+                        for (name, value) in members {
+                            add(search(pattern, name).saturating_add(self.steps(schema, value)));
                         }
                     }
                 }
@@ -146,7 +242,18 @@ impl<'a> Walk<'a> {
                         add(self.steps(schema, value));
                     }
                 }
-                ("propertyNames", _) => add(PATTERN.saturating_mul(members.len() as u64)),
+                ("propertyNames", schema) => {
+                    for name in members.keys() {
+                        let name = Box::new(Value::String(name.clone()));
+                        add(self.steps(schema, &name));
+                        self.texts.push(name);
+                    }
+                }
+                ("required", Value::Array(names)) => add(names.len() as u64),
+                ("dependentRequired" | "dependencies", Value::Object(lists)) => {
+                    let lists = lists.values().filter_map(Value::as_array);
+                    add(lists.map(|names| 1 + names.len() as u64).sum());
+                }
                 _ => {}
             }
         }
@@ -178,6 +285,30 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// What it costs to look for a regular expression in a text. With look-around, the rest of the text may be
+/// read again each time that the search steps back.
+fn search(pattern: &str, text: &str) -> u64 {
+    let length = text.len() as u64;
+    let times = if is_plain(pattern) {
+        1
+    } else {
+        length.min(MAX_BACKTRACKS as u64)
+    };
+    PATTERN.saturating_add(length.saturating_mul(times) / BYTES)
+}
+
+/// Whether there is neither look-around nor a reference to a group. What looks like it may be something else.
+fn is_plain(pattern: &str) -> bool {
+    let look = ["(?=", "(?!", "(?<", "(?>"]
+        .iter()
+        .any(|look| pattern.contains(look));
+    let bytes = pattern.as_bytes();
+    let back = bytes.windows(2).any(|pair| {
+        pair[0] == b'\\' && (pair[1].is_ascii_digit() || matches!(pair[1], b'k' | b'g'))
+    });
+    !look && !back
+}
+
 /// Where the references of a schema lead.
 struct Names<'a> {
     root: &'a Value,
@@ -207,9 +338,9 @@ impl<'a> Names<'a> {
     }
 
     /// The schemas that apply to the same value as this one does.
-    fn in_place<'s>(&'s self, schema: &'a Value) -> impl Iterator<Item = &'a Value> + 's {
+    fn in_place(&self, schema: &'a Value) -> Vec<&'a Value> {
         let keywords = schema.as_object().into_iter().flatten();
-        keywords.flat_map(|(keyword, value)| -> Vec<&'a Value> {
+        let in_place = keywords.flat_map(|(keyword, value)| -> Vec<&'a Value> {
             match (&**keyword, value) {
                 ("$ref" | "$dynamicRef" | "$recursiveRef", Value::String(reference)) => {
                     self.resolve(reference).into_iter().collect()
@@ -221,7 +352,8 @@ impl<'a> Names<'a> {
                 }
                 _ => Vec::new(),
             }
-        })
+        });
+        in_place.collect()
     }
 
     /// The first reference of these members that leads to nothing in the schema.
@@ -241,15 +373,26 @@ impl<'a> Names<'a> {
         };
         match fragment {
             "" => Some(document),
-            pointer if pointer.starts_with('/') => document.pointer(&decoded(pointer)),
+            pointer if pointer.starts_with('/') => document.pointer(&decoded(pointer)?),
             name => self.named.get(name).copied(),
         }
     }
 }
 
-/// A pointer without the escapes that it has in a URL.
-fn decoded(pointer: &str) -> String {
-    pointer.replace("%24", "$").replace("%25", "%")
+/// A pointer without the escapes that it has in a URL; `None` if they are none.
+fn decoded(pointer: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(pointer.len());
+    let mut parts = pointer.split('%');
+    bytes.extend(parts.next()?.bytes());
+    for part in parts {
+        let digits = part.get(..2)?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend(part[2..].bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]
@@ -294,6 +437,74 @@ mod tests {
     }
 
     #[test]
+    fn names_of_members_are_values_too() {
+        let mut schema = chain_of(40, |next| json!({"allOf": [next.clone(), next]}));
+        schema["propertyNames"] = json!({"$ref": "#/$defs/a0"});
+        schema["$ref"] = json!("#/$defs/a40");
+        assert!(steps(&schema, &json!({"x": 1})) > 1 << 40);
+    }
+
+    #[test]
+    fn what_was_looked_at_is_found_out_anew_on_each_level() {
+        for (keyword, link, value) in [
+            ("unevaluatedProperties", "anyOf", json!({"x": 1})),
+            ("unevaluatedProperties", "allOf", json!({"x": 1})),
+            ("unevaluatedItems", "oneOf", json!([1])),
+        ] {
+            let nested =
+                |n| (0..n).fold(json!({}), |inner, _| json!({link: [inner], keyword: false}));
+            assert!(steps(&nested(4), &value) < 1000, "{keyword}");
+            assert!(steps(&nested(30), &value) > MAX_STEPS, "{keyword}");
+        }
+        // Other levels between them make it worse.
+        let plain = |inner| (0..9).fold(inner, |inner, _| json!({"anyOf": [inner]}));
+        let nested = (0..9).fold(
+            json!({}),
+            |inner, _| json!({"anyOf": [plain(inner)], "unevaluatedProperties": false}),
+        );
+        assert!(steps(&nested, &json!({"x": 1})) > MAX_STEPS);
+    }
+
+    #[test]
+    fn no_more_is_looked_at_than_is_allowed() {
+        let schema = json!({"items": {"anyOf": vec![true; 40_000]}});
+        let value = Value::from(vec![0; 3_000]);
+        let mut walk = walk(&schema);
+        assert_eq!(walk.steps(&schema, &value), u64::MAX);
+        assert!(walk.known.len() as u64 <= MAX_STEPS);
+    }
+
+    #[test]
+    fn long_lists_cost_for_each_value() {
+        let numbers: Vec<Value> = (0..2000).map(|n| json!([n])).collect();
+        let names: Vec<String> = (0..2000).map(|n| n.to_string()).collect();
+        for (schema, item) in [
+            (json!({"items": {"enum": numbers}}), json!([1999])),
+            (json!({"items": {"required": names}}), json!({})),
+            (
+                json!({"items": {"dependentRequired": {"a": names}}}),
+                json!({"a": 1}),
+            ),
+        ] {
+            assert!(steps(&schema, &Value::from(vec![item; 1000])) > MAX_STEPS);
+        }
+    }
+
+    #[test]
+    fn a_long_text_costs_more_with_look_around() {
+        let text = json!("a".repeat(20_000));
+        assert!(steps(&json!({"pattern": "^[a-z]*$"}), &text) < 1000);
+        for pattern in ["(?!.*x.*y)b", "(a*)\\1b", "(?<=a*)b"] {
+            assert!(
+                steps(&json!({"pattern": pattern}), &text) > MAX_STEPS,
+                "{pattern}"
+            );
+        }
+        let name = json!({"a".repeat(20_000): 1});
+        assert!(steps(&json!({"patternProperties": {"(?!.*x.*y)b": {}}}), &name) > MAX_STEPS);
+    }
+
+    #[test]
     fn circles_are_refused() {
         for schema in [
             json!({"$ref": "#"}),
@@ -331,6 +542,36 @@ mod tests {
         let broken = json!({"properties": {"a": {"$ref": "#/$defs/b"}}});
         let error = "the reference \"#/$defs/b\" leads to nothing in the schema";
         assert_eq!(check_references(&broken), Err(error.to_owned()));
+    }
+
+    #[test]
+    fn escapes_in_references_are_read_as_others_read_them() {
+        let schema = json!({
+            "$defs": {"%61": {}, "a": {"$ref": "#/$defs/%61"}, "é<b>": {}},
+            "anyOf": [{"$ref": "#/$defs/%C3%A9%3cb%3E"}],
+        });
+        let circle = "references lead in a circle, or more than 100 to each other";
+        assert_eq!(check_references(&schema), Err(circle.to_owned()));
+        for broken in ["%", "%6", "%+6", "%zz", "%ff", "%6é"] {
+            let schema = json!({"$defs": {broken: {}}, "$ref": format!("#/$defs/{broken}")});
+            assert!(check_references(&schema).is_err(), "{broken}");
+        }
+    }
+
+    #[test]
+    fn what_a_compiler_would_write_down_for_ever_is_refused() {
+        let twice =
+            |next: Value| json!({"anyOf": [next.clone(), next], "unevaluatedProperties": false});
+        let property = |mut schema: Value| {
+            let first = schema["$ref"].take();
+            json!({"$defs": schema["$defs"].take(), "properties": {"x": {"$ref": first}}})
+        };
+        assert_eq!(check_unevaluated(&property(chain_of(4, twice))), Ok(()));
+        let error = "too much is below unevaluatedProperties and unevaluatedItems";
+        assert_eq!(
+            check_unevaluated(&property(chain_of(40, twice))),
+            Err(error.to_owned())
+        );
     }
 
     #[test]

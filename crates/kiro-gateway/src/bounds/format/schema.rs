@@ -1,17 +1,19 @@
 //! A JSON schema from a stranger, compiled within limits.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use jsonschema::{Draft, PatternOptions, Validator};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::cost::{self, MAX_STEPS};
+use super::cost::{self, MAX_BACKTRACKS, MAX_STEPS};
 
 /// Longest schema in bytes. The API itself takes 120,000 characters of names and choices.
 const MAX_LENGTH: usize = 256 << 10;
 
-/// Times that a regular expression with look-around may step back in one string.
-const MAX_BACKTRACKS: usize = 10_000;
+/// Most different regular expressions in a schema, and the size of each when compiled.
+const MAX_PATTERNS: usize = 100;
+const MAX_PATTERN: usize = 1 << 20;
 
 /// Faults that are named when an answer does not fit.
 const MAX_FAULTS: usize = 5;
@@ -52,6 +54,8 @@ impl Schema {
         }
         let value = serde_json::from_str(text).map_err(|error| SchemaError(error.to_string()))?;
         cost::check_references(&value).map_err(SchemaError)?;
+        cost::check_unevaluated(&value).map_err(SchemaError)?;
+        check_patterns(&value).map_err(SchemaError)?;
         Ok(Self {
             name: name.to_owned(),
             description: description.map(str::to_owned),
@@ -81,7 +85,9 @@ impl Schema {
 }
 
 fn compile(value: &Value) -> Result<Validator, SchemaError> {
-    let patterns = PatternOptions::fancy_regex().backtrack_limit(MAX_BACKTRACKS);
+    let patterns = PatternOptions::fancy_regex()
+        .backtrack_limit(MAX_BACKTRACKS)
+        .size_limit(MAX_PATTERN);
     let options = jsonschema::options()
         .with_pattern_options(patterns)
         .with_draft(draft(value));
@@ -91,6 +97,31 @@ fn compile(value: &Value) -> Result<Validator, SchemaError> {
             place => format!("{error} at {place}"),
         })
     })
+}
+
+/// A regular expression of ten characters can take milliseconds and megabytes to compile.
+fn check_patterns(schema: &Value) -> Result<(), String> {
+    let mut patterns = HashSet::new();
+    let mut rest = vec![schema];
+    while let Some(value) = rest.pop() {
+        match value {
+            Value::Object(members) => {
+                patterns.extend(members.get("pattern").and_then(Value::as_str));
+                let named = members.get("patternProperties").and_then(Value::as_object);
+                patterns.extend(named.into_iter().flat_map(Map::keys).map(String::as_str));
+                rest.extend(members.values());
+            }
+            Value::Array(items) => rest.extend(items),
+            _ => {}
+        }
+    }
+    match patterns.len() > MAX_PATTERNS {
+        true => Err(format!(
+            "it has {} different regular expressions and may have {MAX_PATTERNS}",
+            patterns.len()
+        )),
+        false => Ok(()),
+    }
 }
 
 /// The draft that a schema names, however the address is written; one that nobody knows is the newest.
@@ -124,6 +155,32 @@ mod tests {
         assert!(refused(r#"{"type":"strin"}"#).ends_with("at /type"));
         let long = format!(r#"{{"title":"{}"}}"#, "x".repeat(MAX_LENGTH));
         assert_eq!(refused(&long), "it has 262156 bytes and may have 262144");
+    }
+
+    #[test]
+    fn regular_expressions_are_few_and_small() {
+        let many = |n| {
+            let properties: Map<String, Value> = (0..n)
+                .map(|at| {
+                    (
+                        format!("a{at}"),
+                        serde_json::json!({"pattern": format!("^{}", at % 101)}),
+                    )
+                })
+                .collect();
+            serde_json::json!({"properties": properties}).to_string()
+        };
+        assert!(Schema::parse("s", None, &many(100)).is_ok());
+        let reason = "it has 101 different regular expressions and may have 100";
+        assert_eq!(refused(&many(500)), reason);
+        let named = many(101)
+            .replace("pattern", "x")
+            .replace("properties", "patternProperties");
+        assert_eq!(refused(&named), reason);
+        for large in [r"(?!a)(?:\\w{90}){9}", r"(?:[a-z]{900}){99}x"] {
+            let reason = refused(&format!(r#"{{"pattern":"{large}"}}"#));
+            assert!(reason.contains("is not a \"regex\""), "{reason}");
+        }
     }
 
     #[test]
