@@ -13,7 +13,7 @@ mod complete;
 mod decode;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod thoughts;
 
 pub(crate) use decode::Chat;

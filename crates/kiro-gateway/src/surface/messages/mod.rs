@@ -16,6 +16,6 @@ mod decode;
 mod error;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(crate) use decode::{Messages, conversation};

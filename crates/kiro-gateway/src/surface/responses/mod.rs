@@ -15,7 +15,7 @@ mod output;
 mod sealed;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(crate) use decode::Responses;
 pub(super) use decode::{Visit, visit};

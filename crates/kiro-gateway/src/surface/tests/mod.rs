@@ -2,6 +2,7 @@
 
 pub(super) mod cases;
 pub(super) mod damage;
+mod dialects;
 pub(super) mod replies;
 #[path = "../../../../openai-types/tests/support/schema.rs"]
 pub(super) mod schema;

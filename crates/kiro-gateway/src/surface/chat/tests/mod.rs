@@ -8,7 +8,7 @@ mod verdicts;
 use super::Chat;
 use crate::surface::tests::cases::Cases;
 
-static CASES: Cases = Cases {
+pub(in crate::surface) static CASES: Cases = Cases {
     surface: &Chat,
     folder: "chat",
     ids: &["chatcmpl-"],

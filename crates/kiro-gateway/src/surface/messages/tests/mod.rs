@@ -10,7 +10,7 @@ mod verdicts;
 use super::Messages;
 use crate::surface::tests::cases::Cases;
 
-static CASES: Cases = Cases {
+pub(in crate::surface) static CASES: Cases = Cases {
     surface: &Messages,
     folder: "messages",
     ids: &["msg_"],

@@ -7,7 +7,7 @@ mod schema_check;
 use super::Responses;
 use crate::surface::tests::cases::Cases;
 
-static CASES: Cases = Cases {
+pub(in crate::surface) static CASES: Cases = Cases {
     surface: &Responses,
     folder: "responses",
     ids: &["resp_", "msg_", "rs_", "fc_", "ctc_", "tsc_"],
