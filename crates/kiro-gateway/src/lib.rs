@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod beginning;
 mod body;
 mod bounds;
 mod catalog;

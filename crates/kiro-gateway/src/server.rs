@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
+use crate::beginning::Beginning;
 use crate::gateway::Gateway;
 use crate::handshake::{acceptor, handshake};
 
@@ -116,6 +117,7 @@ fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout);
     builder.http2().timer(TokioTimer::new());
+    let stream = Beginning::new(stream, options.header_timeout);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(options.write_timeout));
     let connection = builder

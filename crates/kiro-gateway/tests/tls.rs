@@ -267,3 +267,45 @@ async fn at_the_deadline_open_streams_say_goodbye() {
     }
     house.stopped().await;
 }
+
+#[tokio::test]
+async fn a_connection_without_a_request_is_closed_at_the_limit() {
+    let limit = Duration::from_millis(200);
+    for tls in [false, true] {
+        let (certificate, client) = support::self_signed();
+        let mut options = ServerOptions::default();
+        options.header_timeout = limit;
+        options.tls = tls.then_some(certificate);
+        let house = House::built(
+            SimOptions::default(),
+            support::client_tls(),
+            options,
+            |_| {},
+        )
+        .await;
+        for start in [
+            &b""[..],
+            b"G",
+            b"PRI * HT",
+            b"GET / HTTP/1.1\r\nhost: x\r\n",
+        ] {
+            let begun = Instant::now();
+            let mut received = Vec::new();
+            let read = async {
+                if tls {
+                    let mut stream = dial(&house, client.clone()).await.unwrap();
+                    stream.write_all(start).await.unwrap();
+                    let _ = stream.read_to_end(&mut received).await;
+                } else {
+                    let mut stream = TcpStream::connect(house.address).await.unwrap();
+                    stream.write_all(start).await.unwrap();
+                    let _ = stream.read_to_end(&mut received).await;
+                }
+            };
+            tokio::time::timeout(SOON, read)
+                .await
+                .unwrap_or_else(|_| panic!("{tls} {start:?} is held"));
+            assert!(begun.elapsed() >= limit, "{:?}", begun.elapsed());
+        }
+    }
+}
