@@ -144,7 +144,7 @@ struct Walk<'a> {
     /// What it costs to find out what a schema has looked at, for `unevaluatedProperties` and its like.
     evaluated: HashMap<Pair, u64>,
     /// Names of members as values. They stay, so that no two have the same address.
-    texts: Vec<Box<Value>>,
+    texts: Vec<Vec<Value>>,
     /// Each stands for a step at least, so that more than are allowed need not be taken.
     looks: u64,
     depth: usize,
@@ -243,11 +243,12 @@ impl<'a> Walk<'a> {
                     }
                 }
                 ("propertyNames", schema) => {
-                    for name in members.keys() {
-                        let name = Box::new(Value::String(name.clone()));
-                        add(self.steps(schema, &name));
-                        self.texts.push(name);
+                    let names: Vec<Value> =
+                        members.keys().map(|name| name.clone().into()).collect();
+                    for name in &names {
+                        add(self.steps(schema, name));
                     }
+                    self.texts.push(names);
                 }
                 ("required", Value::Array(names)) => add(names.len() as u64),
                 ("dependentRequired" | "dependencies", Value::Object(lists)) => {
