@@ -31,14 +31,22 @@ const PATTERN: u64 = 100;
 /// Bytes that a regular expression passes in a step.
 const BYTES: u64 = 50;
 
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
 /// Checks that references lead somewhere in the schema, and that chains of them end soon.
 pub(super) fn check_references(schema: &Value) -> Result<(), String> {
     let names = Names::of(schema);
     let mut lengths = HashMap::new();
-    let mut rest = vec![schema];
-    while let Some(value) = rest.pop() {
+    let mut rest = vec![(schema, false)];
+    while let Some((value, is_inner)) = rest.pop() {
         match value {
             Value::Object(members) => {
+                let is_inner = is_inner || (has_address(members) && !std::ptr::eq(value, schema));
+                if let Some(reference) = local(members).filter(|_| is_inner) {
+                    return Err(format!(
+                        "the reference \"{reference}\" is in a schema with an $id of its own, and may lead elsewhere"
+                    ));
+                }
                 if let Some(reference) = names.broken(members) {
                     return Err(format!(
                         "the reference \"{reference}\" leads to nothing in the schema"
@@ -49,13 +57,26 @@ pub(super) fn check_references(schema: &Value) -> Result<(), String> {
                         "references lead in a circle, or more than {MAX_CHAIN} to each other"
                     ));
                 }
-                rest.extend(schemas(members));
+                rest.extend(schemas(members).map(|next| (next, is_inner)));
             }
-            Value::Array(items) => rest.extend(items),
+            Value::Array(items) => rest.extend(items.iter().map(|next| (next, is_inner))),
             _ => {}
         }
     }
     Ok(())
+}
+
+/// Whether references in a schema start anew from there.
+fn has_address(members: &Map<String, Value>) -> bool {
+    let address = members.get("$id").and_then(Value::as_str);
+    address.is_some_and(|address| !address.starts_with('#'))
+}
+
+/// A reference that leads to a place in the innermost schema with an address.
+fn local(members: &Map<String, Value>) -> Option<&str> {
+    let references = REFERENCES.into_iter();
+    let mut references = references.filter_map(|keyword| members.get(keyword)?.as_str());
+    references.find(|reference| reference.is_empty() || reference.starts_with('#'))
 }
 
 /// Checks that what a schema has looked at, for `unevaluatedProperties` and its like, is soon found out: a
@@ -313,8 +334,8 @@ fn is_plain(pattern: &str) -> bool {
 /// Where the references of a schema lead.
 struct Names<'a> {
     root: &'a Value,
-    /// Schemas with a name of their own: `$id`, `$anchor` and the like.
-    named: HashMap<&'a str, &'a Value>,
+    /// Schemas with a name of their own: `$id`, `$anchor` and the like. `None` where two have the same.
+    named: HashMap<&'a str, Option<&'a Value>>,
 }
 
 impl<'a> Names<'a> {
@@ -326,7 +347,8 @@ impl<'a> Names<'a> {
                 Value::Object(members) => {
                     for keyword in ["$id", "id", "$anchor", "$dynamicAnchor"] {
                         if let Some(name) = members.get(keyword).and_then(Value::as_str) {
-                            named.insert(name.trim_matches('#'), value);
+                            let known = named.entry(name.trim_matches('#')).or_insert(Some(value));
+                            *known = known.filter(|known| std::ptr::eq(*known, value));
                         }
                     }
                     rest.extend(members.values());
@@ -359,7 +381,7 @@ impl<'a> Names<'a> {
 
     /// The first reference of these members that leads to nothing in the schema.
     fn broken<'m>(&self, members: &'m Map<String, Value>) -> Option<&'m str> {
-        ["$ref", "$dynamicRef", "$recursiveRef"]
+        REFERENCES
             .into_iter()
             .filter_map(|keyword| members.get(keyword)?.as_str())
             .find(|reference| self.resolve(reference).is_none())
@@ -370,12 +392,12 @@ impl<'a> Names<'a> {
         let (document, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let document = match document {
             "" => self.root,
-            name => self.named.get(name)?,
+            name => (*self.named.get(name)?)?,
         };
         match fragment {
             "" => Some(document),
             pointer if pointer.starts_with('/') => document.pointer(&decoded(pointer)?),
-            name => self.named.get(name).copied(),
+            name => self.named.get(name).copied().flatten(),
         }
     }
 }
@@ -543,6 +565,23 @@ mod tests {
         let broken = json!({"properties": {"a": {"$ref": "#/$defs/b"}}});
         let error = "the reference \"#/$defs/b\" leads to nothing in the schema";
         assert_eq!(check_references(&broken), Err(error.to_owned()));
+    }
+
+    #[test]
+    fn references_that_may_lead_to_two_places_are_refused() {
+        let inner = json!({
+            "$defs": {"y": {}, "x": {"$id": "x", "$defs": {"y": {"minLength": 9}}, "$ref": "#/$defs/y"}},
+            "$ref": "x",
+        });
+        let error = "the reference \"#/$defs/y\" is in a schema with an $id of its own, and may lead elsewhere";
+        assert_eq!(check_references(&inner), Err(error.to_owned()));
+        let twice = json!({"$defs": {"a": {"$anchor": "x"}, "b": {"$anchor": "x"}}, "$ref": "#x"});
+        let error = "the reference \"#x\" leads to nothing in the schema";
+        assert_eq!(check_references(&twice), Err(error.to_owned()));
+        // Those that nobody refers to may be anything, such as members of examples.
+        let examples =
+            json!({"examples": [{"id": "1"}, {"id": "1"}], "$id": "r", "items": {"$ref": "#"}});
+        assert_eq!(check_references(&examples), Ok(()));
     }
 
     #[test]
