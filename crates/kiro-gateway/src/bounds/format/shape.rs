@@ -83,7 +83,11 @@ impl Shape {
                 return;
             }
             ReplyEvent::ToolUseStart { .. } => {
-                give(&self.text[self.at..], out);
+                let rest = &self.text[self.at..];
+                // The end of a fence whose beginning was taken off.
+                if self.state != State::After || rest.trim() != "```" {
+                    give(rest, out);
+                }
                 self.at = self.text.len();
                 self.state = State::Passing { is_answer: false };
             }
@@ -320,6 +324,16 @@ mod tests {
         assert_eq!(shape.verdict(), None);
         assert_eq!(text_of(&out), "``` more");
         assert_eq!(out[1], start);
+    }
+
+    #[test]
+    fn half_a_fence_is_not_left_before_a_tool_call() {
+        let mut shape = shape();
+        let mut out = VecDeque::new();
+        shape.push(ReplyEvent::Text("```json\n{}\n```".into()), &mut out);
+        let (id, name) = ("1".into(), "find".into());
+        shape.push(ReplyEvent::ToolUseStart { id, name }, &mut out);
+        assert_eq!(text_of(&out), "{}");
     }
 
     #[test]
