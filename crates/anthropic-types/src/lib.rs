@@ -8,6 +8,7 @@ mod json;
 mod model;
 mod request;
 mod response;
+mod search;
 mod tool;
 
 pub use content::{Block, Content, InputMessage, Source};
@@ -17,5 +18,8 @@ pub use event::{Event, EventDelta};
 pub use json::{Json, Object, Text};
 pub use model::{Model, ModelList, rfc3339};
 pub use request::{MessagesRequest, OutputConfig, OutputFormat, Thinking};
-pub use response::{ContentBlock, Message, OutputTokensDetails, StopReason, Usage};
+pub use response::{
+    ContentBlock, Message, OutputTokensDetails, ServerToolUsage, StopReason, Usage,
+};
+pub use search::{SearchContent, SearchError, SearchResult};
 pub use tool::{Tool, ToolChoice};

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Object, Text};
+use crate::search::SearchContent;
 
 /// The answer to `POST /v1/messages`, and what a stream begins with.
 ///
@@ -48,7 +49,8 @@ pub struct Message<'a> {
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ContentBlock<'a> {
-    /// `text`, `thinking`, `redacted_thinking` or `tool_use`.
+    /// `text`, `thinking`, `redacted_thinking`, `tool_use`, `server_tool_use` or
+    /// `web_search_tool_result`.
     #[serde(rename = "type")]
     pub kind: Cow<'a, str>,
     /// Text.
@@ -72,6 +74,12 @@ pub struct ContentBlock<'a> {
     /// The arguments of the tool use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<Object<'a>>,
+    /// The tool use that a result answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_use_id: Option<Cow<'a, str>>,
+    /// What a search brought.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content: Option<SearchContent<'a>>,
 }
 
 /// Why an answer ended.
@@ -111,6 +119,9 @@ pub struct Usage<'a> {
     /// What the output is made of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output_tokens_details: Option<OutputTokensDetails>,
+    /// What the server's own tools did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server_tool_use: Option<ServerToolUsage>,
     /// Extension: where the counts come from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_source: Option<Cow<'a, str>>,
@@ -125,6 +136,14 @@ pub struct Usage<'a> {
 pub struct OutputTokensDetails {
     /// Tokens of thoughts.
     pub thinking_tokens: u64,
+}
+
+/// How often the server's own tools were used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ServerToolUsage {
+    /// Searches of the web.
+    pub web_search_requests: u64,
 }
 
 impl<'a> Message<'a> {
@@ -185,6 +204,30 @@ impl<'a> ContentBlock<'a> {
         }
     }
 
+    /// `server_tool_use`: a tool that the server runs itself.
+    pub fn server_tool_use(
+        id: impl Into<Cow<'a, str>>,
+        name: impl Into<Cow<'a, str>>,
+        input: Object<'a>,
+    ) -> Self {
+        Self {
+            kind: Cow::Borrowed("server_tool_use"),
+            ..Self::tool_use(id, name, input)
+        }
+    }
+
+    /// `web_search_tool_result`
+    pub fn web_search_tool_result(
+        tool_use_id: impl Into<Cow<'a, str>>,
+        content: SearchContent<'a>,
+    ) -> Self {
+        Self {
+            tool_use_id: Some(tool_use_id.into()),
+            content: Some(content),
+            ..Self::of_kind("web_search_tool_result")
+        }
+    }
+
     fn of_kind(kind: &'static str) -> Self {
         Self {
             kind: Cow::Borrowed(kind),
@@ -200,6 +243,15 @@ impl Usage<'_> {
             input_tokens,
             output_tokens,
             ..Self::default()
+        }
+    }
+}
+
+impl ServerToolUsage {
+    /// So many searches.
+    pub fn searches(web_search_requests: u64) -> Self {
+        Self {
+            web_search_requests,
         }
     }
 }

@@ -10,6 +10,8 @@ use crate::json::{Object, Text};
 /// {"name": "get_weather", "description": "The weather in a city",
 ///  "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}}}
 /// {"type": "bash_20250124", "name": "bash"}
+/// {"type": "web_search_20250305", "name": "web_search", "max_uses": 5,
+///  "allowed_domains": ["example.com"]}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(bound(deserialize = "'de: 'a"))]
@@ -24,6 +26,14 @@ pub struct Tool<'a> {
     pub description: Option<Text<'a>>,
     /// JSON schema of its arguments.
     pub input_schema: Option<Object<'a>>,
+    /// How often a tool that the server runs may be used in one answer.
+    pub max_uses: Option<i64>,
+    /// Of a search: the only hosts, with or without a path, whose pages are wanted.
+    pub allowed_domains: Option<Vec<String>>,
+    /// Of a search: the hosts, with or without a path, whose pages are not wanted.
+    pub blocked_domains: Option<Vec<String>>,
+    /// Of a search: where the user is.
+    pub user_location: Option<Object<'a>>,
 }
 
 /// Whether a tool must be used.

@@ -8,13 +8,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use kiro_protocol::reply::ReplyEvent;
 
 use crate::body::{self, Body, DynError};
-use crate::bounds;
 use crate::deadline;
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
 use crate::kept::Recalled;
 use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stalled};
 use crate::response::in_one_line;
+use crate::search::{self, Event};
 use crate::shared::Shared;
 use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
 use crate::telemetry::{Ending, Record};
@@ -93,6 +93,7 @@ where
         conversation,
         prompt,
         bounds,
+        search,
         mode,
         encoder,
         ignored,
@@ -102,7 +103,14 @@ where
 
     let opening: Opening = {
         let (shared, tenant) = (shared.clone(), tenant.clone());
-        Box::pin(async move { bounds::open(&shared, &tenant, conversation, prompt, &bounds).await })
+        Box::pin(search::open(
+            shared,
+            tenant,
+            conversation,
+            prompt,
+            bounds,
+            search,
+        ))
     };
     let reply = match mode {
         Mode::Complete => Reply::Opening(opening),
@@ -202,7 +210,7 @@ async fn decode(
 /// attempts go on behind it.
 async fn open_patiently(shared: &Shared, mut opening: Opening) -> Result<Reply, Error> {
     match tokio::time::timeout(shared.timeouts.patience, &mut opening).await {
-        Ok(opened) => Ok(Reply::Open(Box::new(opened?))),
+        Ok(opened) => Ok(Reply::Open(opened?)),
         Err(_) => Ok(Reply::Opening(opening)),
     }
 }
@@ -303,15 +311,22 @@ async fn collect(
     let mut credits = None;
     let mut reply = match reply {
         Reply::Opening(opening) => opening.await?,
-        Reply::Open(reply) => *reply,
+        Reply::Open(reply) => reply,
     };
+    let gap = shared.timeouts.gap;
+    let is_limited = reply.has_own_limits();
     loop {
         let next = std::future::poll_fn(|cx| reply.poll_event(cx));
-        let event = tokio::time::timeout(shared.timeouts.gap, next).await;
-        match event.unwrap_or_else(|_| Err(stalled(shared.timeouts.gap)))? {
+        let event = match is_limited {
+            true => next.await,
+            false => tokio::time::timeout(gap, next)
+                .await
+                .unwrap_or_else(|_| Err(stalled(gap))),
+        };
+        match event? {
             Some(event) => {
                 record.event();
-                if let ReplyEvent::Usage(usage) = &event {
+                if let Event::Reply(ReplyEvent::Usage(usage)) = &event {
                     credits = usage.credits.filter(|credits| credits.is_finite());
                 }
                 reply.tell(event, &mut *encoder, &mut out);

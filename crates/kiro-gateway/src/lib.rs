@@ -18,6 +18,7 @@ mod options;
 mod relay;
 mod response;
 mod routes;
+mod search;
 mod server;
 mod shared;
 mod surface;

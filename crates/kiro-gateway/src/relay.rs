@@ -9,14 +9,13 @@ use std::time::Duration;
 use bytes::BytesMut;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
-use kiro_protocol::reply::ReplyEvent;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use crate::body::Body;
-use crate::bounds::BoundedReply;
 use crate::error::{Error, ErrorKind};
 use crate::kept::Keeper;
+use crate::search::{Event, SearchedReply};
 use crate::surface::ReplyEncoder;
 use crate::telemetry::{Ending, Record};
 
@@ -25,14 +24,25 @@ use crate::telemetry::{Ending, Record};
 const WRITE_SIZE: usize = 16 * 1024;
 
 /// The attempts that lead to a reply.
-pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<BoundedReply, Error>> + Send>>;
+pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<SearchedReply, Error>> + Send>>;
 
 /// A reply, or the attempts that lead to one.
 pub(crate) enum Reply {
     /// The head went downstream before the first event, so that keep-alives can flow.
     Opening(Opening),
     /// Events are coming.
-    Open(Box<BoundedReply>),
+    Open(SearchedReply),
+}
+
+impl Reply {
+    /// Whether its silence is no concern of ours: attempts have limits of their own, and so has a search; a
+    /// gap is what lies between two events of one reply.
+    fn has_own_limits(&self) -> bool {
+        match self {
+            Self::Opening(_) => true,
+            Self::Open(reply) => reply.has_own_limits(),
+        }
+    }
 }
 
 /// One reply on its way downstream. Yields whole writes; ends after a definite end.
@@ -48,7 +58,7 @@ pub(crate) struct Relay {
 }
 
 enum Step {
-    Event(ReplyEvent),
+    Event(Event),
     End,
     Failed(Error),
     KeepAlive,
@@ -109,9 +119,9 @@ impl Relay {
         match step {
             Step::Event(event) => {
                 self.record.event();
-                match &self.reply {
-                    Reply::Open(reply) => reply.tell(event, &mut *self.encoder, out),
-                    Reply::Opening(_) => self.encoder.event(event, out),
+                // Only an open reply has events.
+                if let Reply::Open(reply) = &self.reply {
+                    reply.tell(event, &mut *self.encoder, out);
                 }
                 return true;
             }
@@ -154,8 +164,7 @@ impl Relay {
         if self.drained.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Step::Failed(shutting_down()));
         }
-        if let Reply::Opening(_) = self.reply {
-            // Attempts have limits of their own; a gap is what lies between two events.
+        if self.reply.has_own_limits() {
             self.silence.heard();
         }
         match ready!(self.silence.poll(cx)) {
@@ -169,7 +178,7 @@ impl Relay {
             match &mut self.reply {
                 Reply::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
                     Ok(reply) => {
-                        self.reply = Reply::Open(Box::new(reply));
+                        self.reply = Reply::Open(reply);
                         self.silence.heard();
                     }
                     Err(error) => return Poll::Ready(Step::Failed(error)),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
+use crate::search::Hosted;
 
 /// A caller with the credentials that serve them.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct Tenant {
     pub(crate) salt: String,
     /// Held while somebody asks for the profile of a login of theirs.
     pub(crate) finding_profile: tokio::sync::Mutex<()>,
+    /// Whether they have a search of the web.
+    pub(crate) hosted: Hosted,
 }
 
 /// The salt of the server's own tenant; those of guests are hexadecimal.
@@ -104,6 +107,7 @@ impl Tenants {
             catalog: Catalog::new(&models),
             salt: HOUSE.into(),
             finding_profile: tokio::sync::Mutex::default(),
+            hosted: Hosted::default(),
         };
         Self {
             key: Sha256::digest(key.expose()).into(),
@@ -167,6 +171,7 @@ impl Tenants {
             catalog: Catalog::new(&self.models),
             salt,
             finding_profile: tokio::sync::Mutex::default(),
+            hosted: Hosted::default(),
         });
         let known = Known {
             tenant: tenant.clone(),

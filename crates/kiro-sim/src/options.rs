@@ -32,6 +32,8 @@ pub struct SimOptions {
     pub rest_path_refused: bool,
     /// Knows nothing of the newest generation's targets: 404 `UnknownOperationException`. No.
     pub krs_refused: bool,
+    /// Hosts `web_search` on its tool server. Yes.
+    pub hosts_search: bool,
     /// What becomes of a refresh token that has been used. Revoked at once, which is the hardest case.
     pub rotation: Rotation,
     /// Life of an access token. One hour.
@@ -74,6 +76,7 @@ impl Default for SimOptions {
             data_host: None,
             rest_path_refused: false,
             krs_refused: false,
+            hosts_search: true,
             rotation: Rotation::AlwaysRevoke,
             token_lifetime: Duration::from_secs(3600),
             segmentation: Segmentation::AsWritten,

@@ -90,7 +90,7 @@ test("errors are of their classes", async () => {
   await assert.rejects(unknown, Anthropic.NotFoundError);
   const wrong = connect("wrong").messages.create(asking("Hi"));
   await assert.rejects(wrong, Anthropic.AuthenticationError);
-  const invalid = client.messages.create(asking("Hi", { tools: [{ type: "web_search_20250305", name: "web_search" }] }));
+  const invalid = client.messages.create(asking("Hi", { tools: [{ type: "web_fetch_20250910", name: "web_fetch" }] }));
   await assert.rejects(invalid, (error) => error instanceof Anthropic.BadRequestError && error.message.includes("not supported"));
 });
 

@@ -111,12 +111,29 @@ def test_an_answer_in_json(client, simulator, mark):
     [
         ({"model": "none"}, anthropic.NotFoundError),
         ({"messages": []}, anthropic.BadRequestError),
-        ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, anthropic.BadRequestError),
+        ({"tools": [{"type": "web_fetch_20250910", "name": "web_fetch"}]}, anthropic.BadRequestError),
     ],
 )
 def test_a_refusal_has_its_class(client, options, error):
     with pytest.raises(error):
         client.messages.create(**{**asking("Hi"), **options})
+
+
+def test_a_search_of_the_web_is_in_the_answer(client, simulator, mark):
+    search = [{"tool": {"name": "web_search", "input": {"query": "rust"}}}]
+    simulator.script(mark, search, has_tool_results=False)
+    simulator.script(mark, [{"text": "Here it is."}], has_tool_results=True)
+    tools = [{"type": "web_search_20250305", "name": "web_search", "max_uses": 2}]
+    with client.messages.stream(**asking(f"Look ({mark})", tools=tools)) as stream:
+        message = stream.get_final_message()
+    kinds = ["server_tool_use", "web_search_tool_result", "text"]
+    assert [block.type for block in message.content] == kinds
+    assert message.content[1].content[0].url == "https://example.com/1"
+    assert message.usage.server_tool_use.web_search_requests == 1
+    said = {"role": "assistant", "content": message.content}
+    history = [{"role": "user", "content": "Look"}, said, {"role": "user", "content": f"sim:echo {TEXT}"}]
+    again = client.messages.create(**asking("", tools=tools) | {"messages": history})
+    assert again.content[0].text == TEXT
 
 
 def test_a_wrong_key_is_refused():

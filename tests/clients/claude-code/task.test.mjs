@@ -1,5 +1,5 @@
-// Claude Code, headless and with a home of its own, carries out a task: the simulated service is scripted to
-// read a file, to edit it, and to answer.
+// Claude Code, headless and with a home of its own, carries out tasks: the simulated service is scripted to
+// read a file, to edit it, and to answer; and to search the web.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -20,7 +20,7 @@ async function control(path, body) {
 
 // Runs it to its end; what it prints is one JSON document.
 function claude(home, prompt) {
-  const args = ["-p", prompt, "--output-format", "json", "--model", "claude-sonnet-4-5", "--allowedTools", "Read,Edit"];
+  const args = ["-p", prompt, "--output-format", "json", "--model", "claude-sonnet-4-5", "--allowedTools", "Read,Edit,WebSearch"];
   const env = {
     PATH: process.env.PATH,
     HOME: home,
@@ -64,4 +64,26 @@ test("it reads a file, edits it and answers", async (context) => {
   assert.deepEqual(refused, []);
   const last = JSON.stringify(sent.filter((request) => JSON.stringify(request.body).includes(word)).at(-1).body);
   assert(last.includes("The answer is 41."), "what it read has reached the service");
+});
+
+test("it searches the web", async (context) => {
+  const home = await mkdtemp(join(tmpdir(), "claude-code-"));
+  context.after(() => rm(home, { recursive: true, force: true }));
+  const word = "mark-of-the-search";
+  const query = `rust releases ${word}`;
+  const searching = { text_contains: "Perform a web search", has_tool_results: false, times: 1 };
+  const found = { body_contains: "Perform a web search", has_tool_results: true, times: 1 };
+  await control("scripts", [
+    // Claude Code searches with a request of its own, which offers nothing but the search.
+    { match: searching, script: [{ tool: { name: "web_search", input: { query } } }] },
+    { match: found, script: [{ text: "There is a page." }] },
+    { match: { body_contains: word, has_tool_results: false, times: 1 }, script: [{ tool: { name: "WebSearch", input: { query } } }] },
+    { match: { body_contains: word, has_tool_results: true, times: 1 }, script: [{ text: "I found it." }] },
+  ]);
+  const result = await claude(home, `Search the web (${word}).`);
+  assert.equal(result.result, "I found it.", JSON.stringify(result));
+  const sent = await control("requests?operation=Generate");
+  const last = JSON.stringify(sent.filter((request) => JSON.stringify(request.body).includes(word)).at(-1).body);
+  assert(last.includes("https://example.com/1"), last);
+  assert(last.includes("There is a page."), last);
 });

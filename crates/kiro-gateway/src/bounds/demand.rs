@@ -175,7 +175,7 @@ impl BoundedReply {
     }
 
     /// The next event; `gap` is the longest time without one.
-    async fn next(&mut self, gap: Duration) -> Result<Option<ReplyEvent>, Error> {
+    pub(crate) async fn next(&mut self, gap: Duration) -> Result<Option<ReplyEvent>, Error> {
         let next = std::future::poll_fn(|cx| self.poll_event(cx));
         let next = tokio::time::timeout(gap, next).await;
         next.unwrap_or_else(|_| Err(crate::relay::stalled(gap)))

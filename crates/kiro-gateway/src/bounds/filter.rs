@@ -46,6 +46,11 @@ impl Filter {
         self.stopped_at.as_deref()
     }
 
+    /// What is left of the limit of tokens.
+    pub(crate) fn tokens_left(&self) -> Option<u64> {
+        self.budget.as_ref().map(Budget::tokens)
+    }
+
     /// Takes an event and appends what comes of it.
     pub(crate) fn push(&mut self, event: ReplyEvent, out: &mut VecDeque<ReplyEvent>) {
         if self.is_over {

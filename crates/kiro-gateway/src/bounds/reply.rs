@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
-use bytes::BytesMut;
 use kiro_protocol::reply::{Delta, ReplyEvent};
 
 use super::filter::Filter;
 use super::format::Shape;
 use super::{Bounds, Demand};
 use crate::error::Error;
-use crate::surface::ReplyEncoder;
 use crate::upstream::ReplyStream;
 
 /// The events of a reply within its bounds. Closes the upstream as soon as they are reached.
@@ -74,17 +72,14 @@ impl BoundedReply {
         verdict.as_ref().err().map(String::as_str)
     }
 
-    /// Tells an encoder of an event of this reply.
-    pub(crate) fn tell(
-        &self,
-        event: ReplyEvent,
-        encoder: &mut dyn ReplyEncoder,
-        out: &mut BytesMut,
-    ) {
-        if let (ReplyEvent::Stop(_), Some(sequence)) = (&event, self.filter.stopped_at()) {
-            encoder.stopped_at(sequence);
-        }
-        encoder.event(event, out);
+    /// The stop sequence that ended the reply, if one did.
+    pub(crate) fn stopped_at(&self) -> Option<&str> {
+        self.filter.stopped_at()
+    }
+
+    /// What is left of the limit of tokens.
+    pub(crate) fn tokens_left(&self) -> Option<u64> {
+        self.filter.tokens_left()
     }
 
     /// The next event; `None` after the last one.

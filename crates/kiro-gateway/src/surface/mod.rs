@@ -25,6 +25,7 @@ use crate::error::Error;
 use crate::image::{Pictures, Wanted};
 use crate::kept::{Kept, Recall, Recalled};
 use crate::options::Reasoning;
+use crate::search::{Asked, Found, Search};
 use crate::usage::Prompt;
 
 /// One API dialect.
@@ -110,6 +111,8 @@ pub(crate) struct Accepted {
     pub(crate) prompt: Arc<Prompt>,
     /// What the reply must keep to and the upstream cannot.
     pub(crate) bounds: Bounds,
+    /// Searches of the web that the answer may have in it, for dialects that can tell them.
+    pub(crate) search: Option<Search>,
     /// How the answer goes back.
     pub(crate) mode: Mode,
     /// Turns the reply into the dialect's words and remembers what that needs.
@@ -137,6 +140,12 @@ pub(crate) trait ReplyEncoder: Send {
 
     /// The stop sequence that ended the reply, just before its `Stop`. For dialects that tell it.
     fn stopped_at(&mut self, _sequence: &str) {}
+
+    /// The model asks for a search. For dialects that offer it.
+    fn search(&mut self, _asked: &Asked, _out: &mut BytesMut) {}
+
+    /// What the search brought.
+    fn found(&mut self, _found: &Found, _out: &mut BytesMut) {}
 
     /// Bytes without meaning, sent so that nobody hangs up. Only called in stream mode.
     fn keep_alive(&mut self, out: &mut BytesMut);

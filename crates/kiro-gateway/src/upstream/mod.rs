@@ -3,6 +3,7 @@
 mod attempt;
 mod connection;
 mod control;
+mod hosted;
 mod profile;
 mod refusal;
 mod reply;

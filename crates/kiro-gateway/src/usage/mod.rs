@@ -49,6 +49,11 @@ impl Budget {
         }
     }
 
+    /// The tokens that are left of it.
+    pub(crate) fn tokens(&self) -> u64 {
+        self.bytes / BYTES_PER_TOKEN
+    }
+
     /// Spends on a piece of text. `Some` is the part that there was room for when the rest was too much;
     /// nothing fits after it.
     pub(crate) fn spend(&mut self, text: &JsonText) -> Option<JsonText> {

@@ -1,4 +1,7 @@
 //! The service's own tool server: JSON-RPC with one tool, `web_search`.
+//!
+//! A word in the query makes a search go wrong: `sim:failed` (the tool says so), `sim:throttled` (429),
+//! `sim:broken` (500), `sim:hang` (no answer), `sim:nothing` (no page).
 
 use serde_json::{Value, json};
 
@@ -9,7 +12,7 @@ use crate::service::{Call, Outcome};
 use crate::validate::check_profile;
 
 /// `InvokeMCP`: `initialize`, `notifications/initialized`, `tools/list`, `tools/call`.
-pub(super) fn serve(call: &Call) -> Outcome {
+pub(super) async fn serve(call: &Call) -> Outcome {
     let caller = authenticate(call)?;
     let request: Value = serde_json::from_slice(&call.body).map_err(|error| {
         Refusal::new(
@@ -25,10 +28,29 @@ pub(super) fn serve(call: &Call) -> Outcome {
     let arn = request.get("profileArn").and_then(Value::as_str);
     let arn = arn.or_else(|| header.and_then(|value| value.to_str().ok()));
     check_profile(arn, &caller.holder)?;
-    Ok(ok(&reply(&request)))
+    if asks(&request, "sim:hang") {
+        std::future::pending::<()>().await;
+    }
+    if asks(&request, "sim:throttled") {
+        let refusal = Refusal::new("E26", 429, "ThrottlingException", "Too many requests.");
+        return Err(refusal.into());
+    }
+    if asks(&request, "sim:broken") {
+        let refusal = Refusal::new("E29", 500, "InternalServerException", "Internal error.");
+        return Err(refusal.into());
+    }
+    Ok(ok(&reply(&request, call.shared.options.hosts_search)))
 }
 
-fn reply(request: &Value) -> Value {
+/// Whether the query of a search has a word in it.
+fn asks(request: &Value, word: &str) -> bool {
+    let query = request.pointer("/params/arguments/query");
+    query
+        .and_then(Value::as_str)
+        .is_some_and(|query| query.contains(word))
+}
+
+fn reply(request: &Value, hosts_search: bool) -> Value {
     let id = request.get("id").cloned().unwrap_or_default();
     let error = |code: i64, message: &str| json!({"code": code, "message": message});
     let outcome = match request.get("method").and_then(Value::as_str) {
@@ -38,6 +60,7 @@ fn reply(request: &Value) -> Value {
             "serverInfo": {"name": "kiro-sim", "version": "1"},
         })),
         Some("notifications/initialized") => Ok(json!({})),
+        Some("tools/list") if !hosts_search => Ok(json!({"tools": []})),
         Some("tools/list") => Ok(json!({"tools": [{
             "name": "web_search",
             "description": "Search the public web.",
@@ -47,6 +70,14 @@ fn reply(request: &Value) -> Value {
                 "required": ["query"],
             },
         }]})),
+        Some("tools/call") if asks(request, "sim:failed") => Ok(json!({
+            "content": [{"type": "text", "text": "The search failed."}],
+            "isError": true,
+        })),
+        Some("tools/call") if asks(request, "sim:nothing") => {
+            let text = json!({"results": [], "totalResults": 0, "error": null}).to_string();
+            Ok(json!({"content": [{"type": "text", "text": text}], "isError": false}))
+        }
         Some("tools/call") => match search(request.get("params")) {
             Some(result) => Ok(result),
             None => Err(error(-32602, "Unknown tool")),

@@ -27,7 +27,7 @@ pub(crate) async fn serve(call: &Call) -> Outcome {
     }
     match call.operation {
         Operation::Generate | Operation::SendMessage => generate::serve(call).await,
-        Operation::InvokeMcp => mcp::serve(call),
+        Operation::InvokeMcp => mcp::serve(call).await,
         Operation::ListAvailableModels => management::list_models(call),
         Operation::GetUsageLimits => management::usage_limits(call),
         Operation::ListAvailableProfiles => management::list_profiles(call),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use anthropic_types::{Message, OutputTokensDetails, StopReason, Usage};
+use anthropic_types::{Message, OutputTokensDetails, ServerToolUsage, StopReason, Usage};
 use kiro_protocol::reply::{self, ReplyEvent};
 
 use crate::usage::Meter;
@@ -18,6 +18,8 @@ pub(super) struct Answer {
     pub(super) thoughts: Thoughts,
     /// Measures the reply.
     pub(super) meter: Meter,
+    /// Searches that the model asked for.
+    pub(super) n_searches: u64,
     /// What the request is called.
     pub(super) request_id: String,
 }
@@ -96,6 +98,9 @@ impl Answer {
         usage.cache_read_input_tokens = read;
         usage.cache_creation_input_tokens = written;
         usage.output_tokens_details = Some(OutputTokensDetails::thinking(consumed.reasoning));
+        if self.n_searches > 0 {
+            usage.server_tool_use = Some(ServerToolUsage::searches(self.n_searches));
+        }
         usage.token_source = Some(Cow::Borrowed(consumed.source.as_str()));
         usage.credits_used = consumed.credits;
         usage

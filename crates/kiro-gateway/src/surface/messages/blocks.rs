@@ -4,6 +4,7 @@ use kiro_protocol::reply::{Delta, ReplyEvent};
 use kiro_protocol::text::JsonText;
 
 use super::answer::Thoughts;
+use crate::search::{Asked, Found};
 
 /// The signature of thoughts that the service did not sign. Clients want one that is not empty (source:
 /// the AI SDK refuses an answer without); when it comes back the thoughts are left out.
@@ -53,6 +54,10 @@ pub(super) enum Begin {
         id: String,
         name: String,
     },
+    /// A search.
+    Search(Asked),
+    /// Complete as it begins.
+    Found(Found),
 }
 
 impl Blocks {
@@ -102,6 +107,21 @@ impl Blocks {
             ReplyEvent::ToolUseEnd | ReplyEvent::Stop(_) => self.close(see),
             _ => {}
         }
+    }
+
+    /// The steps of a search that begins.
+    pub(super) fn search(&mut self, asked: &Asked, see: &mut dyn FnMut(Step)) {
+        self.close(see);
+        see(Step::Begin(Begin::Search(asked.clone())));
+        see(Step::Input(JsonText::new(asked.input.as_str())));
+        see(Step::End);
+    }
+
+    /// The steps of what a search brought.
+    pub(super) fn found(&mut self, found: &Found, see: &mut dyn FnMut(Step)) {
+        self.close(see);
+        see(Step::Begin(Begin::Found(found.clone())));
+        see(Step::End);
     }
 
     /// Makes sure that a block of this kind is open.

@@ -7,7 +7,9 @@ use kiro_protocol::text::JsonText;
 
 use super::answer::{Answer, Progress};
 use super::blocks::{Begin, Blocks, Step};
+use super::opaque;
 use crate::error::Error;
+use crate::search::{self, Asked, Found};
 use crate::surface::ReplyEncoder;
 
 /// Collects a reply and writes it at the end.
@@ -55,6 +57,18 @@ impl ReplyEncoder for CompleteEncoder {
 
     fn stopped_at(&mut self, sequence: &str) {
         self.progress.stopped_at(sequence);
+    }
+
+    fn search(&mut self, asked: &Asked, _out: &mut BytesMut) {
+        self.answer.n_searches += 1;
+        let content = &mut self.content;
+        self.blocks
+            .search(asked, &mut |step| collect(step, content));
+    }
+
+    fn found(&mut self, found: &Found, _out: &mut BytesMut) {
+        let content = &mut self.content;
+        self.blocks.found(found, &mut |step| collect(step, content));
     }
 
     fn keep_alive(&mut self, _out: &mut BytesMut) {}
@@ -107,7 +121,7 @@ impl Collected {
     /// The arguments without their escapes; nothing for other blocks.
     fn input(&self) -> String {
         match self.begin {
-            Begin::ToolUse { .. } => {
+            Begin::ToolUse { .. } | Begin::Search(_) => {
                 let text = JsonText::from_json(self.text.clone().into()).unwrap_or_default();
                 text.unescape().into_owned()
             }
@@ -128,6 +142,13 @@ impl Collected {
             Begin::ToolUse { id, name } => {
                 let input = Object::from_json(input).unwrap_or_else(|_| Object::empty());
                 ContentBlock::tool_use(&**id, &**name, input)
+            }
+            Begin::Search(asked) => {
+                let input = Object::from_json(input).unwrap_or_else(|_| Object::empty());
+                ContentBlock::server_tool_use(&*asked.id, search::NAME, input)
+            }
+            Begin::Found(found) => {
+                ContentBlock::web_search_tool_result(&*found.id, opaque::content(found))
             }
         }
     }

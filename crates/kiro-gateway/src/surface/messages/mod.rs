@@ -14,6 +14,7 @@ mod blocks;
 mod complete;
 mod decode;
 mod error;
+mod opaque;
 mod stream;
 #[cfg(test)]
 pub(super) mod tests;

@@ -7,8 +7,9 @@ use kiro_protocol::text::JsonText;
 
 use super::answer::{Answer, Progress};
 use super::blocks::{Begin, Blocks, Step};
-use super::error;
+use super::{error, opaque};
 use crate::error::Error;
+use crate::search::{self, Asked, Found};
 use crate::surface::ReplyEncoder;
 
 /// Writes each event of a reply as events of the API.
@@ -67,6 +68,18 @@ impl ReplyEncoder for StreamEncoder {
         self.progress.stopped_at(sequence);
     }
 
+    fn search(&mut self, asked: &Asked, out: &mut BytesMut) {
+        self.answer.n_searches += 1;
+        let index = &mut self.index;
+        self.blocks
+            .search(asked, &mut |step| tell(step, index, out));
+    }
+
+    fn found(&mut self, found: &Found, out: &mut BytesMut) {
+        let index = &mut self.index;
+        self.blocks.found(found, &mut |step| tell(step, index, out));
+    }
+
     fn keep_alive(&mut self, out: &mut BytesMut) {
         put(out, &[PING]);
     }
@@ -101,6 +114,7 @@ fn tell(step: Step, index: &mut u32, out: &mut BytesMut) {
 
 fn begin(begin: Begin, index: u32, out: &mut BytesMut) {
     let data;
+    let brought;
     let block = match begin {
         Begin::Text => ContentBlock::text(Text::new("")),
         Begin::Thinking => ContentBlock::thinking(Text::new(""), Text::new("")),
@@ -111,6 +125,13 @@ fn begin(begin: Begin, index: u32, out: &mut BytesMut) {
             ContentBlock::redacted_thinking(data)
         }
         Begin::ToolUse { id, name } => ContentBlock::tool_use(id, name, Object::empty()),
+        Begin::Search(asked) => {
+            ContentBlock::server_tool_use(asked.id, search::NAME, Object::empty())
+        }
+        Begin::Found(found) => {
+            brought = found;
+            ContentBlock::web_search_tool_result(&*brought.id, opaque::content(&brought))
+        }
     };
     write(&Event::block_start(index, block), out);
 }

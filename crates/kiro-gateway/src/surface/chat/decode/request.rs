@@ -103,6 +103,7 @@ impl Surface for Chat {
             wanted: dialogue.wanted,
             prompt,
             bounds,
+            search: None,
             mode,
             encoder,
             ignored,

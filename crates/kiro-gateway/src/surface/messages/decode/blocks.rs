@@ -1,15 +1,18 @@
 //! Blocks of content.
 
-use anthropic_types::{Block, Content, Json, Source as From, Text};
+use anthropic_types::{Block, Content, Json, SearchContent, SearchResult, Source as From, Text};
 use kiro_protocol::conversation::{Image, JsonObject, Reasoning, ResultPart, ToolResult, ToolUse};
+use kiro_protocol::rpc::WebPage;
 use kiro_protocol::text::JsonText;
 
 use super::parse::parse;
 use super::place::Place;
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
+use crate::search;
 use crate::surface::image::{self, Seen};
 use crate::surface::messages::blocks::UNSIGNED;
+use crate::surface::messages::opaque;
 use crate::surface::source::Source;
 use crate::surface::words::{LEFT_OUT, join, marker};
 
@@ -20,6 +23,8 @@ pub(super) enum Piece {
     Image(Image),
     ToolUse(ToolUse),
     ToolResult(ToolResult),
+    /// What a search brought, in the middle of the model's own turn.
+    Found(ToolResult),
     Reasoning(Reasoning),
 }
 
@@ -27,6 +32,8 @@ pub(super) enum Piece {
 #[derive(Debug)]
 pub(super) struct Reader<'a> {
     pub(super) source: Source<'a>,
+    /// Whether the request offers a search: then old ones are told as what they were.
+    pub(super) searches: bool,
     /// The pictures that were fetched.
     pub(super) fetched: &'a Pictures,
     /// Pictures that are still to be fetched.
@@ -74,6 +81,14 @@ impl Reader<'_> {
             "document" => self.document(block, place).map(Some),
             "search_result" => self.search_result(block, place).map(Some),
             "tool_use" => self.tool_use(block, place).map(Some),
+            "server_tool_use" if block.name.as_deref() == Some(search::NAME) => {
+                match self.searches {
+                    true => self.tool_use(block, place).map(Some),
+                    // What it brought says enough.
+                    false => Ok(None),
+                }
+            }
+            "web_search_tool_result" => self.found(block, place).map(Some),
             "tool_result" => self.tool_result(block, place).map(Some),
             "thinking" => self.thinking(block, place),
             "redacted_thinking" => {
@@ -209,6 +224,36 @@ impl Reader<'_> {
         }
     }
 
+    fn found(&self, block: &Block<'_>, place: &Place<'_>) -> Result<Piece, Error> {
+        let id = block.tool_use_id.clone();
+        let id = id.ok_or_else(|| place.member("tool_use_id").missing())?;
+        let content = block.content.as_ref().map(Json::as_json);
+        // Another's shapes are no reason to refuse a history.
+        let content = content.and_then(|json| serde_json::from_str(json).ok());
+        let (text, is_error) = match &content {
+            Some(SearchContent::Results(results)) => {
+                let pages: Vec<WebPage> = results.iter().map(page).collect();
+                (search::as_text(&pages), false)
+            }
+            Some(SearchContent::Error(error)) => {
+                let text = format!("The search failed: {}.", error.error_code);
+                (JsonText::new(&text), true)
+            }
+            None => (
+                JsonText::new("What the search brought cannot be shown here."),
+                true,
+            ),
+        };
+        if !self.searches {
+            return Ok(Piece::Text(tagged("web_search", &[], &text)));
+        }
+        Ok(Piece::Found(ToolResult {
+            id,
+            content: vec![ResultPart::Text(text)],
+            is_error,
+        }))
+    }
+
     fn tool_result(&mut self, block: &Block<'_>, place: &Place<'_>) -> Result<Piece, Error> {
         let id = block.tool_use_id.clone();
         let id = id.ok_or_else(|| place.member("tool_use_id").missing())?;
@@ -229,13 +274,21 @@ impl Reader<'_> {
     }
 }
 
+/// What is known of a page that a search brought: from its opaque content if that is ours.
+fn page(result: &SearchResult<'_>) -> WebPage {
+    let mut page = opaque::open(&result.encrypted_content).unwrap_or_default();
+    page.url = result.url.to_string();
+    page.title = Some(result.title.to_string()).filter(|title| !title.is_empty());
+    page
+}
+
 impl Piece {
     fn into_result(self) -> ResultPart {
         match self {
             Self::Text(text) => ResultPart::Text(text),
             Self::Image(image) => ResultPart::Image(image),
             Self::ToolUse(_) => ResultPart::Text(marker("tool_use")),
-            Self::ToolResult(_) => ResultPart::Text(marker("tool_result")),
+            Self::ToolResult(_) | Self::Found(_) => ResultPart::Text(marker("tool_result")),
             Self::Reasoning(_) => ResultPart::Text(marker("thinking")),
         }
     }

@@ -83,11 +83,14 @@ pub(super) fn effort_name(request: &MessagesRequest<'_>) -> &'static str {
 /// Members that have no effect although they could change the answer. Values that ask for nothing are no
 /// reason to speak.
 pub(super) fn ignored(request: &MessagesRequest<'_>) -> Vec<&'static str> {
+    let mut tools = request.tools.iter().flatten();
+    let has_place = tools.any(|tool| tool.user_location.is_some());
     let differs = |value: Option<f64>| value.is_some_and(|value| value != 1.0);
     [
         ("temperature", differs(request.temperature)),
         ("top_p", differs(request.top_p)),
         ("top_k", request.top_k.is_some()),
+        ("tools.user_location", has_place),
     ]
     .into_iter()
     .filter_map(|(name, is_ignored)| is_ignored.then_some(name))

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use anthropic_types::{Content, InputMessage};
-use kiro_protocol::conversation::{Block, Role, Turn};
+use kiro_protocol::conversation::{Block, Role, ToolResult, Turn};
 use kiro_protocol::text::JsonText;
 
 use super::blocks::{Piece, Reader};
@@ -46,7 +46,11 @@ pub(super) fn turns(
         let place_of_content = place.member("content");
         let turn = match role {
             "user" => user(reader, content, &calls, &place_of_content)?,
-            "assistant" => assistant(reader, content, &mut calls, &place_of_content)?,
+            "assistant" => {
+                let turn = assistant(reader, content, &mut calls, &place_of_content)?;
+                turn.before.into_iter().for_each(|turn| turns.push(turn));
+                turn.last
+            }
             "system" => among(texts(reader, content, &place_of_content)?),
             _ => {
                 let place = place.member("role");
@@ -87,6 +91,7 @@ fn user(
             Piece::Text(text) => Block::Text(text),
             Piece::Image(image) => Block::Image(image),
             Piece::ToolUse(_) => Block::Text(marker("tool_use")),
+            Piece::Found(_) => Block::Text(marker("web_search_tool_result")),
             // They are not the user's.
             Piece::Reasoning(_) => continue,
         });
@@ -99,10 +104,15 @@ fn assistant(
     content: &Content<'_>,
     calls: &mut HashSet<String>,
     place: &Place<'_>,
-) -> Result<Turn, Error> {
+) -> Result<Answered, Error> {
+    let mut before = Vec::new();
     let mut blocks = Vec::new();
     for (_, piece) in reader.pieces(content, place)? {
         blocks.push(match piece {
+            Piece::Found(result) => {
+                before.extend(searched(&mut blocks, result));
+                continue;
+            }
             // The model refuses texts of nothing but white space in its own turns.
             Piece::Text(text) if text.is_blank() => continue,
             Piece::Text(text) => Block::Text(text),
@@ -115,7 +125,34 @@ fn assistant(
             Piece::ToolResult(_) => Block::Text(marker("tool_result")),
         });
     }
-    Ok(Turn::new(Role::Assistant, blocks))
+    Ok(Answered {
+        before,
+        last: Turn::new(Role::Assistant, blocks),
+    })
+}
+
+/// The model's turn, and what came before its end: a search answers the model in the middle of it.
+struct Answered {
+    before: Vec<Turn>,
+    last: Turn,
+}
+
+/// The turns up to what a search brought. Other calls in them are answered later, so they stay. A result that
+/// nobody asked for is left out.
+fn searched(blocks: &mut Vec<Block>, result: ToolResult) -> Vec<Turn> {
+    let is_asked = |block: &Block| matches!(block, Block::ToolUse(call) if call.id == result.id);
+    if !blocks.iter().any(is_asked) {
+        return Vec::new();
+    }
+    let (later, said) = std::mem::take(blocks)
+        .into_iter()
+        .partition(|block| matches!(block, Block::ToolUse(_)) && !is_asked(block));
+    *blocks = later;
+    let said: Vec<Block> = said;
+    vec![
+        Turn::new(Role::Assistant, said),
+        Turn::new(Role::User, [Block::ToolResult(result)]),
+    ]
 }
 
 /// Content that may hold text only.

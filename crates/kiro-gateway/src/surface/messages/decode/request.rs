@@ -81,6 +81,7 @@ impl Surface for Messages {
             model: name.to_owned(),
             thoughts: knobs::thoughts(&request),
             meter: Meter::new(prompt.clone(), &model.id, model.context_window),
+            n_searches: 0,
             request_id: context.request_id.to_owned(),
         };
         let (mode, encoder): (_, Box<dyn ReplyEncoder>) = match request.stream {
@@ -92,6 +93,7 @@ impl Surface for Messages {
             wanted,
             prompt,
             bounds,
+            search: offer.search,
             mode,
             encoder,
             ignored,
@@ -145,6 +147,7 @@ fn said(
     let mut offer = tools::offer(source, request)?;
     let mut reader = Reader {
         source,
+        searches: offer.search.is_some(),
         fetched,
         wanted: Vec::new(),
     };

@@ -9,6 +9,7 @@ use kiro_protocol::text::JsonText;
 use super::place::Place;
 use crate::bounds::{Calls, Force};
 use crate::error::Error;
+use crate::search::{self, Domains, Search};
 use crate::surface::source::Source;
 
 /// What is offered to the model.
@@ -17,6 +18,7 @@ pub(super) struct Offer {
     pub(super) tools: Vec<ToolSpec>,
     pub(super) force: Option<Force>,
     pub(super) calls: Calls,
+    pub(super) search: Option<Search>,
 }
 
 /// A tool that clients run and the API knows: its schema is published and not sent.
@@ -60,11 +62,19 @@ pub(super) fn offer(source: Source<'_>, request: &MessagesRequest<'_>) -> Result
         tools: Vec::new(),
         force: None,
         calls: Calls::Any,
+        search: None,
     };
     let mut names = HashSet::new();
     for (index, tool) in request.tools.iter().flatten().enumerate() {
         let place = top.item(index);
-        let spec = spec(source, tool, &place)?;
+        let kind = tool.kind.as_deref().unwrap_or_default();
+        let spec = match kind.starts_with("web_search_") {
+            true => {
+                offer.search = Some(self::search(tool, &place)?);
+                search::tool()
+            }
+            false => spec(source, tool, &place)?,
+        };
         if !names.insert(spec.name.clone()) {
             return Err(place.member("name").refuse("Tool names must be unique."));
         }
@@ -73,7 +83,43 @@ pub(super) fn offer(source: Source<'_>, request: &MessagesRequest<'_>) -> Result
     if let Some(choice) = &request.tool_choice {
         offer.choose(choice)?;
     }
+    // A choice may leave it out.
+    if !offer.tools.iter().any(|tool| tool.name == search::NAME) {
+        offer.search = None;
+    }
     Ok(offer)
+}
+
+/// A search of the web, which the gateway carries out itself.
+fn search(tool: &Tool<'_>, place: &Place<'_>) -> Result<Search, Error> {
+    if tool
+        .name
+        .as_deref()
+        .is_some_and(|name| name != search::NAME)
+    {
+        return Err(place.member("name").refuse("Input should be 'web_search'"));
+    }
+    let max_uses = tool.max_uses.map(|max| match u32::try_from(max) {
+        Ok(max) if max > 0 => Ok(max),
+        _ => Err(place
+            .member("max_uses")
+            .refuse("Input should be greater than 0")),
+    });
+    let domains = match (&tool.allowed_domains, &tool.blocked_domains) {
+        (Some(_), Some(_)) => {
+            let words = "Only one of 'allowed_domains' and 'blocked_domains' can be given";
+            return Err(place.refuse(words));
+        }
+        (Some(only), None) => Domains::Only(only.clone()),
+        (None, Some(not)) => Domains::Not(not.clone()),
+        (None, None) => Domains::Any,
+    };
+    Ok(Search {
+        max_uses: max_uses.transpose()?,
+        domains,
+        place: place.to_string(),
+        kind: tool.kind.clone().unwrap_or_default(),
+    })
 }
 
 fn spec(source: Source<'_>, tool: &Tool<'_>, place: &Place<'_>) -> Result<ToolSpec, Error> {

@@ -84,6 +84,7 @@ fn encode(
 
 fn answer(thoughts: Thoughts) -> Answer {
     Answer {
+        n_searches: 0,
         id: "msg_\"1\"".into(),
         model: "a \"model\"".into(),
         thoughts,

@@ -119,6 +119,7 @@ impl Surface for Responses {
             wanted: dialogue.wanted,
             prompt,
             bounds,
+            search: None,
             mode,
             encoder,
             ignored,
