@@ -124,14 +124,31 @@ impl Tenants {
         self.house.as_ref()
     }
 
-    /// Who sent these headers: `KEY` alone, or `KEY:CREDENTIAL`, as a bearer or as an API key.
+    /// Who sent these headers: `KEY` alone, or `KEY:CREDENTIAL`, as a bearer or as an API key. Where several
+    /// are sent, one that is right is enough, and the first of those counts.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Unauthorized`] when there is no key, a wrong one, or a right one without a
-    /// credential behind it.
+    /// [`ErrorKind::Unauthorized`] when there is no key, no right one, or a right one without a credential
+    /// behind it.
     pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<Arc<Tenant>, Error> {
-        let sent = presented_key(headers).ok_or_else(missing_key)?;
+        let sent = presented_keys(headers);
+        if sent.is_empty() {
+            return Err(missing_key());
+        }
+        let mut refusal = None;
+        for sent in sent {
+            match self.owner(sent) {
+                Some(Ok(tenant)) => return Ok(tenant),
+                Some(Err(error)) => refusal = refusal.or(Some(error)),
+                None => {}
+            }
+        }
+        Err(refusal.unwrap_or_else(wrong_key))
+    }
+
+    /// Whose one of the keys is. `None` for a wrong one.
+    fn owner(&self, sent: &str) -> Option<Result<Arc<Tenant>, Error>> {
         // Refresh tokens hold a colon themselves, so only the first one divides; a key has none.
         let (key, credential) = match sent.split_once(':') {
             Some((key, credential)) => (key, Some(credential)),
@@ -140,12 +157,12 @@ impl Tenants {
         let digest: Digest = Sha256::digest(key).into();
         // Digests of equal length are compared, so the time tells nothing about the key.
         if !bool::from(digest.ct_eq(&self.key)) {
-            return Err(wrong_key());
+            return None;
         }
-        match credential {
+        Some(match credential {
             Some(token) if !token.trim().is_empty() => self.guest(token.trim()),
             _ => self.house.clone().ok_or_else(no_house),
-        }
+        })
     }
 
     fn guest(&self, sent: &str) -> Result<Arc<Tenant>, Error> {
@@ -199,23 +216,17 @@ impl Tenant {
     }
 }
 
-/// The key of a request. `Authorization` goes first: clients that send both keep a placeholder in the
-/// other (observed, November 2026).
-fn presented_key(headers: &HeaderMap) -> Option<&str> {
-    let bearer = headers.get(http::header::AUTHORIZATION).and_then(|value| {
-        let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+/// The keys of a request. Clients that send two keep a placeholder in one of them, some in
+/// `Authorization` and some in the other (observed, November 2026).
+fn presented_keys(headers: &HeaderMap) -> Vec<&str> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let bearer = text("authorization").and_then(|value| {
+        let (scheme, key) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(key)
     });
-    let plain = |name| {
-        headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::trim)
-    };
-    bearer
-        .or_else(|| plain("x-api-key"))
-        .or_else(|| plain("api-key"))
-        .filter(|key| !key.is_empty())
+    let keys = [bearer, text("x-api-key"), text("api-key")];
+    let keys = keys.into_iter().flatten().map(str::trim);
+    keys.filter(|key| !key.is_empty()).collect()
 }
 
 fn missing_key() -> Error {
@@ -288,17 +299,55 @@ mod tests {
     }
 
     #[test]
-    fn of_two_keys_the_bearer_counts() {
+    fn of_two_keys_a_right_one_is_enough() {
         let tenants = tenants(true);
-        let both = |bearer: &str, plain: &str| {
-            let mut both = headers("authorization", bearer);
-            both.extend(headers("x-api-key", plain));
-            tenants.admit(&both).is_ok()
-        };
-        assert!(both("Bearer sk-0123456789abcdef", "placeholder"));
-        assert!(!both("Bearer placeholder", "sk-0123456789abcdef"));
+        let house = tenants.house().unwrap();
+        let key = "sk-0123456789abcdef";
+        let (guest, other) = (&format!("{key}:one"), &format!("{key}:two"));
+        let (mine, others) = (come(&tenants, "one"), come(&tenants, "two"));
+        for (bearer, plain, whose) in [
+            (key, key, Some(house)),
+            (key, "placeholder", Some(house)),
+            ("placeholder", key, Some(house)),
+            (guest, "placeholder", Some(&mine)),
+            ("placeholder", guest, Some(&mine)),
+            ("placeholder:one", guest, Some(&mine)),
+            (guest, "placeholder:one", Some(&mine)),
+            // Of two that are right the bearer counts.
+            (guest, key, Some(&mine)),
+            (key, guest, Some(house)),
+            (guest, other, Some(&mine)),
+            (other, guest, Some(&others)),
+            ("placeholder", "other", None),
+            ("placeholder:one", "other:one", None),
+        ] {
+            for name in ["x-api-key", "api-key"] {
+                let mut both = headers("authorization", &format!("Bearer {bearer}"));
+                both.extend(headers(name, plain));
+                let admitted = tenants.admit(&both);
+                let is_right = match (&admitted, whose) {
+                    (Ok(admitted), Some(whose)) => Arc::ptr_eq(admitted, whose),
+                    (Err(error), None) => error.code() == Some("invalid_api_key"),
+                    _ => false,
+                };
+                assert!(is_right, "{bearer} and {plain} in {name}: {admitted:?}");
+            }
+        }
         // Another scheme is no key at all.
-        assert!(both("Basic placeholder", "sk-0123456789abcdef"));
+        let mut both = headers("authorization", "Basic placeholder");
+        both.extend(headers("x-api-key", key));
+        assert!(tenants.admit(&both).is_ok());
+        let mut plain = headers("x-api-key", "placeholder");
+        plain.extend(headers("api-key", key));
+        assert!(tenants.admit(&plain).is_ok());
+    }
+
+    #[test]
+    fn of_two_keys_the_right_one_says_what_it_lacks() {
+        let mut both = headers("authorization", "Bearer placeholder");
+        both.extend(headers("x-api-key", "sk-0123456789abcdef"));
+        let error = tenants(false).admit(&both).unwrap_err();
+        assert!(error.public_message().contains("no Kiro login"), "{error}");
     }
 
     #[test]
@@ -307,6 +356,7 @@ mod tests {
         for (headers, code) in [
             (HeaderMap::new(), None),
             (headers("authorization", "Bearer "), None),
+            (headers("x-api-key", " "), None),
             (headers("authorization", "Basic sk-0123456789abcdef"), None),
             (
                 headers("authorization", "Bearer sk-0123456789abcdeF"),
