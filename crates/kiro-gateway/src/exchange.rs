@@ -56,18 +56,22 @@ where
     B::Error: Into<DynError>,
 {
     let mut record = Record::begin(&shared.counters);
-    let served = serve(shared, surface, id, request, &mut record).await;
-    let served = match served {
-        Ok(served) => served,
-        Err(error) => {
-            record.end(Ending::Failed, error.status());
-            return Err(error);
-        }
+    let answered = match serve(shared, surface, id, request, &mut record).await {
+        Ok(served) if served.mode == Mode::Stream => return Ok(stream(shared, served, record)),
+        Ok(served) => complete(shared, served, &mut record).await,
+        Err(error) => Err(error),
     };
-    match served.mode {
-        Mode::Stream => Ok(stream(shared, served, record)),
-        Mode::Complete => complete(shared, served, record).await,
+    match &answered {
+        Ok(response) => {
+            record.committed(response.status());
+            record.end(Ending::Complete);
+        }
+        Err(error) => {
+            record.committed(surface.status(error));
+            record.end(Ending::Failed);
+        }
     }
+    answered
 }
 
 /// Admit, accept, lease and send: everything before the commit point.
@@ -216,7 +220,8 @@ async fn open_patiently(shared: &Shared, mut opening: Opening) -> Result<Reply, 
 }
 
 /// Commits and relays.
-fn stream(shared: &Arc<Shared>, served: Served, record: Record) -> Response<Body> {
+fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<Body> {
+    record.committed(http::StatusCode::OK);
     let Served {
         reply,
         encoder,
@@ -250,7 +255,7 @@ fn stream(shared: &Arc<Shared>, served: Served, record: Record) -> Response<Body
 async fn complete(
     shared: &Shared,
     served: Served,
-    mut record: Record,
+    record: &mut Record,
 ) -> Result<Response<Body>, Error> {
     let Served {
         reply,
@@ -260,21 +265,14 @@ async fn complete(
         ignored,
         ..
     } = served;
-    let collecting = collect(shared, &tenant, encoder, reply, &mut record);
+    let collecting = collect(shared, &tenant, encoder, reply, record);
     let collected = tokio::select! {
         collected = tokio::time::timeout(time, collecting) => {
             collected.unwrap_or_else(|_| Err(too_slow(time)))
         }
         () = drained(shared.drain.subscribe()) => Err(shutting_down()),
     };
-    let (out, extra) = match collected {
-        Ok(collected) => collected,
-        Err(error) => {
-            record.end(Ending::Failed, error.status());
-            return Err(error);
-        }
-    };
-    record.end(Ending::Complete, http::StatusCode::OK);
+    let (out, extra) = collected?;
     let mut response = Response::new(body::full(in_one_line(out.freeze())));
     let headers = response.headers_mut();
     headers.insert(

@@ -134,7 +134,7 @@ impl Relay {
                 if let (Some((keeper, tenant)), Some(kept)) = (&self.keeper, self.encoder.keep()) {
                     keeper.keep(tenant, kept);
                 }
-                self.record.end(Ending::Complete, http::StatusCode::OK);
+                self.record.end(Ending::Complete);
             }
             Step::Failed(error) => {
                 tracing::warn!(
@@ -142,7 +142,7 @@ impl Relay {
                     "the stream ends with an error"
                 );
                 self.encoder.fail(&error, out);
-                self.record.end(Ending::Failed, error.status());
+                self.record.end(Ending::Failed);
             }
         }
         false

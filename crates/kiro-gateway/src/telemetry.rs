@@ -47,7 +47,8 @@ pub(crate) struct Record {
     started: Instant,
     first_event: Option<Duration>,
     events: u64,
-    status: StatusCode,
+    /// The status that went downstream, if one did.
+    status: Option<StatusCode>,
     ending: Ending,
 }
 
@@ -62,7 +63,7 @@ impl Record {
             started: Instant::now(),
             first_event: None,
             events: 0,
-            status: StatusCode::OK,
+            status: None,
             ending: Ending::Cancelled,
         }
     }
@@ -81,10 +82,14 @@ impl Record {
         }
     }
 
+    /// The head of the response goes downstream.
+    pub(crate) fn committed(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
     /// The exchange has ended.
-    pub(crate) fn end(&mut self, ending: Ending, status: StatusCode) {
+    pub(crate) fn end(&mut self, ending: Ending) {
         self.ending = ending;
-        self.status = status;
     }
 }
 
@@ -95,7 +100,7 @@ impl Drop for Record {
         tracing::info!(
             model = %self.model,
             stream = self.stream,
-            status = self.status.as_u16(),
+            status = self.status.map(|status| status.as_u16()),
             ending = self.ending.as_str(),
             events = self.events,
             first_event_ms = self.first_event.map(|first| first.as_millis() as u64),
