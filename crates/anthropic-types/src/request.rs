@@ -46,6 +46,8 @@ pub struct MessagesRequest<'a> {
     pub output_format: Option<OutputFormat<'a>>,
     /// Texts at which the answer ends.
     pub stop_sequences: Option<Vec<String>>,
+    /// Who asks: an object with `user_id`. Nothing depends on it, so it may be anything.
+    pub metadata: Option<Json<'a>>,
 
     /// Randomness, 0 to 1. Not in the schema since October 2026.
     pub temperature: Option<f64>,

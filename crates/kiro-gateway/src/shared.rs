@@ -57,9 +57,12 @@ impl Shared {
         for diagnostic in &prepared.diagnostics {
             tracing::debug!(%diagnostic, "the conversation was repaired");
         }
-        let affinity = prepared.conversation.id.as_ref().map(|id| {
+        // The conversations of a session share much of their beginning, so they go to the same account, too.
+        let together = prepared.conversation.session.as_ref();
+        let together = together.or(prepared.conversation.id.as_ref());
+        let affinity = together.map(|name| {
             let mut hasher = DefaultHasher::new();
-            id.hash(&mut hasher);
+            name.hash(&mut hasher);
             hasher.finish()
         });
         let capabilities = models.capabilities(id);

@@ -276,6 +276,68 @@ async fn a_growing_conversation_stays_with_its_account() {
 }
 
 #[tokio::test]
+async fn a_session_stays_with_its_account_and_its_name_is_not_sent() {
+    let house = House::with_accounts(3).await;
+    let quick = Script::new().text("ok").stop("END_TURN");
+    house.sim.script(Matcher::any(), quick);
+    let session = "5e551011-aaaa-4bbb-8ccc-123456789abc";
+    let said = |n: usize| json!([{"role": "user", "content": format!("question {n}")}]);
+    // As Claude Code says it.
+    let user = json!({"device_id": "d", "account_uuid": "", "session_id": session}).to_string();
+    for n in 0..8 {
+        for (path, body) in [
+            (
+                "/v1/chat/completions",
+                json!({"model": "claude-sonnet-4-5", "messages": said(n), "prompt_cache_key": session}),
+            ),
+            (
+                "/v1/responses",
+                json!({"model": "claude-sonnet-4-5", "input": said(n), "prompt_cache_key": session}),
+            ),
+            (
+                "/v1/messages",
+                json!({"model": "claude-sonnet-4-5", "messages": said(n), "max_tokens": 100, "metadata": {"user_id": user}}),
+            ),
+        ] {
+            let request = house.request(Method::POST, path, body.to_string());
+            assert_eq!(house.ask(request).await.status, 200, "{path}");
+        }
+    }
+    let accounts = accounts_that_served(&house);
+    assert_eq!(accounts.len(), 24);
+    assert!(
+        accounts.iter().all(|account| *account == accounts[0]),
+        "{accounts:?}"
+    );
+    let sent = house.sim.requests_for(Operation::Generate);
+    assert!(
+        sent.iter()
+            .all(|request| !request.json().to_string().contains(session))
+    );
+}
+
+#[tokio::test]
+async fn a_chain_of_responses_keeps_its_id_and_its_account() {
+    let house = House::with_accounts(3).await;
+    let quick = Script::new().text("ok").stop("END_TURN");
+    house.sim.script(Matcher::any(), quick);
+    let mut previous = serde_json::Value::Null;
+    for n in 0..6 {
+        let body = json!({"model": "claude-sonnet-4-5", "input": format!("turn {n}"), "previous_response_id": previous});
+        let request = house.request(Method::POST, "/v1/responses", body.to_string());
+        previous = house.ask(request).await.json()["id"].clone();
+    }
+    let sent = house.sim.requests_for(Operation::Generate);
+    let id = |n: usize| sent[n].json()["conversationState"]["conversationId"].clone();
+    assert!((0..6).all(|n| id(n) == id(0) && id(n).is_string()));
+    let accounts = accounts_that_served(&house);
+    assert!(
+        accounts.iter().all(|account| *account == accounts[0]),
+        "{accounts:?}"
+    );
+}
+
+#[tokio::test]
 async fn conversations_spread_over_the_accounts() {
     let house = House::with_accounts(3).await;
     let quick = Script::new().text("ok").stop("END_TURN");

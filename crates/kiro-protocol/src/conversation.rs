@@ -33,9 +33,12 @@ pub struct Conversation {
     pub tools: Vec<ToolSpec>,
     /// Knobs that Kiro can carry for some models.
     pub sampling: Sampling,
-    /// Kiro's conversation id. `None` lets the request derive a stable one from the model, the system
-    /// prompt and the first turn, so that the service can recognise a growing conversation.
+    /// Kiro's conversation id. `None` lets the request derive a stable one from the session, the model, the
+    /// system prompt and the first turn, so that the service can recognise a growing conversation.
     pub id: Option<String>,
+    /// What the client calls the session that the conversation belongs to. It tells conversations apart that
+    /// begin alike, and is itself never sent.
+    pub session: Option<String>,
 }
 
 impl Conversation {
@@ -48,6 +51,7 @@ impl Conversation {
             tools: Vec::new(),
             sampling: Sampling::default(),
             id: None,
+            session: None,
         }
     }
 }

@@ -20,6 +20,9 @@ pub(super) fn conversation(conversation: &Conversation, salt: &[u8]) -> String {
         Some(id) if is_legal(id) => return id.clone(),
         Some(id) if !id.is_empty() => add(&mut digest, id.as_bytes()),
         _ => {
+            if let Some(session) = &conversation.session {
+                add(&mut digest, session.as_bytes());
+            }
             add(&mut digest, conversation.model.as_bytes());
             for paragraph in &conversation.system {
                 add(&mut digest, paragraph.escaped().as_bytes());
@@ -141,6 +144,21 @@ mod tests {
         ] {
             assert_ne!(conversation(&other, salt.as_bytes()), id);
         }
+    }
+
+    #[test]
+    fn a_session_tells_conversations_apart_and_stays_here() {
+        let in_session = |session: &str| {
+            let mut asked = asked("m", "s", &[(Role::User, "a")]);
+            asked.session = Some(session.to_owned());
+            conversation(&asked, b"tenant")
+        };
+        let none = conversation(&asked("m", "s", &[(Role::User, "a")]), b"tenant");
+        assert_eq!(in_session("one"), in_session("one"));
+        assert_ne!(in_session("one"), in_session("two"));
+        assert_ne!(in_session("one"), none);
+        assert!(!in_session("abcd").contains("abcd"));
+        assert_eq!(in_session("one").len(), 36);
     }
 
     #[test]

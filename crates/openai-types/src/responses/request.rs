@@ -41,6 +41,8 @@ pub struct ResponsesRequest<'a> {
     pub max_output_tokens: Option<i64>,
     /// Labels, sent back as they are.
     pub metadata: Option<Object<'a>>,
+    /// What requests with the same beginning have in common.
+    pub prompt_cache_key: Option<String>,
     /// What the answer holds beside the usual.
     pub include: Option<Vec<String>>,
     /// What is done about a conversation that is too long: `auto` or `disabled`.

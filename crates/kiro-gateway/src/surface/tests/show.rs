@@ -32,6 +32,9 @@ pub(in crate::surface) fn conversation(conversation: &Conversation) -> String {
     if let Some(effort) = conversation.sampling.effort {
         writeln!(out, "effort {effort:?}").unwrap();
     }
+    if let Some(session) = &conversation.session {
+        writeln!(out, "session {session:?}").unwrap();
+    }
     out
 }
 

@@ -65,6 +65,7 @@ impl Surface for Chat {
         conversation.turns = dialogue.turns;
         conversation.tools = offer.tools;
         conversation.sampling = knobs::sampling(&request, model.max_output_tokens);
+        conversation.session = request.prompt_cache_key.clone();
 
         if let Some(demand) = &bounds.demand {
             demand.instruct(&mut conversation);

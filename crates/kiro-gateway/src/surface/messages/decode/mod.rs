@@ -7,6 +7,7 @@ mod messages;
 mod parse;
 mod place;
 mod request;
+mod session;
 mod tools;
 
 pub(crate) use request::{Messages, conversation};

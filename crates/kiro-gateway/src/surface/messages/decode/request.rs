@@ -13,7 +13,7 @@ use super::mend::mend;
 use super::parse::parse;
 use super::place::Place;
 use super::tools::{self, Offer};
-use super::{knobs, messages};
+use super::{knobs, messages, session};
 use crate::bounds::{Bounds, Demand};
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
@@ -52,6 +52,7 @@ impl Surface for Messages {
             wanted,
         } = said;
         conversation.sampling = knobs::sampling(&request, model.max_output_tokens);
+        conversation.session = session::session(&request);
 
         let bounds = Bounds {
             stop,
