@@ -15,10 +15,13 @@ pub(in crate::surface) fn body(error: &Error) -> Bytes {
 pub(in crate::surface) fn body_with(error: &Error, conversation: &'static str) -> Bytes {
     let mut body = ErrorBody::new(class(error.kind()), error.public_message());
     let ErrorObject { param, code, .. } = &mut body.error;
-    *param = error
-        .param()
-        .or((error.kind() == ErrorKind::ContextTooLong).then_some(conversation))
-        .map(str::to_owned);
+    let at_fault = match error.param() {
+        // So it is called where the dialect is not known.
+        Some("messages") => Some(conversation),
+        None if error.kind() == ErrorKind::ContextTooLong => Some(conversation),
+        param => param,
+    };
+    *param = at_fault.map(str::to_owned);
     *code = error
         .code()
         .or(default_code(error.kind()))
@@ -164,6 +167,20 @@ mod tests {
             body(&Error::new(ErrorKind::ContextTooLong, "long")),
             r#"{"error":{"message":"long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#
         );
+    }
+
+    #[test]
+    fn the_conversation_is_named_as_the_dialect_names_it() {
+        let long = Error::new(ErrorKind::ContextTooLong, "long");
+        let named = Error::new(ErrorKind::ContextTooLong, "long").with_param("messages");
+        let empty = Error::invalid("messages", None, "empty");
+        for error in [long, named, empty] {
+            let body: ErrorBody = serde_json::from_slice(&body_with(&error, "input")).unwrap();
+            assert_eq!(body.error.param.as_deref(), Some("input"), "{error}");
+        }
+        let other = Error::invalid("tools", None, "no");
+        let body: ErrorBody = serde_json::from_slice(&body_with(&other, "input")).unwrap();
+        assert_eq!(body.error.param.as_deref(), Some("tools"));
     }
 
     #[test]
