@@ -165,6 +165,9 @@ impl Gateway {
             Route::DeleteResponse => {
                 responses::delete(shared, &request, &named.unwrap_or_default())
             }
+            Route::CancelResponse => {
+                responses::cancel(shared, &request, &named.unwrap_or_default())
+            }
             Route::Models => models::list(shared, request.headers()).await,
             Route::Model => {
                 models::one(shared, request.headers(), &named.unwrap_or_default()).await

@@ -23,6 +23,8 @@ pub(crate) enum Route {
     InputItems,
     /// Forgets a response that is kept.
     DeleteResponse,
+    /// Stops the making of a response.
+    CancelResponse,
     /// An API dialect.
     Surface(&'static dyn Surface),
 }
@@ -39,7 +41,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 13] = [
+pub(crate) static TABLE: [Row; 14] = [
     Row {
         method: Method::GET,
         path: "/",
@@ -125,6 +127,13 @@ pub(crate) static TABLE: [Row; 13] = [
         about: "forget a response",
     },
     Row {
+        method: Method::POST,
+        path: "/v1/responses/{response_id}/cancel",
+        route: Route::CancelResponse,
+        key: true,
+        about: "refused: no response is made in the background",
+    },
+    Row {
         method: Method::GET,
         path: "/v1/responses/{response_id}/input_items",
         route: Route::InputItems,
@@ -178,8 +187,16 @@ pub(crate) fn dialect(path: &str, headers: &HeaderMap) -> &'static dyn Surface {
         Route::CountTokens => Some(&messages::Messages),
         _ => None,
     });
+    // What there is not yet below it belongs to the same API.
+    let below = path
+        .starts_with("/v1/messages/")
+        .then_some(&messages::Messages as &dyn Surface);
+    let surface = surface.or(below);
     surface.unwrap_or_else(|| surface::spoken(headers))
 }
+
+/// Words that stand in the place of a response's id, for what is not served.
+const NO_RESPONSES: [&str; 2] = ["compact", "input_tokens"];
 
 /// The methods that `OPTIONS` tells of a path. For one that does not exist these are the methods of all, so
 /// that a browser goes on and its user reads what is wrong with the path.
@@ -237,7 +254,8 @@ fn tidy(path: &str) -> String {
 fn matches(pattern: &str, path: &str) -> Option<Option<String>> {
     if let Some((prefix, suffix)) = pattern.split_once("{response_id}") {
         let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
-        return (!id.is_empty() && !id.contains('/')).then(|| Some(percent_decode(id)));
+        let is_id = !id.is_empty() && !id.contains('/') && !NO_RESPONSES.contains(&id);
+        return is_id.then(|| Some(percent_decode(id)));
     }
     match pattern.strip_suffix("{id}") {
         None => (pattern == path).then_some(None),
@@ -301,6 +319,30 @@ mod tests {
         for row in &TABLE {
             assert_eq!(found(Method::HEAD, row.path).unwrap().0, row.path);
         }
+    }
+
+    #[test]
+    fn what_is_below_messages_is_refused_in_its_words() {
+        let words = |path: &str| {
+            let error = crate::error::Error::new(crate::error::ErrorKind::NotFound, "no");
+            let body = dialect(path, &HeaderMap::new()).refuse(&error);
+            String::from_utf8_lossy(&body).starts_with(r#"{"type":"error""#)
+        };
+        assert!(words("/v1/messages/batches") && words("/messages/batches/msgbatch_1/"));
+        assert!(!words("/v1/messages.x") && !words("/v1/complete"));
+    }
+
+    #[test]
+    fn words_in_the_place_of_an_id_are_none() {
+        for word in NO_RESPONSES {
+            let path = format!("/v1/responses/{word}");
+            let refusal = find(&Method::POST, &path).err();
+            assert!(matches!(refusal, Some(NoRoute::Path { .. })), "{refusal:?}");
+        }
+        assert_eq!(
+            found(Method::POST, "/responses/resp_1/cancel"),
+            Some(("/v1/responses/{response_id}/cancel", Some("resp_1".into())))
+        );
     }
 
     #[test]

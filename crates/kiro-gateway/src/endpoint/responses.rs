@@ -1,4 +1,4 @@
-//! `GET` and `DELETE /v1/responses/{id}`, `GET /v1/responses/{id}/input_items`: responses that are kept.
+//! `GET` and `DELETE /v1/responses/{id}`, `GET …/input_items`, `POST …/cancel`: responses that are kept.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -37,6 +37,22 @@ pub(crate) fn delete<B>(
         object: "response",
         deleted: true,
     }))
+}
+
+/// Refuses: whatever is kept has come to its end.
+pub(crate) fn cancel<B>(
+    shared: &Shared,
+    request: &Request<B>,
+    id: &str,
+) -> Result<Response<Body>, Error> {
+    let tenant = shared.tenants.admit(request.headers())?;
+    Err(match shared.keeper.response(&tenant.salt, id) {
+        Some(_) => Error::new(
+            ErrorKind::InvalidRequest,
+            "Cannot cancel a synchronous response.",
+        ),
+        None => unknown(id),
+    })
 }
 
 /// What was said up to a response: the input of its request, after the conversation that it went on from.
