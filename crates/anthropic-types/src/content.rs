@@ -16,8 +16,19 @@ use crate::json::{Json, Text};
 pub struct InputMessage<'a> {
     /// Who speaks: `user`, `assistant`, or `system` since October 2026.
     pub role: Option<String>,
-    /// What is said.
+    /// What is said. `null` is an empty string: some clients write it for an answer of tool uses that they
+    /// have from another API.
+    #[serde(default, deserialize_with = "empty_for_null")]
     pub content: Option<Content<'a>>,
+}
+
+fn empty_for_null<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Content<'a>>, D::Error> {
+    let content = Option::<Content<'a>>::deserialize(deserializer)?;
+    Ok(Some(
+        content.unwrap_or_else(|| Content::Text(Text::new(""))),
+    ))
 }
 
 /// Content: a string, which is one block of text, or blocks.
