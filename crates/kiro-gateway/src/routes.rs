@@ -267,7 +267,7 @@ fn matches(pattern: &str, path: &str) -> Option<Option<String>> {
 }
 
 /// `%2F` → `/`. A percent sign that begins no escape stays.
-fn percent_decode(text: &str) -> String {
+pub(crate) fn percent_decode(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, tail @ ..] = rest {

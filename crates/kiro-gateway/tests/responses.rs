@@ -304,6 +304,37 @@ async fn what_is_not_stored_deleted_or_another_tenants_is_unknown() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_done_with_a_kept_response_is_refused() {
+    let house = House::start().await;
+    let response = respond(&house, &asked("sim:echo Hi")).await.json();
+    let path = format!("/v1/responses/{}", response["id"].as_str().unwrap());
+    let (status, told) = error(&house.get(&format!("{path}?stream=true")).await);
+    assert_eq!((status, &told["param"]), (400, &json!("stream")));
+    assert_eq!(
+        house.get(&format!("{path}?stream=false")).await.json(),
+        response
+    );
+    let (status, told) = error(&house.get(&format!("{path}/input_items?after=msg_x")).await);
+    assert_eq!((status, &told["param"]), (400, &json!("after")));
+    let cancel = |path: &str| house.ask(house.request(Method::POST, path, ""));
+    let (status, told) = error(&cancel(&format!("{path}/cancel")).await);
+    assert_eq!(status, 400);
+    assert_eq!(told["message"], "Cannot cancel a synchronous response.");
+    let (status, told) = error(&cancel("/v1/responses/resp_x/cancel").await);
+    assert_eq!(status, 404);
+    assert_eq!(told["message"], "Response with id 'resp_x' not found.");
+}
+
+#[tokio::test]
+async fn a_conversation_at_fault_is_the_input() {
+    let house = House::start().await;
+    for input in ["sim:error=400,CONTENT_LENGTH_EXCEEDS_THRESHOLD", " "] {
+        let (status, told) = error(&respond(&house, &asked(input)).await);
+        assert_eq!((status, &told["param"]), (400, &json!("input")), "{told}");
+    }
+}
+
+#[tokio::test]
 async fn a_gateway_that_keeps_nothing_says_so() {
     let house = House::with(Default::default(), |options| options.keep.max_bytes = 0).await;
     let answer = respond(&house, &asked("hi")).await.json();

@@ -8,6 +8,7 @@ use crate::body::Body;
 use crate::error::{Error, ErrorKind};
 use crate::kept::Item;
 use crate::response::json;
+use crate::routes::percent_decode;
 use crate::shared::Shared;
 
 /// A response as it was answered.
@@ -19,6 +20,15 @@ pub(crate) fn one<B>(
     let tenant = shared.tenants.admit(request.headers())?;
     let kept = shared.keeper.response(&tenant.salt, id);
     let kept = kept.ok_or_else(|| unknown(id))?;
+    let query = request.uri().query().unwrap_or_default();
+    if members(query).any(|member| member == ("stream", "true")) {
+        // A client that reads events would find none in the document, and no error either.
+        return Err(Error::invalid(
+            "stream",
+            Some("unsupported_parameter"),
+            "Unsupported parameter: 'stream' is not supported for a response that is complete.",
+        ));
+    }
     Ok(json(StatusCode::OK, kept.document.clone()))
 }
 
@@ -70,7 +80,7 @@ pub(crate) fn input<B>(
         .iter()
         .flat_map(|kept| kept.input.iter().chain(&kept.output));
     let items: Vec<&Item> = before.chain(&last.input).collect();
-    Ok(document(&page.list(items)))
+    Ok(document(&page.list(items)?))
 }
 
 /// Which items of a list are wanted.
@@ -88,7 +98,7 @@ impl Page {
             oldest_first: false,
             after: None,
         };
-        for (name, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
+        for (name, value) in members(query) {
             match (name, value) {
                 ("limit", _) => {
                     let limit = value.parse().ok();
@@ -98,7 +108,8 @@ impl Page {
                 ("order", "asc") => page.oldest_first = true,
                 ("order", "desc") => page.oldest_first = false,
                 ("order", _) => return Err(invalid("order", "'asc' or 'desc'")),
-                ("after", id) => page.after = Some(id.to_owned()),
+                ("after", "") => {}
+                ("after", id) => page.after = Some(percent_decode(id)),
                 // There is nothing that could be included.
                 _ => {}
             }
@@ -106,22 +117,33 @@ impl Page {
         Ok(page)
     }
 
-    fn list(self, mut items: Vec<&Item>) -> ItemList<'_> {
+    fn list(self, mut items: Vec<&Item>) -> Result<ItemList<'_>, Error> {
         if !self.oldest_first {
             items.reverse();
         }
-        let after = self.after.as_deref();
-        let first = after.and_then(|after| items.iter().position(|item| item.id == after));
-        let rest = &items[first.map_or(0, |at| at + 1)..];
+        let first = match self.after {
+            None => 0,
+            // Whoever reads page by page would begin again, and never come to an end.
+            Some(after) => match items.iter().position(|item| item.id == after) {
+                Some(at) => at + 1,
+                None => return Err(invalid("after", "the id of an item of this list")),
+            },
+        };
+        let rest = &items[first..];
         let shown = &rest[..rest.len().min(self.limit)];
-        ItemList {
+        Ok(ItemList {
             object: "list",
             data: shown.iter().map(|item| &*item.json).collect(),
             first_id: shown.first().map(|item| &*item.id),
             last_id: shown.last().map(|item| &*item.id),
             has_more: rest.len() > shown.len(),
-        }
+        })
     }
+}
+
+/// The members of a query.
+fn members(query: &str) -> impl Iterator<Item = (&str, &str)> {
+    query.split('&').filter_map(|pair| pair.split_once('='))
 }
 
 fn invalid(param: &str, expected: &str) -> Error {
@@ -148,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_list_is_told_page_by_page() {
-        let items: Vec<Item> = ["a", "b", "c"]
+        let items: Vec<Item> = ["a", "b:1", "c"]
             .map(|id| Item {
                 id: id.to_owned(),
                 json: serde_json::value::to_raw_value(id).unwrap().into(),
@@ -156,11 +178,17 @@ mod tests {
             .into();
         let list = |query: &str| {
             let list = Page::of(query).unwrap().list(items.iter().collect());
+            let list = list.unwrap();
             serde_json::to_string(&(list.data, list.has_more)).unwrap()
         };
-        assert_eq!(list(""), r#"[["c","b","a"],false]"#);
-        assert_eq!(list("order=asc&limit=2"), r#"[["a","b"],true]"#);
-        assert_eq!(list("order=asc&limit=2&after=b"), r#"[["c"],false]"#);
+        assert_eq!(list(""), r#"[["c","b:1","a"],false]"#);
+        assert_eq!(list("order=asc&limit=2"), r#"[["a","b:1"],true]"#);
+        assert_eq!(list("order=asc&limit=2&after="), r#"[["a","b:1"],true]"#);
+        assert_eq!(list("order=asc&limit=2&after=b:1"), r#"[["c"],false]"#);
+        assert_eq!(list("order=asc&after=b%3A1"), r#"[["c"],false]"#);
+        assert_eq!(list("order=asc&after=c"), r#"[[],false]"#);
+        let lost = Page::of("after=d").unwrap().list(items.iter().collect());
+        assert_eq!(lost.err().unwrap().param(), Some("after"));
         for query in ["limit=0", "limit=101", "limit=x", "order=up"] {
             assert!(Page::of(query).is_err(), "{query}");
         }
