@@ -4,6 +4,7 @@ pub(crate) mod chat;
 mod dialogue;
 mod effort;
 mod image;
+mod mend;
 pub(crate) mod messages;
 mod openai;
 pub(crate) mod responses;

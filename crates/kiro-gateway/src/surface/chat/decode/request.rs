@@ -13,6 +13,7 @@ use crate::error::Error;
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
 use crate::surface::chat::stream::StreamEncoder;
+use crate::surface::mend::mend;
 use crate::surface::openai::{error, missing, parse};
 use crate::surface::responses::{Visit, visit};
 use crate::surface::source::Source;
@@ -25,6 +26,7 @@ pub(crate) struct Chat;
 
 impl Surface for Chat {
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error> {
+        let body = mend(body);
         let request: ChatRequest<'_> = parse::parse(&body)?;
         let name = request.model.as_deref().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| missing("model"))?;

@@ -2,7 +2,6 @@
 
 mod blocks;
 mod knobs;
-mod mend;
 mod messages;
 mod parse;
 mod place;

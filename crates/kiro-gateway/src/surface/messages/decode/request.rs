@@ -9,7 +9,6 @@ use kiro_protocol::conversation::{Conversation, Effort};
 use uuid::Uuid;
 
 use super::blocks::Reader;
-use super::mend::mend;
 use super::parse::parse;
 use super::place::Place;
 use super::tools::{self, Offer};
@@ -17,6 +16,7 @@ use super::{knobs, messages, session};
 use crate::bounds::{Bounds, Demand};
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
+use crate::surface::mend::mend;
 use crate::surface::messages::answer::Answer;
 use crate::surface::messages::complete::CompleteEncoder;
 use crate::surface::messages::error;

@@ -16,6 +16,7 @@ use super::{format, input, items, keep, knobs};
 use crate::bounds::{Bounds, Calls, Demand};
 use crate::error::Error;
 use crate::kept::Recall;
+use crate::surface::mend::mend;
 use crate::surface::openai::{error, missing, parse};
 use crate::surface::responses::answer::{Answer, Echo};
 use crate::surface::responses::complete::CompleteEncoder;
@@ -34,6 +35,7 @@ impl Surface for Responses {
     }
 
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error> {
+        let body = mend(body);
         let request: ResponsesRequest<'_> = parse::parse(&body)?;
         let name = request.model.as_deref().filter(|name| !name.is_empty());
         let name = name.ok_or_else(|| missing("model"))?;

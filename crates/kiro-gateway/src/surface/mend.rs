@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 /// The body with U+FFFD in the place of every half of a surrogate pair, because that is no character.
 /// A body without any is not copied.
-pub(super) fn mend(body: Bytes) -> Bytes {
+pub(in crate::surface) fn mend(body: Bytes) -> Bytes {
     let mut mended = Vec::new();
     let mut copied = 0;
     let mut at = 0;
