@@ -211,9 +211,9 @@ def test_a_wrong_key_is_refused():
     "question, error, words",
     [
         ("sim:error=429,x", anthropic.RateLimitError, "rate_limit_error"),
-        ("sim:error=402", anthropic.APIStatusError, "billing_error"),
+        ("sim:error=402", anthropic.PaymentRequiredError, "billing_error"),
         ("sim:error=500", anthropic.InternalServerError, "api_error"),
-        ("sim:error=429,INSUFFICIENT_MODEL_CAPACITY", anthropic.InternalServerError, "overloaded_error"),
+        ("sim:error=429,INSUFFICIENT_MODEL_CAPACITY", anthropic.OverloadedError, "overloaded_error"),
         ("sim:error=400,CONTENT_LENGTH_EXCEEDS_THRESHOLD", anthropic.BadRequestError, "prompt is too long"),
     ],
 )

@@ -172,7 +172,7 @@ def test_tokens_are_counted(model):
     "question, kind",
     [
         ("sim:error=429", anthropic.RateLimitError),
-        ("sim:error=402", anthropic.APIStatusError),
+        ("sim:error=402", anthropic.PaymentRequiredError),
         ("sim:error=500", anthropic.InternalServerError),
         ("sim:error=400,CONTENT_LENGTH_EXCEEDS_THRESHOLD", ContextOverflowError),
     ],
