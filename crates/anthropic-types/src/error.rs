@@ -29,6 +29,24 @@ pub struct ErrorObject {
     pub kind: String,
     /// The text for a person. Some clients match words of it.
     pub message: String,
+    /// The reason for a program, where the class alone does not say what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<ErrorDetails>,
+}
+
+/// The reason of an error, for a program.
+///
+/// ```json
+/// {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ErrorDetails {
+    /// What happened, in one word. Clients take an unknown one for the bare class.
+    pub error_code: String,
+    /// The parts of the request that are not supported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsupported: Vec<String>,
 }
 
 impl ErrorBody {
@@ -43,8 +61,19 @@ impl ErrorBody {
             error: ErrorObject {
                 kind: kind.into(),
                 message: message.into(),
+                details: None,
             },
             request_id: request_id.map(str::to_owned),
         }
+    }
+
+    /// Adds the reason for a program.
+    #[must_use]
+    pub fn with_details(mut self, code: impl Into<String>, unsupported: Vec<String>) -> Self {
+        self.error.details = Some(ErrorDetails {
+            error_code: code.into(),
+            unsupported,
+        });
+        self
     }
 }

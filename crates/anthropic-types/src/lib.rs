@@ -13,7 +13,7 @@ mod tool;
 
 pub use content::{Block, Content, InputMessage, Source};
 pub use count::TokenCount;
-pub use error::{ErrorBody, ErrorObject};
+pub use error::{ErrorBody, ErrorDetails, ErrorObject};
 pub use event::{Event, EventDelta};
 pub use json::{Json, Object, Text};
 pub use model::{Model, ModelList, rfc3339};

@@ -37,6 +37,8 @@ pub struct MessagesRequest<'a> {
     pub tool_choice: Option<ToolChoice>,
     /// Servers whose tools the API itself would call.
     pub mcp_servers: Option<Vec<Json<'a>>>,
+    /// A conversation that the server would hold between requests.
+    pub thread: Option<Json<'a>>,
 
     /// Whether and how long to think.
     pub thinking: Option<Thinking>,

@@ -22,6 +22,9 @@ fn answers_are_written_as_they_are_read() {
     again::<ErrorBody>(
         r#"{"type":"error","error":{"type":"not_found_error","message":"model: x"},"request_id":null}"#,
     );
+    again::<ErrorBody>(
+        r#"{"type":"error","error":{"type":"invalid_request_error","message":"x","details":{"error_code":"thread_unsupported_request","unsupported":["thread"]}},"request_id":null}"#,
+    );
     again::<ModelList>(
         r#"{"data":[{"type":"model","id":"a","display_name":"A","created_at":"2025-09-29T00:00:00Z","max_tokens":64000}],"has_more":false,"first_id":"a","last_id":"a"}"#,
     );

@@ -1,27 +1,18 @@
-// The Vercel AI SDK with its providers that speak chat completions, and the one that speaks responses.
+// The Vercel AI SDK with its providers that speak chat completions, responses and messages: what all of them can do.
 
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { suite, test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 
+import { createAnthropic } from "@ai-sdk/anthropic";
 import { createOpenAI } from "@ai-sdk/openai";
 import { createOpenAICompatible } from "@ai-sdk/openai-compatible";
 import { APICallError, Output, generateText, stepCountIs, streamText, tool } from "ai";
 import { z } from "zod";
 
-const MODEL = "claude-sonnet-4-5";
-const KEY = process.env.GATEWAY_KEY;
-const baseURL = `${process.env.GATEWAY_URL}/v1`;
-const TEXT = 'Grüße, "Paris"! 🗼\n\tA backslash \\ and a line separator \u2028 end it.';
+import { BASE_URL as baseURL, KEY, MODEL, TOO_LONG, guest, mark, received, script, waitForEnd } from "./simulator.mjs";
+import { CITY, IMAGE, PARIS, SEEN, TEXT, collect, text, weather } from "./support.mjs";
+
 const BOTH = "What is the weather in both Paris and London?";
-// A red pixel.
-const IMAGE = Buffer.from(
-  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4z8AAAAMBAQDJ/pLvAAAAAElFTkSuQmCC",
-  "base64",
-);
-const CITY = z.object({ name: z.string(), inhabitants: z.number() });
-const PARIS = { name: "Paris", inhabitants: 2100000 };
 
 const PROVIDERS = {
   "@ai-sdk/openai-compatible": (apiKey, options = {}) =>
@@ -29,52 +20,25 @@ const PROVIDERS = {
   // Without `.chat` this provider speaks the Responses API.
   "@ai-sdk/openai": (apiKey) => createOpenAI({ baseURL, apiKey }).chat,
   "@ai-sdk/openai, responses": (apiKey) => createOpenAI({ baseURL, apiKey }).responses,
+  "@ai-sdk/anthropic": (apiKey) => createAnthropic({ baseURL, apiKey }),
 };
 
-async function control(path, body) {
-  const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
-  const response = await fetch(`${process.env.SIMULATOR_URL}/__sim/${path}`, options);
-  return response.json();
-}
-
-// The questions that contain a mark, as the service received them.
-async function received(word) {
-  const requests = await control("requests?operation=Generate");
-  return requests.filter((request) => JSON.stringify(request.body).includes(word));
-}
-
-// A key with an account of its own: one that was refused rests, and no other test may feel it.
-async function guest() {
-  const { refreshToken } = await control("tokens", { kind: "social" });
-  return `${KEY}:${refreshToken}`;
-}
-
-// A tool, and the cities that it was asked for.
-function weather() {
-  const asked = [];
-  const get_weather = tool({
-    description: "The weather in a city",
-    inputSchema: z.object({ city: z.string() }),
-    execute: async ({ city }) => {
-      asked.push(city);
-      return `18 degrees in ${city}`;
-    },
-  });
-  return { asked, tools: { get_weather } };
-}
-
-// All parts of a stream; errors are parts too.
-async function collect(options) {
-  const parts = [];
-  for await (const part of streamText({ maxRetries: 0, onError: () => {}, ...options }).fullStream) parts.push(part);
-  return parts;
-}
-
-const text = (parts) => parts.filter(({ type }) => type === "text-delta").map((part) => part.text).join("");
+// What the bodies of refusals say, in the words of each API.
+const OPENAI = {
+  "sim:error=429": [429, "rate_limit_exceeded", true],
+  "sim:error=500": [502, "upstream_error", true],
+  [TOO_LONG]: [400, "context_length_exceeded", false],
+};
+const ANTHROPIC = {
+  "sim:error=429": [429, "rate_limit_error", true],
+  "sim:error=500": [502, "api_error", true],
+  [TOO_LONG]: [400, "invalid_request_error", false],
+};
 
 for (const [name, provider] of Object.entries(PROVIDERS)) {
   const model = provider(KEY)(MODEL);
   const ask = (options) => generateText({ model, maxRetries: 0, ...options });
+  const refusals = name === "@ai-sdk/anthropic" ? ANTHROPIC : OPENAI;
 
   suite(name, () => {
     test("an answer comes whole", async () => {
@@ -106,6 +70,26 @@ for (const [name, provider] of Object.entries(PROVIDERS)) {
       for (const city of asked) assert(answer.text.includes(`18 degrees in ${city}`), answer.text);
     });
 
+    test("a call without arguments has an empty input", async () => {
+      const word = mark();
+      await script(word, [{ tool: { name: "now", input: {} } }], { times: 2 });
+      const asked = [];
+      const now = tool({ inputSchema: z.object({}), execute: async (input) => asked.push(input) });
+      await ask({ prompt: word, tools: { now } });
+      await collect({ model, prompt: word, tools: { now } });
+      assert.deepEqual(asked, [{}, {}]);
+    });
+
+    test("a rate limit is waited for and tried again", async () => {
+      const word = mark();
+      const body = { message: "Slower", reason: "x" };
+      await script(word, [{ http_error: { status: 429, body, retry_after_ms: 1000 } }], { times: 1 });
+      await script(word, [{ text: "Here" }]);
+      const model = provider(await guest())(MODEL);
+      assert.equal((await generateText({ model, prompt: word, maxRetries: 1 })).text, "Here");
+      assert.equal((await received(word)).length, 2);
+    });
+
     test("a streamed tool loop comes to an answer", async () => {
       const { asked, tools } = weather();
       const parts = await collect({ model, prompt: BOTH, tools, stopWhen: stepCountIs(3) });
@@ -120,7 +104,7 @@ for (const [name, provider] of Object.entries(PROVIDERS)) {
         { type: "image", image: IMAGE },
       ];
       const answer = await ask({ messages: [{ role: "user", content }] });
-      assert(answer.text.includes(`a png of ${IMAGE.length} bytes, 1 by 1 pixels`), answer.text);
+      assert(answer.text.includes(SEEN), answer.text);
     });
 
     test("an output in JSON is parsed", async () => {
@@ -130,17 +114,14 @@ for (const [name, provider] of Object.entries(PROVIDERS)) {
     });
 
     test("a refusal before the first event keeps its status", async () => {
-      for (const [prompt, statusCode, code, isRetryable] of [
-        ["sim:error=429", 429, "rate_limit_exceeded", true],
-        ["sim:error=500", 502, "upstream_error", true],
-        ["sim:error=400,CONTENT_LENGTH_EXCEEDS_THRESHOLD", 400, "context_length_exceeded", false],
-      ]) {
+      for (const [prompt, [statusCode, word, isRetryable]] of Object.entries(refusals)) {
         const model = provider(await guest())(MODEL);
         await assert.rejects(generateText({ model, prompt, maxRetries: 0 }), (error) => {
           assert(APICallError.isInstance(error), error);
           assert.equal(error.statusCode, statusCode);
           assert.equal(error.isRetryable, isRetryable);
-          assert.equal(JSON.parse(error.responseBody).error.code, code);
+          const { code, type } = JSON.parse(error.responseBody).error;
+          assert.equal(code ?? type, word);
           return true;
         });
         const parts = await collect({ model: provider(await guest())(MODEL), prompt });
@@ -169,7 +150,7 @@ for (const [name, provider] of Object.entries(PROVIDERS)) {
     }
 
     test("a client that leaves stops the upstream stream", async () => {
-      const word = `mark-${randomUUID()}`;
+      const word = mark();
       const leaving = new AbortController();
       const prompt = `${word} sim:tokens=20000 sim:delay=20ms`;
       const { textStream } = streamText({ model, prompt, abortSignal: leaving.signal, onError: () => {} });
@@ -178,17 +159,11 @@ for (const [name, provider] of Object.entries(PROVIDERS)) {
         read += 1;
         if (read === 5) leaving.abort();
       }
-      const deadline = Date.now() + 10_000;
-      let ended;
-      while (!ended && Date.now() < deadline) {
-        [{ ended }] = await received(word);
-        await pause(20);
-      }
-      assert.equal(ended, "cancelled");
+      assert.equal(await waitForEnd(word), "cancelled");
     });
 
     test("a long history arrives", async () => {
-      const word = `mark-${randomUUID()}`;
+      const word = mark();
       const messages = Array.from({ length: 200 }, (_, turn) => [
         { role: "user", content: `Question ${turn} of ${word}` },
         { role: "assistant", content: `Answer ${turn} to ${word}` },

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { before, suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { BASE_URL, KEY, MODEL, TOO_LONG, guest, mark, project, received, run, script } from "./program.mjs";
+import { project, run } from "./program.mjs";
+import { BASE_URL, KEY, MODEL, TOO_LONG, guest, mark, received, script } from "./simulator.mjs";
 
 // The program itself, without the package `cline` that only chooses the one of the machine.
 const CLINE = fileURLToPath(new URL("node_modules/@cline/cli-linux-x64/bin/cline", import.meta.url));

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { suite, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { BASE_URL, KEY, MODEL, TOO_LONG, guest, mark, project, received, run, script } from "./program.mjs";
+import { project, run } from "./program.mjs";
+import { BASE_URL, KEY, MODEL, TOO_LONG, guest, mark, received, script } from "./simulator.mjs";
 
 const CN = fileURLToPath(new URL("node_modules/.bin/cn", import.meta.url));
 

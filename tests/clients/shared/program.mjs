@@ -1,45 +1,9 @@
-// What the tests of clients that are programs for Node share: a folder to work in, a private home, and the
-// simulated service's control plane.
+// What the tests of clients that are programs for Node share: a folder to work in and a private home.
 
 import { spawn } from "node:child_process";
-import { randomUUID } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-
-export const MODEL = "claude-sonnet-4-5";
-export const KEY = process.env.GATEWAY_KEY;
-export const BASE_URL = `${process.env.GATEWAY_URL}/v1`;
-
-export const TOO_LONG = "sim:error=400,CONTENT_LENGTH_EXCEEDS_THRESHOLD";
-
-// A word that only the test's own request contains.
-export function mark() {
-  return `mark-${randomUUID()}`;
-}
-
-async function control(path, body) {
-  const options = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
-  const response = await fetch(`${process.env.SIMULATOR_URL}/__sim/${path}`, options);
-  return response.json();
-}
-
-// The questions that contain a mark, as the service received them.
-export async function received(word) {
-  const requests = await control("requests?operation=Generate");
-  return requests.filter((request) => JSON.stringify(request.body).includes(word));
-}
-
-// Answers the questions that contain a mark with these steps.
-export function script(word, steps, match = {}) {
-  return control("scripts", { match: { body_contains: word, ...match }, script: steps });
-}
-
-// A key with an account of its own: one that was refused rests, and no other test may feel it.
-export async function guest() {
-  const { refreshToken } = await control("tokens", { kind: "social" });
-  return `${KEY}:${refreshToken}`;
-}
 
 // An empty folder to work in beside an empty home, until the tests end.
 export function project() {

@@ -38,7 +38,7 @@ pub(crate) enum Client {
     Python,
     /// The package `openai` for Node.
     Node,
-    /// The package `langchain-openai`.
+    /// The packages `langchain-openai` and `langchain-anthropic`.
     LangChain,
     /// The package `litellm`.
     LiteLlm,
@@ -46,7 +46,7 @@ pub(crate) enum Client {
     PydanticAi,
     /// The package `instructor`.
     Instructor,
-    /// The packages `ai`, `@ai-sdk/openai` and `@ai-sdk/openai-compatible`.
+    /// The package `ai` with `@ai-sdk/openai`, `@ai-sdk/openai-compatible` and `@ai-sdk/anthropic`.
     AiSdk,
     /// The program `aider`.
     Aider,

@@ -7,10 +7,18 @@ use http::StatusCode;
 use crate::error::{Error, ErrorKind, Overflow};
 use crate::response::in_one_line;
 
+/// The code that makes the SDKs go on without a thread (source: `@anthropic-ai/sdk` 1.12,
+/// `lib/internal/threads/ThreadState`).
+pub(super) const NO_THREADS: &str = "thread_unsupported_request";
+
 /// The body for an error, as one line of JSON that is safe in a server-sent event.
 pub(super) fn body(error: &Error, request_id: Option<&str>) -> Bytes {
     let request_id = request_id.or(error.request_id());
-    let body = ErrorBody::new(class(error.kind()), message(error), request_id);
+    let mut body = ErrorBody::new(class(error.kind()), message(error), request_id);
+    if error.code() == Some(NO_THREADS) {
+        let unsupported = error.param().map(str::to_owned).into_iter().collect();
+        body = body.with_details(NO_THREADS, unsupported);
+    }
     // Strings in a struct have no way to fail.
     let json = serde_json::to_vec(&body).expect("strings are always JSON");
     in_one_line(json.into())

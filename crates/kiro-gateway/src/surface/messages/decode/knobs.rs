@@ -10,6 +10,7 @@ use crate::bounds::{Format, Kind, Schema};
 use crate::error::Error;
 use crate::surface::effort;
 use crate::surface::messages::answer::Thoughts;
+use crate::surface::messages::error;
 
 /// The limit of tokens. With 0 the answer is empty; the prompt is sent even so, because warming a cache
 /// is what such a request is for.
@@ -18,6 +19,18 @@ pub(super) fn max_tokens(request: &MessagesRequest<'_>) -> Result<u64, Error> {
     let max_tokens = request.max_tokens.ok_or_else(|| place.missing())?;
     u64::try_from(max_tokens)
         .map_err(|_| place.refuse("Input should be greater than or equal to 0"))
+}
+
+/// No conversation is held between requests. The SDKs' runners of tools ask for that by themselves, and after a
+/// refusal with this code they send all of it every time; without one they would send what is new and nothing else.
+pub(super) fn thread(request: &MessagesRequest<'_>) -> Result<(), Error> {
+    let refusal = "conversations are not held here; send all of it every time";
+    match request.thread {
+        None => Ok(()),
+        Some(_) => Err(Place::top("thread")
+            .refuse(refusal)
+            .with_code(error::NO_THREADS)),
+    }
 }
 
 /// Texts that end the answer where they begin.

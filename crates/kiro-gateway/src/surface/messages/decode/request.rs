@@ -42,6 +42,7 @@ impl Surface for Messages {
         let request: MessagesRequest<'_> = parse(&body, &"")?;
         let name = name(&request)?;
         let max_tokens = knobs::max_tokens(&request)?;
+        knobs::thread(&request)?;
         let stop = knobs::stop(&request)?;
         let format = knobs::format(&request)?;
         let (model, is_stand_in) = context.model(name)?;

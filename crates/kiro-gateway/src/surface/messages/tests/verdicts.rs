@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::CASES;
 
 /// The members of the documented request (source: `@anthropic-ai/sdk` 1.12 and 0.137, the types of
-/// `messages.create`).
-const MEMBERS: [&str; 24] = [
+/// `messages.create` and `beta.messages.create`).
+const MEMBERS: [&str; 25] = [
     "model",
     "max_tokens",
     "messages",
@@ -33,6 +33,7 @@ const MEMBERS: [&str; 24] = [
     "container",
     "diagnostics",
     "mcp_servers",
+    "thread",
     "betas",
 ];
 
@@ -59,6 +60,7 @@ fn sample(member: &str) -> Option<Value> {
         "cache_control" => json!({member: {"type": "ephemeral", "scope": "global", "x": 1}}),
         "context_management" => json!({member: {"edits": [{"type": "clear_thinking_20251015"}]}}),
         "mcp_servers" => json!({member: [{"type": "url", "url": "https://a", "name": "a"}]}),
+        "thread" => json!({member: {"type": "create"}}),
         _ => json!({member: "a"}),
     })
 }
