@@ -5,7 +5,7 @@ use proptest::sample::Index;
 
 /// One change to a body.
 #[derive(Debug, Clone)]
-pub(in crate::surface) enum Damage {
+pub(super) enum Damage {
     Replace(Index, u8),
     Remove(Index),
     /// Repeats what is between two places.
@@ -13,7 +13,7 @@ pub(in crate::surface) enum Damage {
 }
 
 /// Any damage.
-pub(in crate::surface) fn damage() -> impl Strategy<Value = Damage> {
+pub(super) fn damage() -> impl Strategy<Value = Damage> {
     let byte = prop_oneof![any::<u8>(), proptest::sample::select(&br#"{}[]",:\0u"#[..])];
     prop_oneof![
         (any::<Index>(), byte).prop_map(|(at, byte)| Damage::Replace(at, byte)),
@@ -23,7 +23,7 @@ pub(in crate::surface) fn damage() -> impl Strategy<Value = Damage> {
 }
 
 /// Does it.
-pub(in crate::surface) fn apply(damage: &Damage, body: &mut Vec<u8>) {
+pub(super) fn apply(damage: &Damage, body: &mut Vec<u8>) {
     let length = body.len();
     match damage {
         _ if length == 0 => {}

@@ -1,8 +1,9 @@
 //! What the tests of all surfaces share.
 
 pub(super) mod cases;
-pub(super) mod damage;
+mod damage;
 mod dialects;
+mod hostile;
 pub(super) mod replies;
 #[path = "../../../../openai-types/tests/support/schema.rs"]
 pub(super) mod schema;

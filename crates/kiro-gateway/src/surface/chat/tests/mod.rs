@@ -1,7 +1,6 @@
 //! The surface as a whole: what a request becomes, and what a reply becomes.
 
 mod accumulate;
-mod hostile;
 mod schema_check;
 mod verdicts;
 

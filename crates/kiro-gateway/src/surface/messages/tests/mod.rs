@@ -1,9 +1,6 @@
 //! The surface as a whole: what a request becomes, and what a reply becomes.
 
 mod accumulate;
-#[allow(clippy::duplicate_mod, reason = "the same of another surface's cases")]
-#[path = "../../chat/tests/hostile.rs"]
-mod hostile;
 mod shape_check;
 mod verdicts;
 
