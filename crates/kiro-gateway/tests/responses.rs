@@ -335,6 +335,52 @@ async fn a_conversation_at_fault_is_the_input() {
 }
 
 #[tokio::test]
+async fn what_nobody_used_for_an_hour_is_unknown() {
+    let house = House::start().await;
+    let first = respond_alone(&house, &asked("hi")).await.json();
+    let other = respond_alone(&house, &asked("hi")).await.json();
+    let go_on = |response: &Value| {
+        let previous = json!({"previous_response_id": response["id"]});
+        with(asked("go on"), previous)
+    };
+    let refer = |response: &Value| {
+        let id = &response["output"][0]["id"];
+        asked(json!([{"type": "item_reference", "id": id}]))
+    };
+
+    let minute = Duration::from_secs(60);
+    later(50 * minute).await;
+    assert_eq!(respond_alone(&house, &go_on(&first)).await.status, 200);
+    later(20 * minute).await;
+    assert_eq!(respond_alone(&house, &refer(&first)).await.status, 200);
+    let (status, refusal) = error(&respond_alone(&house, &go_on(&other)).await);
+    let code = &refusal["code"];
+    assert_eq!((status, code), (400, &json!("previous_response_not_found")));
+    assert_eq!(respond_alone(&house, &refer(&other)).await.status, 400);
+    later(61 * minute).await;
+    assert_eq!(respond_alone(&house, &go_on(&first)).await.status, 400);
+    for response in [first, other] {
+        let id = response["id"].as_str().unwrap();
+        assert_eq!(house.get(&format!("/v1/responses/{id}")).await.status, 404);
+    }
+}
+
+/// Asks on a connection of its own: the server closes those on which nothing comes for so long.
+async fn respond_alone(house: &House, body: &Value) -> Answer {
+    let mut request = house.request(Method::POST, "/v1/responses", body.to_string());
+    let headers = request.headers_mut();
+    headers.insert("connection", "close".parse().unwrap());
+    house.ask(request).await
+}
+
+/// Lets time pass while nobody asks for anything.
+async fn later(time: Duration) {
+    tokio::time::pause();
+    tokio::time::advance(time).await;
+    tokio::time::resume();
+}
+
+#[tokio::test]
 async fn a_gateway_that_keeps_nothing_says_so() {
     let house = House::with(Default::default(), |options| options.keep.max_bytes = 0).await;
     let answer = respond(&house, &asked("hi")).await.json();

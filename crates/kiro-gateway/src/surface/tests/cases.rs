@@ -6,6 +6,7 @@
 //! === request            the body
 //! === fetched            what is at each URL, if some are wanted: `URL base64`, or the URL alone for
 //!                        a picture that is left out; `nothing` where none may be fetched
+//! === kept               the items of earlier responses, oldest first: `resp_1 input {…}`, `resp_1 output {…}`
 //! === reasoning          where thoughts are told, `tags` or `hidden`, if not in their member
 //! === conversation       what is sent upstream, as `show` has it
 //! === refusal            or: the status and the body of the error
@@ -23,13 +24,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-
 use kiro_protocol::conversation::Image;
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{script, show};
 use crate::catalog::Models;
 use crate::image::{Pictures, Wanted};
-use crate::kept::Recalled;
+use crate::kept::{Item, Kept, Recall, Recalled};
 use crate::options::Reasoning;
 use crate::surface::{Accepted, Context, Mode, Surface};
 
@@ -98,15 +100,18 @@ impl Cases {
         if let Some(fetched) = fetched {
             write!(out, "=== fetched\n{fetched}\n").unwrap();
         }
+        let kept = section(case, "kept");
+        if let Some(kept) = kept {
+            write!(out, "=== kept\n{kept}\n").unwrap();
+        }
         let reasoning = section(case, "reasoning");
         if let Some(reasoning) = reasoning {
             write!(out, "=== reasoning\n{reasoning}\n").unwrap();
         }
-        let mut accepted = match self.accept_with(
-            Bytes::copy_from_slice(request.as_bytes()),
-            &pictures(fetched),
-            told(reasoning),
-        ) {
+        let body = Bytes::copy_from_slice(request.as_bytes());
+        let recalled = recalled(kept, &self.surface.recalls(&body));
+        let accepted = self.accept_with(body, &pictures(fetched), &recalled, told(reasoning));
+        let mut accepted = match accepted {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 write!(out, "=== refusal\n{refusal}\n").unwrap();
@@ -143,22 +148,29 @@ impl Cases {
 
     /// Accepts a body, or gives the status and the body of the refusal.
     pub(in crate::surface) fn accept(&self, body: Bytes) -> Result<Accepted, String> {
-        self.accept_with(body, &pictures(None), Reasoning::default())
+        self.accept_recalling(body, &recalled(None, &Recall::default()))
+    }
+
+    /// The same after what is kept of earlier responses, as a case has it.
+    pub(in crate::surface) fn accept_recalling(
+        &self,
+        body: Bytes,
+        recalled: &Recalled,
+    ) -> Result<Accepted, String> {
+        self.accept_with(body, &pictures(None), recalled, Reasoning::default())
     }
 
     fn accept_with(
         &self,
         body: Bytes,
         pictures: &Pictures,
+        recalled: &Recalled,
         reasoning: Reasoning,
     ) -> Result<Accepted, String> {
         let context = Context {
             models: &Models::seed(&Arc::default()),
             pictures,
-            recalled: &Recalled {
-                keeps: true,
-                ..Recalled::default()
-            },
+            recalled,
             now: 1_763_800_000,
             request_id: "req_1",
             is_final: true,
@@ -191,6 +203,55 @@ impl Cases {
 fn section<'a>(case: &'a str, name: &str) -> Option<&'a str> {
     let (_, rest) = case.split_once(&format!("=== {name}\n"))?;
     Some(rest.split("\n=== ").next().unwrap().trim_end())
+}
+
+/// What is found of what a section says is kept.
+fn recalled(kept: Option<&str>, recall: &Recall) -> Recalled {
+    let mut responses: Vec<Kept> = Vec::new();
+    for line in kept.unwrap_or_default().lines() {
+        let (id, rest) = line.split_once(' ').unwrap();
+        let (side, json) = rest.split_once(' ').unwrap();
+        if responses.last().is_none_or(|kept| kept.id != id) {
+            responses.push(Kept {
+                id: id.to_owned(),
+                previous: responses.last().map(|kept| kept.id.clone()),
+                input: Vec::new(),
+                output: Vec::new(),
+                document: Bytes::new(),
+            });
+        }
+        let kept = responses.last_mut().unwrap();
+        match side {
+            "input" => kept.input.push(item(json)),
+            "output" => kept.output.push(item(json)),
+            other => panic!("no such side: {other:?}"),
+        }
+    }
+    let items = responses.iter();
+    let items = items.flat_map(|kept| kept.input.iter().chain(&kept.output));
+    let items = items.filter(|item| recall.items.contains(&item.id));
+    let items = items.map(|item| (item.id.clone(), item.json.clone()));
+    let items = items.collect();
+    let last = responses
+        .iter()
+        .position(|kept| Some(&kept.id) == recall.previous.as_ref());
+    let history = last.map(|last| {
+        responses.truncate(last + 1);
+        responses.into_iter().map(Arc::new).collect()
+    });
+    Recalled {
+        history,
+        items,
+        keeps: true,
+    }
+}
+
+fn item(json: &str) -> Item {
+    let item: Value = serde_json::from_str(json).unwrap();
+    Item {
+        id: item["id"].as_str().unwrap().to_owned(),
+        json: RawValue::from_string(json.to_owned()).unwrap().into(),
+    }
 }
 
 /// What a section says of thoughts.

@@ -1,6 +1,7 @@
 //! The surface as a whole: what a request becomes, and what a reply becomes.
 
 mod accumulate;
+mod goes_on;
 mod schema_check;
 
 use super::Responses;
@@ -16,5 +17,5 @@ pub(in crate::surface) static CASES: Cases = Cases {
 
 #[test]
 fn every_case_comes_out_as_written() {
-    CASES.run_all(50);
+    CASES.run_all(100);
 }
