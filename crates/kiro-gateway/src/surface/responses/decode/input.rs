@@ -38,8 +38,9 @@ pub(super) fn recalls(body: &Bytes) -> Recall {
         #[serde(borrow)]
         input: Option<&'a RawValue>,
     }
+    // The rest of this reads the body once more. A reference may have nothing but its id.
     let says = |word: &str| memchr::memmem::find(body, word.as_bytes()).is_some();
-    if !says("previous_response_id") && !says("item_reference") {
+    if !says("previous_response_id") && !says("\"id\"") {
         return Recall::default();
     }
     let Ok(shape) = serde_json::from_slice::<Shape<'_>>(body) else {
