@@ -64,6 +64,42 @@ fn collect_members(schema: &Value, members: &mut Vec<String>) {
     }
 }
 
+/// What `type` may say in the kinds that a schema is a choice of, sorted.
+pub(crate) fn kinds(schema: &str) -> Vec<String> {
+    let mut kinds = Vec::new();
+    collect_kinds(&DOCUMENT["components"]["schemas"][schema], &mut kinds);
+    kinds.sort();
+    kinds.dedup();
+    kinds
+}
+
+fn collect_kinds(schema: &Value, kinds: &mut Vec<String>) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        let name = reference.rsplit('/').next().unwrap();
+        return collect_kinds(&DOCUMENT["components"]["schemas"][name], kinds);
+    }
+    let kind = &schema["properties"]["type"];
+    // One of them may be left out, which is a choice with `null`.
+    let choices = [kind, &kind["anyOf"][0]];
+    let words = choices
+        .into_iter()
+        .filter_map(|kind| kind["enum"].as_array());
+    let words = words.flatten().filter_map(Value::as_str);
+    kinds.extend(words.map(str::to_owned));
+    for choice in ["oneOf", "anyOf"] {
+        for part in schema[choice].as_array().into_iter().flatten() {
+            collect_kinds(part, kinds);
+        }
+    }
+}
+
+/// The words that a schema is a choice of.
+pub(crate) fn words(schema: &str) -> Vec<String> {
+    let words = DOCUMENT["components"]["schemas"][schema]["enum"].as_array();
+    let words = words.unwrap().iter().filter_map(Value::as_str);
+    words.map(str::to_owned).collect()
+}
+
 pub(crate) fn assert_valid(schema: &str, value: &Value, what: &str) {
     if let Some(errors) = errors(schema, value) {
         panic!("{what} is no {schema}: {errors}\n{value:#}");

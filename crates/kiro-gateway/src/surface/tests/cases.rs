@@ -151,7 +151,17 @@ impl Cases {
         self.accept_recalling(body, &recalled(None, &Recall::default()))
     }
 
-    /// The same after what is kept of earlier responses, as a case has it.
+    /// The same after earlier responses, as a case has them.
+    pub(in crate::surface) fn accept_after(
+        &self,
+        body: Bytes,
+        kept: &str,
+    ) -> Result<Accepted, String> {
+        let recalled = recalled(Some(kept), &self.surface.recalls(&body));
+        self.accept_recalling(body, &recalled)
+    }
+
+    /// The same with what is found of earlier responses.
     pub(in crate::surface) fn accept_recalling(
         &self,
         body: Bytes,
@@ -186,7 +196,7 @@ impl Cases {
     }
 
     /// Ids are random; in the files all of them are the same.
-    fn with_fixed_ids(&self, response: &str) -> String {
+    pub(in crate::surface) fn with_fixed_ids(&self, response: &str) -> String {
         self.ids.iter().fold(response.to_owned(), |response, kind| {
             let prefix = format!("\"{kind}");
             let mut pieces = response.split(&*prefix);

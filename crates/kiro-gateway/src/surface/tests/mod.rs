@@ -7,5 +7,5 @@ mod hostile;
 pub(super) mod replies;
 #[path = "../../../../openai-types/tests/support/schema.rs"]
 pub(super) mod schema;
-mod script;
-mod show;
+pub(super) mod script;
+pub(super) mod show;

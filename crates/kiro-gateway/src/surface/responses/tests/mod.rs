@@ -3,6 +3,7 @@
 mod accumulate;
 mod goes_on;
 mod schema_check;
+mod verdicts;
 
 use super::Responses;
 use crate::surface::tests::cases::Cases;
