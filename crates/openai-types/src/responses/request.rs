@@ -150,6 +150,8 @@ pub struct ReasoningOptions {
     pub effort: Option<String>,
     /// How much of the thoughts is shown: `auto`, `concise` or `detailed`.
     pub summary: Option<String>,
+    /// How the thoughts are run: `standard` or `pro`.
+    pub mode: Option<String>,
 }
 
 /// What the text must look like.

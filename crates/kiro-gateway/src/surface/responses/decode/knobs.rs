@@ -52,10 +52,16 @@ pub(super) fn refuse(request: &ResponsesRequest<'_>) -> Result<(), Error> {
 pub(super) fn ignored(request: &ResponsesRequest<'_>) -> Vec<&'static str> {
     let differs = |value: Option<f64>| value.is_some_and(|value| value != 1.0);
     let verbosity = verbosity(request);
+    let reasoning = request.reasoning.as_ref();
+    let mode = reasoning.and_then(|reasoning| reasoning.mode.as_deref());
     [
         ("temperature", differs(request.temperature)),
         ("top_p", differs(request.top_p)),
         ("max_tool_calls", request.max_tool_calls.is_some()),
+        (
+            "reasoning.mode",
+            mode.is_some_and(|mode| mode != "standard"),
+        ),
         ("truncation", request.truncation.as_deref() == Some("auto")),
         (
             "text.verbosity",
