@@ -1,7 +1,8 @@
 //! Ids that are the same for the same conversation.
 //!
 //! The service keeps no state that a request could rely on; a stable id lets it find a growing
-//! conversation again in its caches. So ids are digests of what does not change while it grows.
+//! conversation again in its caches. So ids are digests of what does not change while it grows: not of the
+//! spelling in JSON, in which a text may come back when a client or a gateway keeps it.
 
 use sha2::{Digest as _, Sha256};
 
@@ -25,7 +26,7 @@ pub(super) fn conversation(conversation: &Conversation, salt: &[u8]) -> String {
             }
             add(&mut digest, conversation.model.as_bytes());
             for paragraph in &conversation.system {
-                add(&mut digest, paragraph.escaped().as_bytes());
+                add(&mut digest, paragraph.unescape().as_bytes());
             }
             let by_user = |turn: &&Turn| turn.role == Role::User;
             if let Some(first) = conversation.turns.iter().find(by_user) {
@@ -66,7 +67,7 @@ fn is_legal(id: &str) -> bool {
 fn add_said(digest: &mut Sha256, turn: &Turn) {
     for block in &turn.blocks {
         match block {
-            Block::Text(text) => add(digest, text.escaped().as_bytes()),
+            Block::Text(text) => add(digest, text.unescape().as_bytes()),
             // The end of a picture tells it from others; hashing megabytes would tell no more.
             Block::Image(image) => {
                 let base64 = image.base64().as_bytes();
@@ -108,6 +109,7 @@ fn uuid_shaped(digest: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::JsonText;
 
     fn asked(model: &str, system: &str, turns: &[(Role, &str)]) -> Conversation {
         let mut asked = Conversation::new(model);
@@ -159,6 +161,21 @@ mod tests {
         assert_ne!(in_session("one"), none);
         assert!(!in_session("abcd").contains("abcd"));
         assert_eq!(in_session("one").len(), 36);
+    }
+
+    #[test]
+    fn another_spelling_of_the_same_is_the_same_conversation() {
+        let spelled = |system: &'static str, text: &'static str| {
+            let text_of = |escaped: &'static str| JsonText::from_escaped(escaped.into()).unwrap();
+            let mut asked = Conversation::new("m");
+            asked.system = vec![text_of(system)];
+            asked.turns = vec![Turn::new(Role::User, [Block::Text(text_of(text))])];
+            asked
+        };
+        let plain = spelled("é/\\n", "a 😀");
+        let escaped = spelled("\\u00e9\\/\\u000A", "\\u0061 \\ud83d\\ude00");
+        assert_eq!(conversation(&plain, b""), conversation(&escaped, b""));
+        assert_eq!(continuation(&plain), continuation(&escaped));
     }
 
     #[test]
