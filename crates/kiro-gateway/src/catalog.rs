@@ -281,6 +281,12 @@ impl Model {
         }
     }
 
+    /// Whether an effort that is asked for has no effect. A model without thoughts does what is asked where
+    /// none are wanted.
+    pub(crate) fn ignores(&self, effort: Option<Effort>) -> bool {
+        effort.is_some_and(|effort| effort != Effort::None) && self.efforts().is_empty()
+    }
+
     fn new(name: &str, id: &str, title: &str, created: u64, info: Option<&ModelInfo>) -> Self {
         let limit = |of: fn(&ModelInfo) -> Option<u64>| u32::try_from(info.and_then(of)?).ok();
         Self {

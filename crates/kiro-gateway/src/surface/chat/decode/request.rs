@@ -77,7 +77,7 @@ impl Surface for Chat {
         if is_stand_in {
             ignored.push("model");
         }
-        if conversation.sampling.effort.is_some() && model.efforts().is_empty() {
+        if model.ignores(conversation.sampling.effort) {
             ignored.push(knobs::effort_name(&request));
         }
         if offer.dropped_hosted {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anthropic_types::MessagesRequest;
 use bytes::Bytes;
 use http::StatusCode;
-use kiro_protocol::conversation::{Conversation, Effort};
+use kiro_protocol::conversation::Conversation;
 use uuid::Uuid;
 
 use super::blocks::Reader;
@@ -73,8 +73,7 @@ impl Surface for Messages {
         if is_stand_in {
             ignored.push("model");
         }
-        let effort = conversation.sampling.effort;
-        if effort.is_some_and(|effort| effort != Effort::None) && model.efforts().is_empty() {
+        if model.ignores(conversation.sampling.effort) {
             ignored.push(knobs::effort_name(&request));
         }
         let prompt = Arc::new(Prompt::of(&conversation));

@@ -96,7 +96,7 @@ impl Surface for Responses {
         if is_stand_in {
             ignored.push("model");
         }
-        if conversation.sampling.effort.is_some() && model.efforts().is_empty() {
+        if model.ignores(conversation.sampling.effort) {
             ignored.push("reasoning");
         }
         ignored.extend(dropped);
