@@ -126,7 +126,7 @@ impl Reader<'_> {
             prefix(&mut pieces, &JsonText::new(&format!("{name}: ")));
         }
         let blocks = pieces.into_iter().map(Piece::into_block);
-        self.turns.push(Turn::new(Role::User, blocks));
+        self.push(Role::User, blocks.collect());
         Ok(())
     }
 
