@@ -5,7 +5,9 @@ mod goes_on;
 mod schema_check;
 mod verdicts;
 
-use super::Responses;
+use kiro_protocol::text::JsonText;
+
+use super::{Responses, sealed};
 use crate::surface::tests::cases::Cases;
 
 pub(in crate::surface) static CASES: Cases = Cases {
@@ -19,4 +21,10 @@ pub(in crate::surface) static CASES: Cases = Cases {
 #[test]
 fn every_case_comes_out_as_written() {
     CASES.run_all(100);
+}
+
+/// Thoughts as a client sends them back.
+pub(in crate::surface) fn sealed(text: &str, signature: &'static str) -> String {
+    let sealed = sealed::seal(&JsonText::new(text), &signature.into(), &"".into());
+    sealed.expect("they are signed")
 }
