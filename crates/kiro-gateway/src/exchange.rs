@@ -16,7 +16,7 @@ use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stall
 use crate::response::in_one_line;
 use crate::search::{self, Event};
 use crate::shared::Shared;
-use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
+use crate::surface::{Accepted, Context, FOREIGN_THOUGHTS, Mode, ReplyEncoder, Surface};
 use crate::telemetry::{Ending, Record};
 use crate::tenant::Tenant;
 use crate::upstream;
@@ -132,6 +132,8 @@ where
 
 /// Where the operator would rather have an error than an answer to another question.
 fn refuse_ignored(ignored: &[&'static str]) -> Result<(), Error> {
+    let ignored = ignored.iter().copied();
+    let ignored: Vec<&str> = ignored.filter(|name| *name != FOREIGN_THOUGHTS).collect();
     let Some(first) = ignored.first() else {
         return Ok(());
     };
@@ -194,6 +196,7 @@ async fn decode(
         request_id: id,
         is_final,
         reasoning: shared.reasoning,
+        salt: &tenant.salt,
     };
     let is_final = !tenant.catalog.is_due();
     let known = tenant.catalog.current();

@@ -381,6 +381,49 @@ async fn later(time: Duration) {
 }
 
 #[tokio::test]
+async fn thoughts_go_back_for_the_caller_who_had_them_and_are_left_out_for_another() {
+    let house = House::with(Default::default(), |options| options.refuse_ignored = true).await;
+    house.sim.script(
+        Matcher::any(),
+        Script::new()
+            .signed_reasoning("Hm.")
+            .text("Hello")
+            .stop("END_TURN"),
+    );
+    let first = with(
+        asked("hi"),
+        json!({"include": ["reasoning.encrypted_content"]}),
+    );
+    let first = respond(&house, &first).await.json();
+    let mut input = vec![json!({"role": "user", "content": "hi"})];
+    input.extend(first["output"].as_array().unwrap().iter().cloned());
+    input.push(json!({"role": "user", "content": "go on"}));
+    let body = asked(input).to_string();
+
+    let ask = |key: String| {
+        let mut request = house.request(Method::POST, "/v1/responses", body.clone());
+        let key = format!("Bearer {key}").parse().unwrap();
+        request.headers_mut().insert("authorization", key);
+        house.ask(request)
+    };
+    let own = ask(KEY.to_owned()).await;
+    assert_eq!(
+        (own.status.as_u16(), own.header("x-gateway-ignored")),
+        (200, None)
+    );
+    assert!(sent(&house).contains("Hm."), "{}", sent(&house));
+
+    let token = house.sim.issue_social().refresh_token.unwrap();
+    let guest = ask(format!("{KEY}:{token}")).await;
+    let ignored = guest.header("x-gateway-ignored");
+    assert_eq!(
+        (guest.status.as_u16(), ignored),
+        (200, Some("reasoning.encrypted_content"))
+    );
+    assert!(!sent(&house).contains("Hm."), "{}", sent(&house));
+}
+
+#[tokio::test]
 async fn a_gateway_that_keeps_nothing_says_so() {
     let house = House::with(Default::default(), |options| options.keep.max_bytes = 0).await;
     let answer = respond(&house, &asked("hi")).await.json();

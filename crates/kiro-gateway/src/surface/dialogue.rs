@@ -14,4 +14,6 @@ pub(super) struct Dialogue {
     pub(super) turns: Vec<Turn>,
     /// Pictures that are still to be fetched.
     pub(super) wanted: Vec<Wanted>,
+    /// What of it was left out, for the header.
+    pub(super) ignored: Vec<&'static str>,
 }

@@ -84,7 +84,13 @@ pub(crate) struct Context<'a> {
     pub(crate) is_final: bool,
     /// Where thoughts are told.
     pub(crate) reasoning: Reasoning,
+    /// Tells the caller from others in what comes back sealed.
+    pub(crate) salt: &'a str,
 }
+
+/// What `x-gateway-ignored` says of thoughts that another server sealed, or that somebody changed. A
+/// conversation that moves here may be full of them, so that it is never refused for it.
+pub(crate) const FOREIGN_THOUGHTS: &str = "reasoning.encrypted_content";
 
 impl<'a> Context<'a> {
     /// The model that serves a name, and whether it is only a stand-in for one that nobody knows.

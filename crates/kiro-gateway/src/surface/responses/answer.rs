@@ -1,6 +1,7 @@
 //! What both encoders know from the request, and the document that they agree on.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use kiro_protocol::reply::StopReason;
@@ -32,6 +33,8 @@ pub(super) struct Answer {
     pub(super) echo: Echo,
     /// Whether the thoughts are told in the form in which they come back.
     pub(super) tells_sealed: bool,
+    /// The caller's, for that form.
+    pub(super) salt: Arc<str>,
     /// What is kept of the request, if the response is kept.
     pub(super) kept_input: Option<Vec<Item>>,
     /// How calls are told of the tools that are not plain functions, by the names that the model sees.

@@ -18,7 +18,11 @@ pub(super) struct CompleteEncoder {
 
 impl CompleteEncoder {
     pub(super) fn new(answer: Answer) -> Self {
-        let output = Output::new(answer.told.clone(), answer.tells_sealed);
+        let output = Output::new(
+            answer.told.clone(),
+            answer.tells_sealed,
+            answer.salt.clone(),
+        );
         Self { answer, output }
     }
 }

@@ -1,6 +1,7 @@
 //! The items of an answer, put together from the events of a reply.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use kiro_protocol::reply::{Delta, ReplyEvent};
 use kiro_protocol::text::JsonText;
@@ -19,6 +20,7 @@ use crate::surface::openai::free_text;
 pub(super) struct Output {
     told: HashMap<String, Told>,
     tells_sealed: bool,
+    salt: Arc<str>,
     /// The item that is being put together. There is never more than one.
     pub(super) open: Option<Open>,
     /// Items that were begun. An item's index is the number of items before it.
@@ -37,6 +39,8 @@ pub(super) struct Output {
 pub(super) struct Open {
     pub(super) id: String,
     pub(super) index: usize,
+    /// What thoughts are sealed with.
+    salt: Arc<str>,
     pub(super) body: Body,
 }
 
@@ -76,10 +80,11 @@ impl Tell for () {
 }
 
 impl Output {
-    pub(super) fn new(told: HashMap<String, Told>, tells_sealed: bool) -> Self {
+    pub(super) fn new(told: HashMap<String, Told>, tells_sealed: bool, salt: Arc<str>) -> Self {
         Self {
             told,
             tells_sealed,
+            salt,
             open: None,
             n_begun: 0,
             was_cut: false,
@@ -237,6 +242,7 @@ impl Output {
         let open = Open {
             id: format!("{prefix}_{}", Uuid::new_v4().simple()),
             index: self.n_begun,
+            salt: self.salt.clone(),
             body,
         };
         self.n_begun += 1;
@@ -335,7 +341,12 @@ impl Open {
                 text,
                 signature,
                 redacted,
-            } => sealed::seal(&escaped(text), &escaped(signature), &escaped(redacted)),
+            } => sealed::seal(
+                &self.salt,
+                &escaped(text),
+                &escaped(signature),
+                &escaped(redacted),
+            ),
             _ => None,
         }
     }

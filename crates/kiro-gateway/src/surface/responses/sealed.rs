@@ -1,7 +1,13 @@
 //! Thoughts of the model as `encrypted_content`: the client keeps them and sends them back.
 //!
-//! They are the client's own, so they are not hidden from it. A digest tells whether they came back as
-//! they went, because the model takes them only unmodified.
+//! They are the client's own, so they are not hidden from it. A digest over the caller's salt and the rest
+//! tells whether they come back from the same caller as they went. What does not is left out, because the
+//! model takes thoughts only unmodified, and refuses the whole request otherwise.
+//!
+//! It is no protection against forgery by the caller, and need not be: the model's own signature is. Nobody
+//! can make a seal of a guest who does not know what the guest sends as a login. The salt of the server's own
+//! callers is no secret, so theirs tells changes and mix-ups only. A guest whose login is written in another
+//! way is another caller, and starts without the old thoughts.
 //!
 //! ```text
 //! kiro1.<digest>.<base64 of {"text":"…","signature":"…"} or of {"redacted":"…"}>
@@ -27,7 +33,12 @@ struct Thoughts {
 }
 
 /// Thoughts for the client to keep. `None` for such as the model does not take back, without a signature.
-pub(super) fn seal(text: &JsonText, signature: &JsonText, redacted: &JsonText) -> Option<String> {
+pub(super) fn seal(
+    salt: &str,
+    text: &JsonText,
+    signature: &JsonText,
+    redacted: &JsonText,
+) -> Option<String> {
     let some = |text: &JsonText| (!text.is_empty()).then(|| text.unescape().into_owned());
     let thoughts = Thoughts {
         text: text.unescape().into_owned(),
@@ -39,13 +50,13 @@ pub(super) fn seal(text: &JsonText, signature: &JsonText, redacted: &JsonText) -
     }
     let json = serde_json::to_vec(&thoughts).ok()?;
     let base64 = STANDARD.encode(json);
-    Some(format!("{MARK}{}.{base64}", digest(&base64)))
+    Some(format!("{MARK}{}.{base64}", digest(salt, &base64)))
 }
 
-/// The thoughts again. `None` for what somebody else made, or changed.
-pub(super) fn open(sealed: &str) -> Option<Reasoning> {
+/// The thoughts again. `None` for what was not sealed with this salt, or was changed.
+pub(super) fn open(salt: &str, sealed: &str) -> Option<Reasoning> {
     let (told, base64) = sealed.strip_prefix(MARK)?.split_once('.')?;
-    if told != digest(base64) {
+    if told != digest(salt, base64) {
         return None;
     }
     let thoughts: Thoughts = serde_json::from_slice(&STANDARD.decode(base64).ok()?).ok()?;
@@ -58,9 +69,12 @@ pub(super) fn open(sealed: &str) -> Option<Reasoning> {
     })
 }
 
-fn digest(base64: &str) -> String {
-    let digest = Sha256::digest(base64);
-    digest[..8]
+fn digest(salt: &str, base64: &str) -> String {
+    // Salts are hexadecimal or a word, so that the dot divides.
+    let digest = Sha256::new_with_prefix(salt)
+        .chain_update(".")
+        .chain_update(base64);
+    digest.finalize()[..8]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
@@ -73,20 +87,28 @@ mod tests {
     #[test]
     fn thoughts_come_back_as_they_went_or_not_at_all() {
         let none = JsonText::default();
-        let sealed = seal(&JsonText::new("a \"b\"\n"), &"sig".into(), &none).unwrap();
+        let sealed = seal("salt", &JsonText::new("a \"b\"\n"), &"sig".into(), &none).unwrap();
         let signed = Reasoning::Signed {
             text: JsonText::new("a \"b\"\n"),
             signature: "sig".into(),
         };
-        assert_eq!(open(&sealed), Some(signed));
-        let redacted = seal(&none, &none, &"YWJj".into()).unwrap();
-        assert_eq!(open(&redacted), Some(Reasoning::Redacted("YWJj".into())));
-        assert_eq!(seal(&"a".into(), &none, &none), None);
+        assert_eq!(open("salt", &sealed), Some(signed));
+        let redacted = seal("salt", &none, &none, &"YWJj".into()).unwrap();
+        assert_eq!(
+            open("salt", &redacted),
+            Some(Reasoning::Redacted("YWJj".into()))
+        );
+        assert_eq!(seal("salt", &"a".into(), &none, &none), None);
         for at in 0..sealed.len() {
             let mut changed = sealed.clone().into_bytes();
             changed[at] ^= 1;
-            assert_eq!(open(&String::from_utf8(changed).unwrap()), None, "{at}");
+            assert_eq!(
+                open("salt", &String::from_utf8(changed).unwrap()),
+                None,
+                "{at}"
+            );
         }
-        assert_eq!(open("gAAAAAB-of-somebody-else"), None);
+        assert_eq!(open("tlas", &sealed), None);
+        assert_eq!(open("salt", "gAAAAAB-of-somebody-else"), None);
     }
 }

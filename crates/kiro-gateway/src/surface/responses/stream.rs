@@ -54,7 +54,11 @@ struct Writer<'a> {
 impl StreamEncoder {
     pub(super) fn new(answer: Answer) -> Self {
         Self {
-            output: Output::new(answer.told.clone(), answer.tells_sealed),
+            output: Output::new(
+                answer.told.clone(),
+                answer.tells_sealed,
+                answer.salt.clone(),
+            ),
             told: Events {
                 tells_sealed: answer.tells_sealed,
                 ..Events::default()

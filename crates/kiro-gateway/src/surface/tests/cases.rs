@@ -35,6 +35,9 @@ use crate::kept::{Item, Kept, Recall, Recalled};
 use crate::options::Reasoning;
 use crate::surface::{Accepted, Context, Mode, Surface};
 
+/// The caller's.
+pub(in crate::surface) const SALT: &str = "salt";
+
 /// The cases of one surface.
 pub(in crate::surface) struct Cases {
     pub(in crate::surface) surface: &'static dyn Surface,
@@ -185,6 +188,7 @@ impl Cases {
             request_id: "req_1",
             is_final: true,
             reasoning,
+            salt: SALT,
         };
         self.surface.accept(body, &context).map_err(|error| {
             let body = self.surface.refuse(&error);

@@ -40,6 +40,7 @@ pub(super) fn dialogue(
         system: reader.system,
         turns: reader.turns,
         wanted: reader.parts.wanted,
+        ignored: Vec::new(),
     })
 }
 

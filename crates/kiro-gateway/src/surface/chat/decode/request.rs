@@ -84,6 +84,7 @@ impl Surface for Chat {
             ignored.push("tools.web_search");
         }
         ignored.extend(dropped);
+        ignored.extend(dialogue.ignored);
         let prompt = Arc::new(Prompt::of(&conversation));
         let answer = Answer {
             id: format!("chatcmpl-{}", Uuid::new_v4().simple()),

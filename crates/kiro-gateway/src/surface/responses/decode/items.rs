@@ -15,12 +15,12 @@ use super::input::{Given, Whole};
 use super::parts::{Parts, Piece};
 use super::tools::{TOOL_SEARCH, Tools, flat};
 use crate::error::Error;
-use crate::image::Pictures;
 use crate::surface::dialogue::Dialogue;
 use crate::surface::openai::{missing, parse};
 use crate::surface::responses::sealed;
 use crate::surface::source::Source;
 use crate::surface::words::{as_system, marker};
+use crate::surface::{Context, FOREIGN_THOUGHTS};
 
 /// Longest text that stands for an item of a kind that only other servers have, in bytes.
 const MAX_FOREIGN: usize = 16 * 1024;
@@ -28,14 +28,14 @@ const MAX_FOREIGN: usize = 16 * 1024;
 /// Translates items, oldest first. Tools among them are added to the others.
 pub(super) fn dialogue(
     source: Source<'_>,
-    fetched: &Pictures,
+    context: &Context<'_>,
     whole: &Whole<'_>,
     tools: &mut Tools,
 ) -> Result<Dialogue, Error> {
     let mut reader = Reader {
         parts: Parts {
             source,
-            fetched,
+            fetched: context.pictures,
             wanted: Vec::new(),
         },
         tools,
@@ -43,6 +43,8 @@ pub(super) fn dialogue(
         turns: Vec::with_capacity(whole.items.len() + 1),
         calls: HashSet::new(),
         last: Last::Other,
+        salt: context.salt,
+        ignored: Vec::new(),
     };
     for given in &whole.items {
         reader.item(given)?;
@@ -56,6 +58,7 @@ pub(super) fn dialogue(
         system: reader.system,
         turns: reader.turns,
         wanted: reader.parts.wanted,
+        ignored: reader.ignored,
     })
 }
 
@@ -78,6 +81,10 @@ struct Reader<'a> {
     /// Ids of the tool uses so far: a result must answer one of them.
     calls: HashSet<String>,
     last: Last,
+    /// The caller's.
+    salt: &'a str,
+    /// What was left out, for the header.
+    ignored: Vec<&'static str>,
 }
 
 impl Reader<'_> {
@@ -123,11 +130,9 @@ impl Reader<'_> {
             }
             "reasoning" => {
                 let reasoning: Reasoning = parse::parse_at(json, place)?;
-                let thoughts = reasoning
-                    .encrypted_content
-                    .as_deref()
-                    .and_then(sealed::open);
-                self.model(thoughts.map(Block::Reasoning));
+                if let Some(sealed) = reasoning.encrypted_content {
+                    self.thoughts(&sealed);
+                }
                 Ok(())
             }
             "additional_tools" => {
@@ -233,6 +238,15 @@ impl Reader<'_> {
     fn call(&mut self, id: String, name: String, input: JsonObject) {
         self.calls.insert(id.clone());
         self.model([Block::ToolUse(ToolUse { id, name, input })]);
+    }
+
+    /// Thoughts go back as they came, if they were sealed for this caller.
+    fn thoughts(&mut self, sealed: &str) {
+        match sealed::open(self.salt, sealed) {
+            Some(thoughts) => self.model([Block::Reasoning(thoughts)]),
+            None if self.ignored.contains(&FOREIGN_THOUGHTS) => {}
+            None => self.ignored.push(FOREIGN_THOUGHTS),
+        }
     }
 
     /// The model looked for tools.

@@ -53,7 +53,7 @@ impl Surface for Responses {
             None,
             "tools",
         )?;
-        let dialogue = items::dialogue(source, context.pictures, &whole, &mut tools)?;
+        let dialogue = items::dialogue(source, context, &whole, &mut tools)?;
         tools.choose(&request)?;
         let Tools {
             offer,
@@ -100,6 +100,7 @@ impl Surface for Responses {
             ignored.push("reasoning");
         }
         ignored.extend(dropped);
+        ignored.extend(dialogue.ignored);
         let prompt = Arc::new(Prompt::of(&conversation));
         let is_kept = context.recalled.keeps && request.store != Some(false);
         let answer = Answer {
@@ -109,6 +110,7 @@ impl Surface for Responses {
             model: name.to_owned(),
             echo,
             tells_sealed: knobs::tells_sealed(&request),
+            salt: context.salt.into(),
             kept_input: is_kept.then(|| keep::items(&whole)),
             told,
             meter: Meter::new(prompt.clone(), &model.id, model.context_window),

@@ -31,7 +31,7 @@ pub(in crate::surface) fn visit(body: &Bytes, context: &Context<'_>) -> Result<V
     let mut tools = Tools::default();
     let declared = request.tools.as_deref().unwrap_or_default();
     tools.add(source, declared, None, "tools")?;
-    let mut dialogue = items::dialogue(source, context.pictures, &whole, &mut tools)?;
+    let mut dialogue = items::dialogue(source, context, &whole, &mut tools)?;
     tools.choose(&request)?;
     if let Some(instructions) = &request.instructions {
         let text = source.text(instructions.as_json(), &"instructions")?;

@@ -131,6 +131,7 @@ fn answer(events: &[ReplyEvent], tells_sealed: bool) -> Answer {
             metadata: object("{}"),
         },
         tells_sealed,
+        salt: "salt".into(),
         kept_input: Some(Vec::new()),
         told: told(events),
         meter: Meter::new(Arc::new(Prompt::default()), "claude-sonnet-4.5", 200_000),

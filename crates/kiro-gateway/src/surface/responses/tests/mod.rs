@@ -8,7 +8,7 @@ mod verdicts;
 use kiro_protocol::text::JsonText;
 
 use super::{Responses, sealed};
-use crate::surface::tests::cases::Cases;
+use crate::surface::tests::cases::{Cases, SALT};
 
 pub(in crate::surface) static CASES: Cases = Cases {
     surface: &Responses,
@@ -25,6 +25,6 @@ fn every_case_comes_out_as_written() {
 
 /// Thoughts as a client sends them back.
 pub(in crate::surface) fn sealed(text: &str, signature: &'static str) -> String {
-    let sealed = sealed::seal(&JsonText::new(text), &signature.into(), &"".into());
+    let sealed = sealed::seal(SALT, &JsonText::new(text), &signature.into(), &"".into());
     sealed.expect("they are signed")
 }

@@ -153,7 +153,7 @@ fn members() -> Vec<(&'static str, Value)> {
 /// For each row of the items one of them, after [`before_items`].
 fn items() -> Vec<(&'static str, Value)> {
     let tools = json!([{"type": "function", "name": "found"}]);
-    let sealed = "kiro1.d82a8735297e1466.eyJ0ZXh0IjoiSG0uIiwic2lnbmF0dXJlIjoiYzJsbiJ9";
+    let sealed = "kiro1.c52e686e7d3f2698.eyJ0ZXh0IjoiSG0uIiwic2lnbmF0dXJlIjoiYzJsbiJ9";
     let mut items = vec![
         ("message", json!({"role": "user", "content": "More"})),
         (
