@@ -11,9 +11,21 @@ use crate::bounds::{Bounds, Filter};
 use crate::surface::ReplyEncoder;
 
 /// What an encoder writes of a reply.
-pub(in crate::surface) fn encode(mut encoder: impl ReplyEncoder, events: &[ReplyEvent]) -> String {
+pub(in crate::surface) fn encode(encoder: impl ReplyEncoder, events: &[ReplyEvent]) -> String {
+    encode_stopped(encoder, events, None)
+}
+
+/// The same of a reply that may have ended at a stop sequence.
+pub(in crate::surface) fn encode_stopped(
+    mut encoder: impl ReplyEncoder,
+    events: &[ReplyEvent],
+    stopped_at: Option<&str>,
+) -> String {
     let mut out = BytesMut::new();
     for event in events {
+        if let (ReplyEvent::Stop(_), Some(sequence)) = (event, stopped_at) {
+            encoder.stopped_at(sequence);
+        }
         encoder.event(event.clone(), &mut out);
     }
     encoder.finish(&mut out);
@@ -22,12 +34,20 @@ pub(in crate::surface) fn encode(mut encoder: impl ReplyEncoder, events: &[Reply
 
 /// The events as they come out of the bounds.
 pub(in crate::surface) fn bounded(bounds: &Bounds, events: &[ReplyEvent]) -> Vec<ReplyEvent> {
+    stopped(bounds, events).0
+}
+
+/// The same, and the stop sequence at which they end.
+pub(in crate::surface) fn stopped(
+    bounds: &Bounds,
+    events: &[ReplyEvent],
+) -> (Vec<ReplyEvent>, Option<String>) {
     let mut filter = Filter::new(bounds);
     let mut out = VecDeque::new();
     for event in events {
         filter.push(event.clone(), &mut out);
     }
-    out.into()
+    (out.into(), filter.stopped_at().map(str::to_owned))
 }
 
 fn text() -> impl Strategy<Value = JsonText> {
@@ -37,12 +57,14 @@ fn text() -> impl Strategy<Value = JsonText> {
 /// One block of the reply's grammar.
 fn block() -> impl Strategy<Value = Vec<ReplyEvent>> {
     let texts = proptest::collection::vec(text().prop_map(ReplyEvent::Text), 1..4);
-    let thoughts = proptest::collection::vec(text().prop_map(ReplyEvent::Reasoning), 1..4)
-        .prop_map(|mut events| {
-            events.push(ReplyEvent::Signature("c2ln".into()));
-            events
-        });
-    prop_oneof![texts, thoughts, tool_use(true)]
+    let thoughts = proptest::collection::vec(text().prop_map(ReplyEvent::Reasoning), 0..4);
+    let thoughts = (thoughts, proptest::option::of(text()));
+    let thoughts = thoughts.prop_map(|(mut events, signature)| {
+        events.extend(signature.map(ReplyEvent::Signature));
+        events
+    });
+    let redacted = text().prop_map(|data| vec![ReplyEvent::Redacted(data)]);
+    prop_oneof![texts, thoughts, redacted, tool_use(true)]
 }
 
 fn tool_use(complete: bool) -> impl Strategy<Value = Vec<ReplyEvent>> {
@@ -104,8 +126,10 @@ pub(in crate::surface) fn reply() -> impl Strategy<Value = (Vec<ReplyEvent>, boo
         StopReason::EndTurn,
         StopReason::ToolUse,
         StopReason::MaxTokens,
+        StopReason::ContextWindow,
         StopReason::ContentFiltered,
         StopReason::StopSequence,
+        StopReason::PauseTurn,
     ]);
     let blocks = proptest::collection::vec(block(), 0..6);
     let cut = proptest::option::of(tool_use(false));

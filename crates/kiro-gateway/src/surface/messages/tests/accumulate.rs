@@ -1,20 +1,18 @@
 //! Whoever puts a stream together has the document.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bytes::BytesMut;
-use kiro_protocol::reply::{ReplyEvent, StopReason, TokenUsage, Usage};
-use kiro_protocol::text::JsonText;
+use kiro_protocol::reply::ReplyEvent;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::shape_check;
-use crate::bounds::{Bounds, Calls, Filter};
+use crate::bounds::{Bounds, Calls};
+use crate::surface::Mode;
 use crate::surface::messages::answer::{Answer, Thoughts};
 use crate::surface::messages::complete::CompleteEncoder;
 use crate::surface::messages::stream::StreamEncoder;
-use crate::surface::{Mode, ReplyEncoder};
+use crate::surface::tests::replies::{encode_stopped, reply, stopped};
 use crate::usage::{Meter, Prompt};
 
 /// Puts a stream together as the SDKs do (source: anthropic-python, `lib/streaming/_messages.py`): texts,
@@ -66,22 +64,6 @@ fn accumulate(stream: &str) -> Value {
     message
 }
 
-fn encode(
-    mut encoder: impl ReplyEncoder,
-    events: &[ReplyEvent],
-    stopped_at: Option<&str>,
-) -> String {
-    let mut out = BytesMut::new();
-    for event in events {
-        if let (ReplyEvent::Stop(_), Some(sequence)) = (event, stopped_at) {
-            encoder.stopped_at(sequence);
-        }
-        encoder.event(event.clone(), &mut out);
-    }
-    encoder.finish(&mut out);
-    String::from_utf8(out.to_vec()).unwrap()
-}
-
 fn answer(thoughts: Thoughts) -> Answer {
     Answer {
         n_searches: 0,
@@ -93,83 +75,10 @@ fn answer(thoughts: Thoughts) -> Answer {
     }
 }
 
-fn text() -> impl Strategy<Value = JsonText> {
-    "[a-z\"\\\\\n\u{2028}é😀]{0,6}".prop_map(|plain: String| JsonText::new(&plain))
-}
-
-/// One block of the reply's grammar.
-fn block() -> impl Strategy<Value = Vec<ReplyEvent>> {
-    let texts = proptest::collection::vec(text().prop_map(ReplyEvent::Text), 1..4);
-    let thoughts = proptest::collection::vec(text().prop_map(ReplyEvent::Reasoning), 0..4);
-    let thoughts = (thoughts, proptest::option::of(text()));
-    let thoughts = thoughts.prop_map(|(mut events, signature)| {
-        events.extend(signature.map(ReplyEvent::Signature));
-        events
-    });
-    let redacted = text().prop_map(|data| vec![ReplyEvent::Redacted(data)]);
-    prop_oneof![texts, thoughts, redacted, tool_use(ReplyEvent::ToolUseEnd)]
-}
-
-fn tool_use(end: ReplyEvent) -> impl Strategy<Value = Vec<ReplyEvent>> {
-    (text(), "[a-c\"]{1,3}", 0..4usize).prop_map(move |(input, name, n_pieces)| {
-        let id = format!("toolu_{name}");
-        let mut events = vec![ReplyEvent::ToolUseStart { id, name }];
-        if n_pieces > 0 {
-            let arguments: Vec<char> = format!(r#"{{"input":"{}"}}"#, input.escaped())
-                .chars()
-                .collect();
-            let pieces = arguments.chunks(arguments.len().div_ceil(n_pieces));
-            events.extend(pieces.map(|piece| {
-                ReplyEvent::ToolInput(JsonText::new(&piece.iter().collect::<String>()))
-            }));
-        }
-        events.push(end.clone());
-        events
-    })
-}
-
-fn usage() -> impl Strategy<Value = Option<ReplyEvent>> {
-    proptest::option::of((0..9u64, 0..9u64, 0..9u64)).prop_map(|counts| {
-        let (uncached_input, cache_read, output) = counts?;
-        let mut usage = Usage::default();
-        usage.tokens = Some(TokenUsage {
-            uncached_input,
-            cache_read,
-            cache_write: 1,
-            output,
-        });
-        Some(ReplyEvent::Usage(usage))
-    })
-}
-
-/// Any reply that the grammar allows.
-fn reply() -> impl Strategy<Value = Vec<ReplyEvent>> {
-    let stop = proptest::sample::select(vec![
-        StopReason::EndTurn,
-        StopReason::ToolUse,
-        StopReason::MaxTokens,
-        StopReason::ContextWindow,
-        StopReason::ContentFiltered,
-        StopReason::PauseTurn,
-    ]);
-    let blocks = proptest::collection::vec(block(), 0..6);
-    let cut = proptest::option::of(tool_use(ReplyEvent::ToolUseCut));
-    (blocks, cut, usage(), stop).prop_map(|(blocks, cut, usage, stop)| {
-        let stop = if cut.is_some() {
-            StopReason::MaxTokens
-        } else {
-            stop
-        };
-        let middle = blocks.into_iter().chain(cut).flatten();
-        let events = [ReplyEvent::Start].into_iter().chain(middle).chain(usage);
-        events.chain([ReplyEvent::Stop(stop)]).collect()
-    })
-}
-
 proptest! {
     #[test]
     fn an_accumulated_stream_equals_the_document(
-        events in reply(),
+        (events, _) in reply(),
         thoughts in proptest::sample::select(
             vec![Thoughts::Hidden, Thoughts::Omitted, Thoughts::Shown]
         ),
@@ -183,13 +92,10 @@ proptest! {
             calls: if one_only { Calls::One } else { Calls::Any },
             demand: None,
         };
-        let mut filter = Filter::new(&bounds);
-        let mut bounded = VecDeque::new();
-        events.into_iter().for_each(|event| filter.push(event, &mut bounded));
-        let events: Vec<ReplyEvent> = bounded.into();
-        let stopped_at = filter.stopped_at();
-        let stream = encode(StreamEncoder::new(answer(thoughts)), &events, stopped_at);
-        let document = encode(CompleteEncoder::new(answer(thoughts)), &events, stopped_at);
+        let (events, stopped_at) = stopped(&bounds, &events);
+        let stopped_at = stopped_at.as_deref();
+        let stream = encode_stopped(StreamEncoder::new(answer(thoughts)), &events, stopped_at);
+        let document = encode_stopped(CompleteEncoder::new(answer(thoughts)), &events, stopped_at);
         shape_check::response(Mode::Stream, &stream);
         shape_check::response(Mode::Complete, &document);
 

@@ -144,8 +144,9 @@ proptest! {
         (events, _) in reply(),
         tells_sealed in any::<bool>(),
         max_tokens in proptest::option::of(1..20u64),
+        calls in proptest::sample::select(vec![Calls::Any, Calls::One, Calls::None]),
     ) {
-        let bounds = Bounds { max_tokens, calls: Calls::Any, ..Bounds::default() };
+        let bounds = Bounds { max_tokens, calls, ..Bounds::default() };
         let events = bounded(&bounds, &events);
         let stream = encode(StreamEncoder::new(answer(&events, tells_sealed)), &events);
         let document = encode(CompleteEncoder::new(answer(&events, tells_sealed)), &events);
