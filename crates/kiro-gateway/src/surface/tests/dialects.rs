@@ -440,6 +440,9 @@ struct Sent {
 }
 
 proptest! {
+    // Each is thirty requests upstream.
+    #![proptest_config(ProptestConfig::with_cases(ProptestConfig::default().cases / 2))]
+
     #[test]
     fn one_conversation_is_the_same_in_every_dialect(told in told(), spellings in any::<[bool; 4]>()) {
         let with_thoughts = [
