@@ -7,7 +7,7 @@ use kiro_protocol::text::JsonText;
 use openai_types::{Object, Text};
 use serde::Deserialize;
 
-use crate::bounds::Force;
+use crate::bounds::{Calls, Demand, Force, Format};
 use crate::error::Error;
 use crate::surface::source::Source;
 
@@ -80,12 +80,23 @@ impl Offer {
         Ok(())
     }
 
-    /// That one of the tools must be called, if the client wants it.
-    pub(in crate::surface) fn force(&self) -> Option<Force> {
+    /// How many of them may be called.
+    pub(in crate::surface) fn calls(&self, one_at_most: bool) -> Calls {
+        match (self.forbidden, one_at_most) {
+            (true, _) => Calls::None,
+            (false, true) => Calls::One,
+            (false, false) => Calls::Any,
+        }
+    }
+
+    /// What the reply must be. Where a tool is to be called there is no answer that could have a format.
+    pub(in crate::surface) fn demand(&self, format: Option<Format>) -> Option<Demand> {
+        if !self.forced {
+            return format.map(Demand::Json);
+        }
         let names = self.tools.iter().map(|tool| tool.name.clone());
-        self.forced.then(|| Force {
-            names: names.collect(),
-        })
+        let names = names.collect();
+        Some(Demand::Tool(Force { names }))
     }
 
     /// Applies a choice that is one word.

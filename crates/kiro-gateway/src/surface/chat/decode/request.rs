@@ -8,7 +8,7 @@ use openai_types::chat::{ChatRequest, Message};
 use uuid::Uuid;
 
 use super::{format, knobs, messages, tools};
-use crate::bounds::{Bounds, Calls, Demand};
+use crate::bounds::Bounds;
 use crate::error::Error;
 use crate::surface::chat::answer::{Answer, CallStyle};
 use crate::surface::chat::complete::CompleteEncoder;
@@ -47,19 +47,8 @@ impl Surface for Chat {
         let bounds = Bounds {
             stop: knobs::stop(&request),
             max_tokens: knobs::max_tokens(&request).or(max_tokens),
-            calls: match (
-                offer.forbidden,
-                offer.legacy || request.parallel_tool_calls == Some(false),
-            ) {
-                (true, _) => Calls::None,
-                (false, true) => Calls::One,
-                (false, false) => Calls::Any,
-            },
-            // Where a tool is to be called there is no answer that could have a format.
-            demand: match offer.force() {
-                Some(force) => Some(Demand::Tool(force)),
-                None => format.map(Demand::Json),
-            },
+            calls: offer.calls(offer.legacy || request.parallel_tool_calls == Some(false)),
+            demand: offer.demand(format),
         };
         let mut conversation = Conversation::new(&*model.id);
         conversation.system = dialogue.system;

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::tools::Tools;
 use super::{format, input, items, keep, knobs};
-use crate::bounds::{Bounds, Calls, Demand};
+use crate::bounds::Bounds;
 use crate::error::Error;
 use crate::kept::Recall;
 use crate::surface::mend::mend;
@@ -64,16 +64,8 @@ impl Surface for Responses {
         let bounds = Bounds {
             stop: Vec::new(),
             max_tokens: knobs::max_tokens(&request),
-            calls: match (offer.forbidden, echo.parallel_tool_calls) {
-                (true, _) => Calls::None,
-                (false, false) => Calls::One,
-                (false, true) => Calls::Any,
-            },
-            // Where a tool is to be called there is no answer that could have a format.
-            demand: match offer.force() {
-                Some(force) => Some(Demand::Tool(force)),
-                None => format.map(Demand::Json),
-            },
+            calls: offer.calls(!echo.parallel_tool_calls),
+            demand: offer.demand(format),
         };
         let mut conversation = Conversation::new(&*model.id);
         if let Some(instructions) = &request.instructions {
