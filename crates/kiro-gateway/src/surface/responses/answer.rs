@@ -1,6 +1,7 @@
 //! What both encoders know from the request, and the document that they agree on.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kiro_protocol::reply::StopReason;
@@ -26,12 +27,16 @@ pub(super) struct Answer {
     pub(super) created: u64,
     /// The same moment, to measure from.
     pub(super) begun: Instant,
+    /// How long it took, once it is kept: what is told afterwards is the same.
+    pub(super) took: Option<Duration>,
     /// The model by the name that the request gave it.
     pub(super) model: String,
     /// As in the request.
     pub(super) echo: Echo,
     /// Whether the thoughts are told in the form in which they come back.
     pub(super) tells_sealed: bool,
+    /// Whether the response is kept.
+    pub(super) store: bool,
     /// What is kept of the request, if the response is kept.
     pub(super) kept_input: Option<Vec<Item>>,
     /// How calls are told of the tools that are not plain functions, by the names that the model sees.
@@ -119,7 +124,7 @@ impl Answer {
             created_at: self.created,
             status: status.as_str(),
             completed_at: (status == Status::Completed)
-                .then(|| self.created + self.begun.elapsed().as_secs()),
+                .then(|| self.created + self.took().as_secs()),
             background: false,
             error: match status {
                 Status::Failed(code, message) => Some(ResponseError { code, message }),
@@ -141,7 +146,7 @@ impl Answer {
                 summary: echo.summary.as_deref(),
             },
             service_tier: "default",
-            store: self.kept_input.is_some(),
+            store: self.store,
             temperature: 1.0,
             text: ShownText {
                 format: &echo.format,
@@ -165,14 +170,20 @@ impl Answer {
 
     /// What is kept of the whole answer.
     pub(super) fn keep(&mut self, output: &mut Output) -> Option<Kept> {
+        let input = self.kept_input.take()?;
+        self.took = Some(self.took());
         let document = self.document(output);
         Some(Kept {
-            input: self.kept_input.take()?,
+            input,
             id: self.id.clone(),
             previous: self.echo.previous.clone(),
             output: std::mem::take(&mut output.kept),
             document,
         })
+    }
+
+    fn took(&self) -> Duration {
+        self.took.unwrap_or_else(|| self.begun.elapsed())
     }
 
     fn usage(&self) -> Usage {
