@@ -21,7 +21,7 @@ use crate::behind::Behind;
 use crate::certificate;
 use crate::command::Failure;
 use crate::config::{Account, Config, FetchImages, Reasoning};
-use crate::state::State;
+use crate::state::{State, kept_responses};
 
 /// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
 /// yet.
@@ -86,6 +86,7 @@ pub(crate) fn gateway(
     options.images = images(config)?;
     options.keep.max_bytes = config.responses.max_bytes;
     options.keep.idle_expiry = config.responses.idle_expiry;
+    options.keep.redis = kept_responses(&config.store)?;
     options.guests.max_guests = config.tenants.max_tracked;
     options.guests.idle_expiry = config.tenants.idle_expiry;
     options.models.aliases = config.models.aliases.clone();

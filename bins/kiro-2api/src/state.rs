@@ -1,9 +1,11 @@
-//! Where tokens are kept that have no file of their own: those of callers, and `REFRESH_TOKEN`.
+//! Where tokens are kept that have no file of their own: those of callers, and `REFRESH_TOKEN`. And where
+//! responses are.
 //!
 //! Each is found again by what was sent in the first place, and sealed with it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use etcetera::{AppStrategy as _, AppStrategyArgs, app_strategy::choose_native_strategy};
 use kiro_auth::{
@@ -69,6 +71,25 @@ impl State {
             },
         }
     }
+}
+
+/// How long a request waits for Redis because of responses that are kept there. It is answered all the same
+/// when its response cannot be kept, so this is short.
+const KEPT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Where responses are kept, if not in the process. It has a connection of its own, so that large responses do
+/// not hold up tokens.
+///
+/// # Errors
+///
+/// The address of Redis is none.
+pub(crate) fn kept_responses(config: &Store) -> Result<Option<RedisServer>, Failure> {
+    let (StoreKind::Redis, Some(url)) = (config.kind, &config.url) else {
+        return Ok(None);
+    };
+    let mut options = RedisStoreOptions::default();
+    options.timeout = KEPT_TIMEOUT;
+    Ok(Some(RedisServer::new(url, options)?))
 }
 
 fn in_folder(folder: Option<PathBuf>) -> Result<Vault, Failure> {

@@ -133,11 +133,24 @@ fn open_chat(address: SocketAddr, key: &str, body: &Value) -> BufReader<TcpStrea
 }
 
 fn chat_request(key: &str, body: &Value) -> String {
-    let body = body.to_string();
+    request("POST", "/v1/chat/completions", key, &body.to_string())
+}
+
+fn request(method: &str, path: &str, key: &str, body: &str) -> String {
     format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nauthorization: Bearer {key}\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+/// The whole response to a request with the key, as text.
+fn ask(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = request(method, path, KEY, body);
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    response
 }
 
 fn question() -> Value {
@@ -573,6 +586,42 @@ async fn gateways_share_their_tokens_in_redis() {
     }
     let left = std::fs::read_dir(folder.path()).unwrap().count();
     assert_eq!(left, 0, "nothing is kept in files");
+}
+
+/// What one gateway has answered, another tells and forgets.
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_share_kept_responses_in_redis() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let redis = redis_server::Server::start().await;
+    let token = sim.issue_social().refresh_token.unwrap();
+    let url = redis.url();
+    let environment = [
+        ("REFRESH_TOKEN", token.as_str()),
+        ("KIRO_2API_STORE__KIND", "redis"),
+        ("KIRO_2API_STORE__URL", url.expose()),
+        ("KIRO_2API_RESPONSES__IDLE_EXPIRY", "20m"),
+    ];
+    let (_a, a) = serve(folder.path(), &sim, &environment);
+    let (_b, b) = serve(folder.path(), &sim, &environment);
+    let question = json!({"model": "claude-sonnet-4-5", "input": "Hello?"});
+    let answer = ask(a, "POST", "/v1/responses", &question.to_string());
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let answered: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(answered["store"], true);
+
+    let path = format!("/v1/responses/{}", answered["id"].as_str().unwrap());
+    let told = ask(b, "GET", &path, "");
+    assert_eq!(told.split_once("\r\n\r\n").unwrap().1, body);
+    let [sizes] = redis.keys("{kept}:sizes").await.try_into().unwrap();
+    let mut connection = redis.connection().await;
+    let mut left = redis::cmd("TTL");
+    let left: u64 = left.arg(sizes).query_async(&mut connection).await.unwrap();
+    assert!((1100..=1200).contains(&left), "{left} seconds");
+
+    let forgotten = ask(b, "DELETE", &path, "");
+    assert!(forgotten.starts_with("HTTP/1.1 200"), "{forgotten}");
+    let unknown = ask(a, "GET", &path, "");
+    assert!(unknown.starts_with("HTTP/1.1 404"), "{unknown}");
 }
 
 #[test]

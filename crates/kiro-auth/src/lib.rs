@@ -64,7 +64,7 @@ pub use crate::token::{
     AccessToken, Freshness, Margins, Overrides, TokenSource, freshness, refreshes_landed,
 };
 #[cfg(feature = "vault")]
-pub use crate::vault::{Vault, VaultOptions};
+pub use crate::vault::{SealError, SealKey, Vault, VaultOptions, keyed_name};
 
 /// What the traits of this crate return, so that they stay usable as trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -68,6 +68,8 @@ pub enum ErrorKind {
     UpstreamProtocol,
     /// The model did not do what the request demands, and is not likely to.
     Unsatisfied,
+    /// What is kept for the downstream cannot be reached.
+    StoreUnreachable,
     /// The upstream was silent for longer than the limit.
     Timeout,
     /// The gateway is draining.
@@ -88,7 +90,9 @@ impl ErrorKind {
             Self::NotFound | Self::ModelNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RateLimited | Self::QuotaExhausted => StatusCode::TOO_MANY_REQUESTS,
-            Self::Overloaded | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::StoreUnreachable | Self::ShuttingDown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::UpstreamAuth
             | Self::UpstreamRefused
             | Self::UpstreamUnreachable
@@ -109,6 +113,7 @@ impl ErrorKind {
                 | Self::UpstreamRefused
                 | Self::UpstreamUnreachable
                 | Self::UpstreamProtocol
+                | Self::StoreUnreachable
                 | Self::Timeout
                 | Self::ShuttingDown
                 | Self::Internal

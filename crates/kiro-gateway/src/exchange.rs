@@ -157,7 +157,10 @@ async fn accept(
     tenant: &Tenant,
 ) -> Result<Accepted, Error> {
     let recall = surface.recalls(&body);
-    let recalled = shared.keeper.recall(&tenant.salt, &recall, body.len());
+    let recalled = shared
+        .keeper
+        .recall(&tenant.owner, &recall, body.len())
+        .await?;
     let none_yet = shared.images.none_yet(tenant);
     let mut accepted = decode(
         shared,
@@ -239,7 +242,7 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
     };
     let silence = Silence::new(shared.timeouts.keep_alive, shared.timeouts.gap);
     let mut relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
-    relay.keep_in(shared.keeper.clone(), tenant.salt.clone());
+    relay.keep_in(shared.keeper.clone(), tenant.owner.clone());
     let mut response = Response::new(relay.into_body());
     let headers = response.headers_mut();
     headers.insert(
@@ -333,10 +336,8 @@ async fn collect(
                 reply.tell(event, &mut *encoder, &mut out);
             }
             None => {
+                shared.keeper.keep(&tenant.owner, &mut *encoder).await;
                 encoder.finish(&mut out);
-                if let Some(kept) = encoder.keep() {
-                    shared.keeper.keep(&tenant.salt, kept);
-                }
                 let warning = reply.warning();
                 return Ok((out, Extra { credits, warning }));
             }

@@ -160,13 +160,19 @@ impl Gateway {
             Route::CountTokens => count_tokens::answer(shared, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
-            Route::Response => responses::one(shared, &request, &named.unwrap_or_default()),
-            Route::InputItems => responses::input(shared, &request, &named.unwrap_or_default()),
+            Route::Response => {
+                let query = request.uri().query().unwrap_or_default();
+                responses::one(shared, request.headers(), query, &named.unwrap_or_default()).await
+            }
+            Route::InputItems => {
+                let query = request.uri().query().unwrap_or_default();
+                responses::input(shared, request.headers(), query, &named.unwrap_or_default()).await
+            }
             Route::DeleteResponse => {
-                responses::delete(shared, &request, &named.unwrap_or_default())
+                responses::delete(shared, request.headers(), &named.unwrap_or_default()).await
             }
             Route::CancelResponse => {
-                responses::cancel(shared, &request, &named.unwrap_or_default())
+                responses::cancel(shared, request.headers(), &named.unwrap_or_default()).await
             }
             Route::Models => models::list(shared, request.headers()).await,
             Route::Model => {

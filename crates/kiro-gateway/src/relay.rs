@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
-use crate::kept::Keeper;
+use crate::kept::{Keeper, Owner};
 use crate::search::{Event, SearchedReply};
 use crate::surface::ReplyEncoder;
 use crate::telemetry::{Ending, Record};
@@ -49,8 +49,8 @@ impl Reply {
 pub(crate) struct Relay {
     reply: Reply,
     encoder: Box<dyn ReplyEncoder>,
-    /// Where the reply is kept, and under which tenant's name.
-    keeper: Option<(Arc<Keeper>, String)>,
+    /// Where the reply is kept, and for whom.
+    keeper: Option<(Arc<Keeper>, Arc<Owner>)>,
     silence: Silence,
     /// Ready when the drain deadline has passed and open streams must end.
     drained: Pin<Box<dyn Future<Output = ()> + Send>>,
@@ -84,8 +84,8 @@ impl Relay {
     }
 
     /// Keeps what the encoder leaves of a good reply.
-    pub(crate) fn keep_in(&mut self, keeper: Arc<Keeper>, tenant: String) {
-        self.keeper = Some((keeper, tenant));
+    pub(crate) fn keep_in(&mut self, keeper: Arc<Keeper>, owner: Arc<Owner>) {
+        self.keeper = Some((keeper, owner));
     }
 
     /// The reply as a response body.
@@ -99,9 +99,11 @@ impl Relay {
             let mut more = true;
             while more {
                 let step = std::future::poll_fn(|cx| self.poll_step(cx)).await;
+                self.keep_at_end(&step).await;
                 more = self.write(step, &mut out);
                 while more && out.len() < WRITE_SIZE {
                     let Some(step) = self.ready_step().await else { break };
+                    self.keep_at_end(&step).await;
                     more = self.write(step, &mut out);
                 }
                 if !out.is_empty() {
@@ -112,6 +114,12 @@ impl Relay {
         };
         let body = StreamBody::new(writes).boxed_unsync();
         InSpan::new(tracing::Span::current(), body).boxed_unsync()
+    }
+
+    async fn keep_at_end(&mut self, step: &Step) {
+        if let (Step::End, Some((keeper, owner))) = (step, &self.keeper) {
+            keeper.keep(owner, &mut *self.encoder).await;
+        }
     }
 
     /// Writes one step; `false` after the last.
@@ -131,9 +139,6 @@ impl Relay {
             }
             Step::End => {
                 self.encoder.finish(out);
-                if let (Some((keeper, tenant)), Some(kept)) = (&self.keeper, self.encoder.keep()) {
-                    keeper.keep(tenant, kept);
-                }
                 self.record.end(Ending::Complete);
             }
             Step::Failed(error) => {

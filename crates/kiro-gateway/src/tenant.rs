@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
+use crate::kept::Owner;
 use crate::search::Hosted;
 
 /// A caller with the credentials that serve them.
@@ -24,6 +25,8 @@ pub(crate) struct Tenant {
     pub(crate) catalog: Catalog,
     /// Told apart from other tenants in ids that go upstream; reveals nothing.
     pub(crate) salt: String,
+    /// Whose the responses are that are kept for them.
+    pub(crate) owner: Arc<Owner>,
     /// Held while somebody asks for the profile of a login of theirs.
     pub(crate) finding_profile: tokio::sync::Mutex<()>,
     /// Whether they have a search of the web.
@@ -67,7 +70,8 @@ impl Default for GuestOptions {
 
 /// The callers that we know.
 pub(crate) struct Tenants {
-    key: Digest,
+    key: Secret,
+    key_digest: Digest,
     house: Option<Arc<Tenant>>,
     /// The one who came last is in front.
     guests: Mutex<lru::LruCache<Digest, Known>>,
@@ -106,11 +110,13 @@ impl Tenants {
             pool,
             catalog: Catalog::new(&models),
             salt: HOUSE.into(),
+            owner: Arc::new(Owner::new(HOUSE.into(), key.clone())),
             finding_profile: tokio::sync::Mutex::default(),
             hosted: Hosted::default(),
         };
         Self {
-            key: Sha256::digest(key.expose()).into(),
+            key: key.clone(),
+            key_digest: Sha256::digest(key.expose()).into(),
             house: house.map(|pool| Arc::new(tenant(pool))),
             guests: Mutex::new(lru::LruCache::new(options.max_guests)),
             idle_expiry: options.idle_expiry,
@@ -156,7 +162,7 @@ impl Tenants {
         };
         let digest: Digest = Sha256::digest(key).into();
         // Digests of equal length are compared, so the time tells nothing about the key.
-        if !bool::from(digest.ct_eq(&self.key)) {
+        if !bool::from(digest.ct_eq(&self.key_digest)) {
             return None;
         }
         Some(match credential {
@@ -179,14 +185,18 @@ impl Tenants {
             return Ok(known.tenant.clone());
         }
         let credential = Credential::from_compact(&Secret::from(sent)).map_err(no_credential)?;
-        let salt = digest[..8]
+        let salt: String = digest[..8]
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
+        // All that they send, so that nobody can guess it who does not have the key as well.
+        let whole = Secret::new(format!("{}:{sent}", self.key.expose()));
+        let owner = Arc::new(Owner::new(salt.clone(), whole));
         let tenant = Arc::new(Tenant {
             pool: (self.make_pool)(credential),
             catalog: Catalog::new(&self.models),
             salt,
+            owner,
             finding_profile: tokio::sync::Mutex::default(),
             hosted: Hosted::default(),
         });

@@ -25,6 +25,7 @@ mod record;
 pub(crate) mod seal;
 
 pub use self::place::{Vault, VaultOptions};
+pub use self::seal::{SealError, SealKey, keyed_name};
 use crate::credential::Credential;
 use crate::secret::Secret;
 

@@ -26,11 +26,12 @@ const VERSION: u8 = 1;
 const NONCE_BYTES: usize = 24;
 
 /// A key that seals records and opens them. Wiped when dropped.
-pub(crate) struct SealKey(Zeroizing<[u8; 32]>);
+pub struct SealKey(Zeroizing<[u8; 32]>);
 
 /// Why a record cannot be sealed or opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum SealError {
+#[non_exhaustive]
+pub enum SealError {
     /// The operating system gives no random numbers.
     #[error("the system gives no random numbers")]
     NoRandomness,
@@ -43,15 +44,20 @@ pub(crate) enum SealError {
 }
 
 impl SealKey {
-    /// The key that follows from a secret. Another `salt` or another `info` makes an unrelated key.
-    pub(crate) fn derive(secret: &Secret, salt: &[u8], info: &str) -> Self {
+    /// The key that follows from a secret, which is random and long: it is not stretched like a password.
+    /// Another `salt` or another `info` makes an unrelated key.
+    pub fn derive(secret: &Secret, salt: &[u8], info: &str) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         expand(secret, salt, info, &mut *key);
         Self(key)
     }
 
     /// Seals `plain` for `context`: it opens with the same context only.
-    pub(crate) fn seal(&self, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, SealError> {
+    ///
+    /// # Errors
+    ///
+    /// The system gives no random numbers, or `plain` is larger than the cipher takes.
+    pub fn seal(&self, plain: &[u8], context: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_BYTES];
         getrandom::fill(&mut nonce).map_err(|_| SealError::NoRandomness)?;
         let message = Payload {
@@ -63,12 +69,12 @@ impl SealKey {
         Ok([&[VERSION][..], &nonce, &sealed].concat())
     }
 
-    /// Opens what [`seal`](Self::seal) has made.
-    pub(crate) fn open(
-        &self,
-        sealed: &[u8],
-        context: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    /// Opens what [`seal`](Self::seal) has made. The plain bytes are wiped when they are dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`SealError::NotOurs`].
+    pub fn open(&self, sealed: &[u8], context: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let Some((&VERSION, sealed)) = sealed.split_first() else {
             return Err(SealError::NotOurs);
         };
@@ -95,7 +101,7 @@ impl fmt::Debug for SealKey {
 }
 
 /// A name that follows from a secret and tells nothing about it: a keyed hash of 16 bytes, in hexadecimal.
-pub(crate) fn keyed_name(secret: &Secret, salt: &[u8], info: &str) -> String {
+pub fn keyed_name(secret: &Secret, salt: &[u8], info: &str) -> String {
     let mut name = [0; 16];
     expand(secret, salt, info, &mut name);
     name.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,7 +1,7 @@
 //! `GET` and `DELETE /v1/responses/{id}`, `GET …/input_items`, `POST …/cancel`: responses that are kept.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
 use openai_types::responses::{Deleted, ItemList};
 
 use crate::body::Body;
@@ -12,15 +12,15 @@ use crate::routes::percent_decode;
 use crate::shared::Shared;
 
 /// A response as it was answered.
-pub(crate) fn one<B>(
+pub(crate) async fn one(
     shared: &Shared,
-    request: &Request<B>,
+    headers: &HeaderMap,
+    query: &str,
     id: &str,
 ) -> Result<Response<Body>, Error> {
-    let tenant = shared.tenants.admit(request.headers())?;
-    let kept = shared.keeper.response(&tenant.salt, id);
+    let tenant = shared.tenants.admit(headers)?;
+    let kept = shared.keeper.response(&tenant.owner, id).await?;
     let kept = kept.ok_or_else(|| unknown(id))?;
-    let query = request.uri().query().unwrap_or_default();
     if members(query).any(|member| member == ("stream", "true")) {
         // A client that reads events would find none in the document, and no error either.
         return Err(Error::invalid(
@@ -33,13 +33,13 @@ pub(crate) fn one<B>(
 }
 
 /// Forgets a response. What went on from it cannot go on further.
-pub(crate) fn delete<B>(
+pub(crate) async fn delete(
     shared: &Shared,
-    request: &Request<B>,
+    headers: &HeaderMap,
     id: &str,
 ) -> Result<Response<Body>, Error> {
-    let tenant = shared.tenants.admit(request.headers())?;
-    if !shared.keeper.forget(&tenant.salt, id) {
+    let tenant = shared.tenants.admit(headers)?;
+    if !shared.keeper.forget(&tenant.owner, id).await? {
         return Err(unknown(id));
     }
     Ok(document(&Deleted {
@@ -50,13 +50,13 @@ pub(crate) fn delete<B>(
 }
 
 /// Refuses: whatever is kept has come to its end.
-pub(crate) fn cancel<B>(
+pub(crate) async fn cancel(
     shared: &Shared,
-    request: &Request<B>,
+    headers: &HeaderMap,
     id: &str,
 ) -> Result<Response<Body>, Error> {
-    let tenant = shared.tenants.admit(request.headers())?;
-    Err(match shared.keeper.response(&tenant.salt, id) {
+    let tenant = shared.tenants.admit(headers)?;
+    Err(match shared.keeper.response(&tenant.owner, id).await? {
         Some(_) => Error::new(
             ErrorKind::InvalidRequest,
             "Cannot cancel a synchronous response.",
@@ -66,14 +66,15 @@ pub(crate) fn cancel<B>(
 }
 
 /// What was said up to a response: the input of its request, after the conversation that it went on from.
-pub(crate) fn input<B>(
+pub(crate) async fn input(
     shared: &Shared,
-    request: &Request<B>,
+    headers: &HeaderMap,
+    query: &str,
     id: &str,
 ) -> Result<Response<Body>, Error> {
-    let tenant = shared.tenants.admit(request.headers())?;
-    let page = Page::of(request.uri().query().unwrap_or_default())?;
-    let history = shared.keeper.conversation(&tenant.salt, id);
+    let tenant = shared.tenants.admit(headers)?;
+    let page = Page::of(query)?;
+    let history = shared.keeper.conversation(&tenant.owner, id).await?;
     let history = history.ok_or_else(|| unknown(id))?;
     let (last, before) = history.split_last().ok_or_else(|| unknown(id))?;
     let before = before

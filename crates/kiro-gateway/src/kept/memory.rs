@@ -50,10 +50,6 @@ impl Memory {
         }
     }
 
-    pub(super) fn max_bytes(&self) -> usize {
-        self.max_bytes
-    }
-
     pub(super) fn insert(&self, tenant: &str, kept: Kept) {
         let mut inner = self.lock();
         let n_bytes = kept.n_bytes();
@@ -78,16 +74,24 @@ impl Memory {
         self.lock().get(tenant, id)
     }
 
-    pub(super) fn item(&self, tenant: &str, id: &str) -> Option<Arc<RawValue>> {
+    pub(super) fn conversation(&self, tenant: &str, id: &str) -> Option<Vec<Arc<Kept>>> {
         let mut inner = self.lock();
-        let response = inner
-            .items
-            .get(&(tenant.to_owned(), id.to_owned()))?
-            .clone();
-        let kept = inner.get(tenant, &response)?;
-        let mut items = kept.output.iter().chain(&kept.input);
-        let item = items.find(|item| item.id == id)?;
-        Some(item.json.clone())
+        let mut chain = vec![inner.get(tenant, id)?];
+        while let Some(previous) = chain.last().and_then(|kept| kept.previous.clone()) {
+            // Each was made after the one before it, so this ends. Using them in this order leaves the
+            // oldest as the one used last: what others build on is not the first to go.
+            chain.push(inner.get(tenant, &previous)?);
+        }
+        chain.reverse();
+        Some(chain)
+    }
+
+    pub(super) fn items(&self, tenant: &str, ids: &[String]) -> HashMap<String, Arc<RawValue>> {
+        let mut inner = self.lock();
+        let items = ids
+            .iter()
+            .filter_map(|id| Some((id.clone(), inner.item(tenant, id)?)));
+        items.collect()
     }
 
     pub(super) fn remove(&self, tenant: &str, id: &str) -> bool {
@@ -127,6 +131,12 @@ impl Inner {
         Some(entry.kept.clone())
     }
 
+    fn item(&mut self, tenant: &str, id: &str) -> Option<Arc<RawValue>> {
+        let key = (tenant.to_owned(), id.to_owned());
+        let response = self.items.get(&key)?.clone();
+        self.get(tenant, &response)?.item(id)
+    }
+
     fn drop_oldest(&mut self) -> bool {
         let oldest = self.responses.pop_lru();
         if let Some((key, entry)) = &oldest {
@@ -149,30 +159,8 @@ impl Inner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Item;
+    use super::super::tests::kept;
     use super::*;
-
-    fn kept(id: &str, items: &[&str]) -> Kept {
-        let items = items.iter().map(|id| Item {
-            id: (*id).to_owned(),
-            json: RawValue::from_string(format!("{{\"id\":{id:?}}}"))
-                .unwrap()
-                .into(),
-        });
-        Kept {
-            id: id.to_owned(),
-            previous: None,
-            input: items.collect(),
-            output: Vec::new(),
-            document: "{}".into(),
-        }
-    }
-
-    fn memory(change: impl FnOnce(&mut KeepOptions)) -> Memory {
-        let mut options = KeepOptions::default();
-        change(&mut options);
-        Memory::new(&options)
-    }
 
     fn is_empty(memory: &Memory) -> bool {
         let inner = memory.lock();
@@ -180,45 +168,23 @@ mod tests {
     }
 
     #[test]
-    fn another_tenants_ids_are_unknown() {
-        let memory = memory(|_| {});
-        memory.insert("a", kept("r", &["i"]));
-        assert!(memory.get("a", "r").is_some() && memory.item("a", "i").is_some());
-        assert!(memory.get("b", "r").is_none() && memory.item("b", "i").is_none());
-        assert!(!memory.remove("b", "r"));
-        assert!(memory.remove("a", "r") && !memory.remove("a", "r"));
+    fn nothing_is_left_of_what_was_removed() {
+        let memory = Memory::new(&KeepOptions::default());
+        memory.insert("a", kept("1", None, &["i"]));
+        memory.insert("a", kept("2", None, &["i"]));
+        assert!(memory.remove("a", "1") && memory.remove("a", "2"));
         assert!(is_empty(&memory));
-    }
-
-    #[test]
-    fn what_was_used_least_recently_goes_first() {
-        let room = kept("1", &["i"]).n_bytes() * 2;
-        let memory = memory(|options| options.max_bytes = room);
-        memory.insert("a", kept("1", &["i"]));
-        memory.insert("a", kept("2", &["j"]));
-        assert!(memory.item("a", "i").is_some());
-        memory.insert("a", kept("3", &["k"]));
-        assert!(memory.get("a", "1").is_some() && memory.get("a", "3").is_some());
-        assert!(memory.get("a", "2").is_none() && memory.item("a", "j").is_none());
-        assert!(memory.lock().n_bytes <= room);
-    }
-
-    #[test]
-    fn an_item_is_known_as_long_as_the_newest_response_that_has_it() {
-        let memory = memory(|_| {});
-        memory.insert("a", kept("1", &["i"]));
-        memory.insert("a", kept("2", &["i"]));
-        memory.remove("a", "1");
-        assert!(memory.item("a", "i").is_some());
-        memory.remove("a", "2");
-        assert!(memory.item("a", "i").is_none() && is_empty(&memory));
     }
 
     #[tokio::test(start_paused = true)]
     async fn use_starts_the_time_again_and_idleness_ends_it() {
-        let memory = memory(|options| options.idle_expiry = Duration::from_secs(10));
-        memory.insert("a", kept("1", &["i"]));
-        memory.insert("a", kept("2", &["j"]));
+        let options = KeepOptions {
+            idle_expiry: Duration::from_secs(10),
+            ..KeepOptions::default()
+        };
+        let memory = Memory::new(&options);
+        memory.insert("a", kept("1", None, &["i"]));
+        memory.insert("a", kept("2", None, &["j"]));
         tokio::time::advance(Duration::from_secs(9)).await;
         assert!(memory.get("a", "1").is_some());
         tokio::time::advance(Duration::from_secs(9)).await;

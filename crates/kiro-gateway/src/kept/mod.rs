@@ -2,12 +2,17 @@
 //!
 //! ```text
 //! Surface::recalls ─> Recall ── recall ─> Recalled ─> Surface::accept
-//! ReplyEncoder::keep ─> Kept ── keep ─> memory
+//! ReplyEncoder::keep ─> Kept ── keep ─> memory, or Redis
 //! ```
 //!
-//! Everything is under the tenant's name: what another tenant has kept is as unknown as what nobody has.
+//! Everything is under its owner's name: what another tenant has kept is as unknown as what nobody has.
 
 mod memory;
+mod owner;
+#[cfg(feature = "redis")]
+mod redis;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,9 +21,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use memory::Memory;
+use self::memory::Memory;
+pub(crate) use self::owner::Owner;
+use crate::error::Error;
+use crate::surface::ReplyEncoder;
 
-/// How many responses are kept, and for how long.
+/// How many responses are kept, for how long, and where.
 ///
 /// ```
 /// let mut options = kiro_gateway::KeepOptions::default();
@@ -32,6 +40,14 @@ pub struct KeepOptions {
     pub max_bytes: usize,
     /// How long one is kept that nobody uses. Default: 1 hour.
     pub idle_expiry: Duration,
+    /// Keeps them in Redis, sealed, for all gateways that share it: what one has answered, another goes on
+    /// from. Default: `None`, in the memory of the process.
+    ///
+    /// While it cannot be reached, answers are not kept and say so, and what builds on others is refused
+    /// with 503. [`RedisStoreOptions::timeout`](kiro_auth::RedisStoreOptions::timeout) bounds how long either
+    /// waits; make it short.
+    #[cfg(feature = "redis")]
+    pub redis: Option<kiro_auth::RedisServer>,
 }
 
 impl Default for KeepOptions {
@@ -39,6 +55,8 @@ impl Default for KeepOptions {
         Self {
             max_bytes: 64 << 20,
             idle_expiry: Duration::from_secs(3600),
+            #[cfg(feature = "redis")]
+            redis: None,
         }
     }
 }
@@ -89,63 +107,129 @@ pub(crate) struct Recalled {
 /// Responses of all tenants.
 #[derive(Debug)]
 pub(crate) struct Keeper {
-    memory: Memory,
+    place: Place,
+    max_bytes: usize,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Memory),
+    #[cfg(feature = "redis")]
+    Redis(redis::Redis),
 }
 
 /// One response may take this share of the room, so that one request cannot empty it.
 const SHARE: usize = 8;
 
+/// What asks another machine can fail, and then the errors are retryable ones. Dropping a future leaves
+/// either nothing or all of it done.
 impl Keeper {
     pub(crate) fn new(options: &KeepOptions) -> Self {
         Self {
-            memory: Memory::new(options),
+            place: Place::of(options),
+            max_bytes: options.max_bytes,
         }
     }
 
     /// Looks up what a request of so many bytes builds on.
-    pub(crate) fn recall(&self, tenant: &str, recall: &Recall, n_bytes: usize) -> Recalled {
-        let items = recall.items.iter();
-        Recalled {
-            history: recall
-                .previous
-                .as_ref()
-                .and_then(|id| self.conversation(tenant, id)),
-            items: items
-                .filter_map(|id| Some((id.clone(), self.memory.item(tenant, id)?)))
-                .collect(),
-            keeps: n_bytes <= self.memory.max_bytes() / SHARE,
+    pub(crate) async fn recall(
+        &self,
+        owner: &Owner,
+        recall: &Recall,
+        n_bytes: usize,
+    ) -> Result<Recalled, Error> {
+        let history = match &recall.previous {
+            Some(id) => self.conversation(owner, id).await?,
+            None => None,
+        };
+        Ok(Recalled {
+            history,
+            items: self.items(owner, &recall.items).await?,
+            keeps: n_bytes <= self.max_bytes / SHARE,
+        })
+    }
+
+    /// Keeps what an encoder leaves of a good reply, and tells it when that was not possible: the answer is
+    /// good all the same.
+    pub(crate) async fn keep(&self, owner: &Owner, encoder: &mut dyn ReplyEncoder) {
+        let Some(kept) = encoder.keep() else {
+            return;
+        };
+        if kept.n_bytes() > self.max_bytes / SHARE {
+            tracing::info!("a response is too large to be kept");
+            return encoder.not_kept();
+        }
+        if let Err(error) = self.insert(owner, kept).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "a response could not be kept");
+            encoder.not_kept();
         }
     }
 
-    /// Keeps a response.
-    pub(crate) fn keep(&self, tenant: &str, kept: Kept) {
-        if kept.n_bytes() > self.memory.max_bytes() / SHARE {
-            tracing::info!("a response is too large to be kept");
-            return;
+    async fn insert(&self, owner: &Owner, kept: Kept) -> Result<(), Error> {
+        match &self.place {
+            Place::Memory(memory) => memory.insert(&owner.name, kept),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.insert(owner, &kept).await?,
         }
-        self.memory.insert(tenant, kept);
+        Ok(())
     }
 
     /// One response.
-    pub(crate) fn response(&self, tenant: &str, id: &str) -> Option<Arc<Kept>> {
-        self.memory.get(tenant, id)
+    pub(crate) async fn response(
+        &self,
+        owner: &Owner,
+        id: &str,
+    ) -> Result<Option<Arc<Kept>>, Error> {
+        match &self.place {
+            Place::Memory(memory) => Ok(memory.get(&owner.name, id)),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.get(owner, id).await,
+        }
     }
 
     /// Forgets a response; `false` if it was not there.
-    pub(crate) fn forget(&self, tenant: &str, id: &str) -> bool {
-        self.memory.remove(tenant, id)
+    pub(crate) async fn forget(&self, owner: &Owner, id: &str) -> Result<bool, Error> {
+        match &self.place {
+            Place::Memory(memory) => Ok(memory.remove(&owner.name, id)),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.remove(owner, id).await,
+        }
     }
 
     /// A response and all that it went on from, oldest first.
-    pub(crate) fn conversation(&self, tenant: &str, id: &str) -> Option<Vec<Arc<Kept>>> {
-        let mut chain = vec![self.memory.get(tenant, id)?];
-        while let Some(previous) = chain.last().and_then(|kept| kept.previous.clone()) {
-            // Each was made after the one before it, so this ends. Using them in this order leaves the
-            // oldest as the one used last: what others build on is not the first to go.
-            chain.push(self.memory.get(tenant, &previous)?);
+    pub(crate) async fn conversation(
+        &self,
+        owner: &Owner,
+        id: &str,
+    ) -> Result<Option<Vec<Arc<Kept>>>, Error> {
+        match &self.place {
+            Place::Memory(memory) => Ok(memory.conversation(&owner.name, id)),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.conversation(owner, id).await,
         }
-        chain.reverse();
-        Some(chain)
+    }
+
+    async fn items(
+        &self,
+        owner: &Owner,
+        ids: &[String],
+    ) -> Result<HashMap<String, Arc<RawValue>>, Error> {
+        match &self.place {
+            Place::Memory(memory) => Ok(memory.items(&owner.name, ids)),
+            #[cfg(feature = "redis")]
+            Place::Redis(redis) => redis.items(owner, ids).await,
+        }
+    }
+}
+
+impl Place {
+    fn of(options: &KeepOptions) -> Self {
+        #[cfg(feature = "redis")]
+        if let Some(server) = &options.redis {
+            return Self::Redis(redis::Redis::new(server.clone(), options));
+        }
+        Self::Memory(Memory::new(options))
     }
 }
 
@@ -157,5 +241,12 @@ impl Kept {
         let items = self.input.iter().chain(&self.output);
         let items = items.map(|item| item.id.len() + item.json.get().len() + OVERHEAD / 4);
         OVERHEAD + self.id.len() + self.document.len() + items.sum::<usize>()
+    }
+
+    /// One of its items.
+    fn item(&self, id: &str) -> Option<Arc<RawValue>> {
+        let mut items = self.output.iter().chain(&self.input);
+        let item = items.find(|item| item.id == id)?;
+        Some(item.json.clone())
     }
 }

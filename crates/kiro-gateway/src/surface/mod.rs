@@ -160,10 +160,14 @@ pub(crate) trait ReplyEncoder: Send {
     /// The end of a reply, after `Stop`.
     fn finish(&mut self, out: &mut BytesMut);
 
-    /// What later requests may build on, after `finish`. It is kept before the last bytes go downstream.
+    /// What later requests may build on, after `Stop`. It is kept before `finish`, so that the downstream can
+    /// go on as soon as it has the last bytes.
     fn keep(&mut self) -> Option<Kept> {
         None
     }
+
+    /// Says that it could not be kept.
+    fn not_kept(&mut self) {}
 
     /// The end of a reply that failed after the commit point, in the dialect's way. Only called in
     /// stream mode.

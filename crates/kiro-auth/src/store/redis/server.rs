@@ -12,8 +12,8 @@ use crate::credential::Credential;
 use crate::error::AuthError;
 use crate::secret::Secret;
 
-/// A Redis or Valkey server for the stores of many credentials, which share one connection. Clones are the
-/// same server.
+/// A Redis or Valkey server for the stores of many credentials, which share one connection, and for what else
+/// a service keeps there. Clones are the same server.
 #[derive(Clone)]
 pub struct RedisServer(Arc<Inner>);
 
@@ -99,11 +99,19 @@ impl RedisServer {
         self.ask(&redis::cmd("PING")).await
     }
 
-    pub(super) fn options(&self) -> &RedisStoreOptions {
+    /// How it is used.
+    pub fn options(&self) -> &RedisStoreOptions {
         &self.0.options
     }
 
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, AuthError> {
+    /// Sends a command of the `redis` crate and returns the answer, within
+    /// [`RedisStoreOptions::timeout`]. A command whose connection broke is sent again, so it must not matter
+    /// whether it is carried out twice.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreFailed`](crate::AuthErrorKind::StoreFailed) when there is no answer in time, or a refusal.
+    pub async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, AuthError> {
         self.0.link.ask(command).await
     }
 }

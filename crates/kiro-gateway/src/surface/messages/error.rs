@@ -55,6 +55,7 @@ fn class(kind: ErrorKind) -> &'static str {
         | ErrorKind::UpstreamUnreachable
         | ErrorKind::UpstreamProtocol
         | ErrorKind::Unsatisfied
+        | ErrorKind::StoreUnreachable
         | ErrorKind::Internal => "api_error",
     }
 }
@@ -107,6 +108,7 @@ mod tests {
             (ErrorKind::UpstreamUnreachable, 502, "api_error"),
             (ErrorKind::UpstreamProtocol, 502, "api_error"),
             (ErrorKind::Unsatisfied, 502, "api_error"),
+            (ErrorKind::StoreUnreachable, 503, "api_error"),
             (ErrorKind::Timeout, 504, "timeout_error"),
             (ErrorKind::Overloaded, 529, "overloaded_error"),
             (ErrorKind::ShuttingDown, 529, "overloaded_error"),

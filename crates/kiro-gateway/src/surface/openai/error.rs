@@ -52,6 +52,7 @@ pub(in crate::surface) fn class(kind: ErrorKind) -> &'static str {
         | ErrorKind::UpstreamUnreachable
         | ErrorKind::UpstreamProtocol
         | ErrorKind::Unsatisfied
+        | ErrorKind::StoreUnreachable
         | ErrorKind::Timeout
         | ErrorKind::ShuttingDown
         | ErrorKind::Internal => "server_error",
@@ -80,6 +81,7 @@ pub(in crate::surface) fn default_code(kind: ErrorKind) -> Option<&'static str> 
         | ErrorKind::UpstreamUnreachable
         | ErrorKind::UpstreamProtocol => "upstream_error",
         ErrorKind::Unsatisfied => "unsatisfied",
+        ErrorKind::StoreUnreachable => "store_unreachable",
         ErrorKind::Timeout => "upstream_timeout",
         ErrorKind::ShuttingDown => "server_shutting_down",
     })
@@ -139,6 +141,11 @@ mod tests {
             ),
             (ErrorKind::UpstreamProtocol, server, Some("upstream_error")),
             (ErrorKind::Unsatisfied, server, Some("unsatisfied")),
+            (
+                ErrorKind::StoreUnreachable,
+                server,
+                Some("store_unreachable"),
+            ),
             (ErrorKind::Timeout, server, Some("upstream_timeout")),
             (
                 ErrorKind::ShuttingDown,

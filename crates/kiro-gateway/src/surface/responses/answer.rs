@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use kiro_protocol::reply::StopReason;
@@ -27,6 +28,8 @@ pub(super) struct Answer {
     pub(super) created: u64,
     /// The same moment, to measure from.
     pub(super) begun: Instant,
+    /// How long it took, once it is kept: what is told afterwards is the same.
+    pub(super) took: Option<Duration>,
     /// The model by the name that the request gave it.
     pub(super) model: String,
     /// As in the request.
@@ -35,6 +38,8 @@ pub(super) struct Answer {
     pub(super) tells_sealed: bool,
     /// The caller's, for that form.
     pub(super) salt: Arc<str>,
+    /// Whether the response is kept.
+    pub(super) store: bool,
     /// What is kept of the request, if the response is kept.
     pub(super) kept_input: Option<Vec<Item>>,
     /// How calls are told of the tools that are not plain functions, by the names that the model sees.
@@ -122,7 +127,7 @@ impl Answer {
             created_at: self.created,
             status: status.as_str(),
             completed_at: (status == Status::Completed)
-                .then(|| self.created + self.begun.elapsed().as_secs()),
+                .then(|| self.created + self.took().as_secs()),
             background: false,
             error: match status {
                 Status::Failed(code, message) => Some(ResponseError { code, message }),
@@ -144,7 +149,7 @@ impl Answer {
                 summary: echo.summary.as_deref(),
             },
             service_tier: "default",
-            store: self.kept_input.is_some(),
+            store: self.store,
             temperature: 1.0,
             text: ShownText {
                 format: &echo.format,
@@ -168,14 +173,20 @@ impl Answer {
 
     /// What is kept of the whole answer.
     pub(super) fn keep(&mut self, output: &mut Output) -> Option<Kept> {
+        let input = self.kept_input.take()?;
+        self.took = Some(self.took());
         let document = self.document(output);
         Some(Kept {
-            input: self.kept_input.take()?,
+            input,
             id: self.id.clone(),
             previous: self.echo.previous.clone(),
             output: std::mem::take(&mut output.kept),
             document,
         })
+    }
+
+    fn took(&self) -> Duration {
+        self.took.unwrap_or_else(|| self.begun.elapsed())
     }
 
     fn usage(&self) -> Usage {

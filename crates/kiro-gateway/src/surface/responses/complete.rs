@@ -43,5 +43,9 @@ impl ReplyEncoder for CompleteEncoder {
         self.answer.keep(&mut self.output)
     }
 
+    fn not_kept(&mut self) {
+        self.answer.store = false;
+    }
+
     fn fail(&mut self, _error: &Error, _out: &mut BytesMut) {}
 }

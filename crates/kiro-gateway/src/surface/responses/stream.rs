@@ -125,6 +125,10 @@ impl ReplyEncoder for StreamEncoder {
         self.answer.keep(&mut self.output)
     }
 
+    fn not_kept(&mut self) {
+        self.answer.store = false;
+    }
+
     /// Two events, because no one of them is understood by all: the SDKs raise on the first, and agents
     /// wait for the second (measured, November 2026).
     fn fail(&mut self, error: &Error, out: &mut BytesMut) {

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use kiro_protocol::reply::ReplyEvent;
+use bytes::BytesMut;
+use kiro_protocol::reply::{ReplyEvent, StopReason};
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -11,11 +13,11 @@ use tokio::time::Instant;
 
 use super::schema_check;
 use crate::bounds::{Bounds, Calls};
-use crate::surface::Mode;
 use crate::surface::responses::answer::{Answer, Echo, Told, ToolKind};
 use crate::surface::responses::complete::CompleteEncoder;
 use crate::surface::responses::stream::StreamEncoder;
 use crate::surface::tests::replies::{bounded, encode, reply, says_something};
+use crate::surface::{Mode, ReplyEncoder as _};
 use crate::usage::{Meter, Prompt};
 
 /// Puts the items of a stream together from their pieces, and checks each end against the pieces before
@@ -118,6 +120,7 @@ fn answer(events: &[ReplyEvent], tells_sealed: bool) -> Answer {
         id: "resp_\"1\"".into(),
         created: 1,
         begun: Instant::now(),
+        took: None,
         model: "a \"model\"\u{2028}".into(),
         echo: Echo {
             instructions: None,
@@ -132,9 +135,32 @@ fn answer(events: &[ReplyEvent], tells_sealed: bool) -> Answer {
         },
         tells_sealed,
         salt: "salt".into(),
+        store: true,
         kept_input: Some(Vec::new()),
         told: told(events),
         meter: Meter::new(Arc::new(Prompt::default()), "claude-sonnet-4.5", 200_000),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_what_is_told_however_long_keeping_takes() {
+    let events = [ReplyEvent::Stop(StopReason::EndTurn)];
+    for is_kept in [true, false] {
+        let mut encoder = CompleteEncoder::new(answer(&events, false));
+        let mut out = BytesMut::new();
+        for event in events.clone() {
+            encoder.event(event, &mut out);
+        }
+        let kept = encoder.keep().unwrap();
+        tokio::time::advance(Duration::from_secs(5)).await;
+        if !is_kept {
+            encoder.not_kept();
+        }
+        encoder.finish(&mut out);
+        let mut expected: Value = serde_json::from_slice(&kept.document).unwrap();
+        assert_eq!(expected["store"], true);
+        expected["store"] = is_kept.into();
+        assert_eq!(serde_json::from_slice::<Value>(&out).unwrap(), expected);
     }
 }
 
