@@ -105,7 +105,9 @@ pub(crate) fn gateway(
     options.timeouts.first_event = config.timeouts.first_event;
     options.timeouts.gap = config.timeouts.gap;
     options.timeouts.total = config.timeouts.total;
-    options.timeouts.slow_model_multiplier = config.timeouts.slow_model_multiplier;
+    options.timeouts.multipliers = config.timeouts.multipliers();
+    options.timeouts.least_first_event = config.timeouts.least_first_event;
+    options.timeouts.least_gap = config.timeouts.least_gap;
     options.timeouts.patience = config.timeouts.patience;
     options.timeouts.keep_alive = config.timeouts.keep_alive;
     Ok(Gateway::new(options)?)

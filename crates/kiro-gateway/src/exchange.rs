@@ -8,11 +8,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use kiro_protocol::reply::ReplyEvent;
 
 use crate::body::{self, Body, DynError};
-use crate::deadline;
+use crate::deadline::{Deadlines, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
 use crate::kept::Recalled;
-use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stalled};
+use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stalled, too_slow};
 use crate::response::in_one_line;
 use crate::search::{self, Event};
 use crate::shared::Shared;
@@ -25,8 +25,7 @@ use crate::upstream;
 struct Served {
     reply: Reply,
     mode: Mode,
-    /// For a whole answer.
-    time: Duration,
+    deadlines: Deadlines,
     encoder: Box<dyn ReplyEncoder>,
     tenant: Arc<Tenant>,
     ignored: Vec<&'static str>,
@@ -88,6 +87,7 @@ where
 {
     let (head, body) = request.into_parts();
     let tenant = shared.tenants.admit(&head.headers)?;
+    let wish = Wish::read(&head.headers)?;
     let body = body::read(&head.headers, body, shared.max_body).await?;
     let accepted = accept(shared, surface, id, body, &tenant).await?;
     if shared.refuse_ignored {
@@ -96,14 +96,17 @@ where
     let Accepted {
         conversation,
         prompt,
-        bounds,
+        mut bounds,
         search,
         mode,
         encoder,
         ignored,
         wanted: _,
     } = accepted;
-    record.accepted(&conversation.model, mode == Mode::Stream);
+    let is_stream = mode == Mode::Stream;
+    record.accepted(&conversation.model, is_stream);
+    let deadlines = shared.deadlines(&conversation.model, is_stream, &wish);
+    bounds.deadlines = deadlines;
 
     let opening: Opening = {
         let (shared, tenant) = (shared.clone(), tenant.clone());
@@ -123,7 +126,7 @@ where
     Ok(Served {
         reply,
         mode,
-        time: deadline::of_answer(&head.headers, shared.timeouts.total),
+        deadlines,
         encoder,
         tenant,
         ignored,
@@ -233,6 +236,7 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
         encoder,
         tenant,
         ignored,
+        deadlines,
         ..
     } = served;
     let warning = match &reply {
@@ -240,7 +244,7 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
         // The head goes downstream before it is known.
         Reply::Opening(_) => None,
     };
-    let silence = Silence::new(shared.timeouts.keep_alive, shared.timeouts.gap);
+    let silence = Silence::new(shared.timeouts.keep_alive, deadlines);
     let mut relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
     relay.keep_in(shared.keeper.clone(), tenant.owner.clone());
     let mut response = Response::new(relay.into_body());
@@ -265,13 +269,14 @@ async fn complete(
 ) -> Result<Response<Body>, Error> {
     let Served {
         reply,
-        time,
+        deadlines,
         encoder,
         tenant,
         ignored,
         ..
     } = served;
-    let collecting = collect(shared, &tenant, encoder, reply, record);
+    let collecting = collect(shared, &tenant, encoder, reply, deadlines.gap, record);
+    let time = deadlines.total.unwrap_or(shared.timeouts.total);
     let collected = tokio::select! {
         collected = tokio::time::timeout(time, collecting) => {
             collected.unwrap_or_else(|_| Err(too_slow(time)))
@@ -309,6 +314,7 @@ async fn collect(
     tenant: &Tenant,
     mut encoder: Box<dyn ReplyEncoder>,
     reply: Reply,
+    gap: Duration,
     record: &mut Record,
 ) -> Result<(BytesMut, Extra), Error> {
     let mut out = BytesMut::new();
@@ -317,7 +323,6 @@ async fn collect(
         Reply::Opening(opening) => opening.await?,
         Reply::Open(reply) => reply,
     };
-    let gap = shared.timeouts.gap;
     let is_limited = reply.has_own_limits();
     loop {
         let next = std::future::poll_fn(|cx| reply.poll_event(cx));
@@ -361,12 +366,4 @@ fn name_warning(headers: &mut HeaderMap, warning: Option<&'static str>) {
     if let Some(warning) = warning {
         headers.insert("x-gateway-warning", HeaderValue::from_static(warning));
     }
-}
-
-fn too_slow(time: Duration) -> Error {
-    let message = format!(
-        "The upstream did not finish its answer within {} seconds. Ask with `stream: true`, or for less.",
-        time.as_secs_f64(),
-    );
-    Error::new(ErrorKind::Timeout, message)
 }

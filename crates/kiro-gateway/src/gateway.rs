@@ -13,12 +13,13 @@ use tracing::Instrument as _;
 
 use crate::body::{self, Body, DynError};
 use crate::cors;
-use crate::endpoint::{count_tokens, health, info, models, responses};
+use crate::endpoint::{count_tokens, health, info, metrics, models, responses};
 use crate::error::Error;
 use crate::exchange;
 use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{GatewayOptions, SetupError};
+use crate::pace::Paces;
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
 use crate::shared::Shared;
@@ -43,6 +44,7 @@ impl Gateway {
     /// [`SetupError`] when an option is unsafe.
     pub fn new(options: GatewayOptions) -> Result<Self, SetupError> {
         options.check()?;
+        let paces = Arc::new(Paces::new(&options.timeouts));
         let shared = Shared {
             tenants: Tenants::new(
                 &options.key,
@@ -57,7 +59,13 @@ impl Gateway {
                 &options.upstream.user_agent,
             ),
             keeper: Arc::new(Keeper::new(&options.keep)),
-            upstream: Upstream::new(options.upstream, options.tls, &options.timeouts),
+            upstream: Upstream::new(
+                options.upstream,
+                options.tls,
+                &options.timeouts,
+                paces.clone(),
+            ),
+            paces,
             timeouts: options.timeouts,
             max_body: options.max_body,
             allowed_origins: options.allowed_origins,
@@ -160,6 +168,7 @@ impl Gateway {
             Route::CountTokens => count_tokens::answer(shared, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
+            Route::Metrics => metrics::answer(shared, request.headers()),
             Route::Response => {
                 let query = request.uri().query().unwrap_or_default();
                 responses::one(shared, request.headers(), query, &named.unwrap_or_default()).await

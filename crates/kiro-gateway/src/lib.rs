@@ -15,6 +15,7 @@ mod handshake;
 mod image;
 mod kept;
 mod options;
+mod pace;
 mod relay;
 mod response;
 mod routes;

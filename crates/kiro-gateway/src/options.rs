@@ -72,14 +72,20 @@ pub const MIN_KEY_LENGTH: usize = 16;
 pub struct Timeouts {
     /// For a connection to the upstream, TLS included. Default: 10 s.
     pub connect: Duration,
-    /// From sending a request to the first event of the reply. Default: 120 s; large models think.
+    /// From sending a request to the first event of the reply, at most. Default: 120 s; large models think.
     pub first_event: Duration,
-    /// Between two events. Default: 300 s; gaps of 100 s are normal while a model thinks.
+    /// Between two events, at most. Default: 300 s; gaps of 100 s are normal while a model thinks.
     pub gap: Duration,
     /// For a whole answer that is not streamed. Default: 900 s.
     pub total: Duration,
-    /// Multiplies `first_event` for slow models. Default: 3.
-    pub slow_model_multiplier: f64,
+    /// Multiplies the three for families of models: a part of their names, in lower case, and a factor. The
+    /// first that fits counts. Default: 3 for `opus`.
+    pub multipliers: Vec<(String, f64)>,
+    /// What is learned from a model's recent replies does not make `first_event` shorter than this. As long
+    /// as `first_event` itself, nothing is learned. Default: 30 s.
+    pub least_first_event: Duration,
+    /// The same for `gap`. Default: 120 s.
+    pub least_gap: Duration,
     /// After this long without a first event the response head is sent all the same, so that
     /// keep-alives can flow; errors are in the stream from then on. Default: 20 s, less than the 60 s
     /// after which common load balancers give up.
@@ -95,10 +101,22 @@ impl Default for Timeouts {
             first_event: Duration::from_secs(120),
             gap: Duration::from_secs(300),
             total: Duration::from_secs(900),
-            slow_model_multiplier: 3.0,
+            multipliers: vec![("opus".to_owned(), 3.0)],
+            least_first_event: Duration::from_secs(30),
+            least_gap: Duration::from_secs(120),
             patience: Duration::from_secs(20),
             keep_alive: Duration::from_secs(15),
         }
+    }
+}
+
+impl Timeouts {
+    /// How much longer than usual is waited for a model.
+    pub(crate) fn multiplier(&self, model: &str) -> f64 {
+        let model = model.to_ascii_lowercase();
+        let families = self.multipliers.iter();
+        let mut fitting = families.filter(|(family, _)| model.contains(family.as_str()));
+        fitting.next().map_or(1.0, |(_, multiplier)| *multiplier)
     }
 }
 

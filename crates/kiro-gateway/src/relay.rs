@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use crate::body::Body;
+use crate::deadline::Deadlines;
 use crate::error::{Error, ErrorKind};
 use crate::kept::{Keeper, Owner};
 use crate::search::{Event, SearchedReply};
@@ -175,6 +176,7 @@ impl Relay {
         match ready!(self.silence.poll(cx)) {
             Due::KeepAlive => Poll::Ready(Step::KeepAlive),
             Due::TimedOut => Poll::Ready(Step::Failed(stalled(self.silence.gap))),
+            Due::TooSlow => Poll::Ready(Step::Failed(too_slow(self.silence.total))),
         }
     }
 
@@ -245,6 +247,9 @@ impl Drop for InSpan {
 pub(crate) struct Silence {
     keep_alive: Duration,
     gap: Duration,
+    /// When the whole answer must be there.
+    end: Option<Instant>,
+    total: Duration,
     heard: Instant,
     wrote: Instant,
     timer: Pin<Box<Sleep>>,
@@ -255,16 +260,23 @@ pub(crate) struct Silence {
 enum Due {
     KeepAlive,
     TimedOut,
+    /// The whole answer takes too long.
+    TooSlow,
 }
 
 impl Silence {
-    /// `keep_alive`: longest silence towards the downstream; `gap`: longest silence of the upstream.
-    pub(crate) fn new(keep_alive: Duration, gap: Duration) -> Self {
+    /// `keep_alive`: longest silence towards the downstream.
+    pub(crate) fn new(keep_alive: Duration, deadlines: Deadlines) -> Self {
         let now = Instant::now();
-        let timer = Box::pin(tokio::time::sleep_until(now + keep_alive.min(gap)));
+        let gap = deadlines.gap;
+        let total = deadlines.total.unwrap_or(Duration::MAX);
+        let first = keep_alive.min(gap).min(total);
+        let timer = Box::pin(tokio::time::sleep_until(now + first));
         Self {
             keep_alive,
             gap,
+            end: now.checked_add(total).filter(|_| deadlines.total.is_some()),
+            total,
             heard: now,
             wrote: now,
             timer,
@@ -283,7 +295,9 @@ impl Silence {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             let now = Instant::now();
-            let due = if now >= self.heard + self.gap {
+            let due = if self.end.is_some_and(|end| now >= end) {
+                Some(Due::TooSlow)
+            } else if now >= self.heard + self.gap {
                 Some(Due::TimedOut)
             } else if now >= self.wrote + self.keep_alive {
                 self.wrote = now;
@@ -292,6 +306,7 @@ impl Silence {
                 None
             };
             let next = (self.heard + self.gap).min(self.wrote + self.keep_alive);
+            let next = self.end.map_or(next, |end| next.min(end));
             self.timer.as_mut().reset(next);
             if let Some(due) = due {
                 return Poll::Ready(due);
@@ -305,6 +320,15 @@ pub(crate) fn stalled(gap: Duration) -> Error {
     let message = format!(
         "The upstream sent nothing for {} seconds in the middle of its answer; the answer is incomplete. Try again.",
         gap.as_secs()
+    );
+    Error::new(ErrorKind::Timeout, message)
+}
+
+/// What is said when the whole answer takes too long.
+pub(crate) fn too_slow(time: Duration) -> Error {
+    let message = format!(
+        "The upstream did not finish its answer within {} seconds. Ask with `stream: true`, for less, or with a longer limit.",
+        time.as_secs_f64(),
     );
     Error::new(ErrorKind::Timeout, message)
 }
@@ -339,9 +363,27 @@ mod tests {
         Duration::from_secs(n)
     }
 
+    fn silence(keep_alive: u64, gap: u64, total: Option<u64>) -> Silence {
+        let deadlines = Deadlines {
+            first_event: seconds(1),
+            gap: seconds(gap),
+            total: total.map(seconds),
+        };
+        Silence::new(seconds(keep_alive), deadlines)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_goes_on_for_too_long_ends() {
+        let mut silence = silence(15, 40, Some(35));
+        assert_eq!(due(&mut silence).await, (Due::KeepAlive, 15));
+        silence.heard();
+        assert_eq!(due(&mut silence).await, (Due::KeepAlive, 15));
+        assert_eq!(due(&mut silence).await, (Due::TooSlow, 5));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn keep_alives_flow_until_the_gap_is_too_long() {
-        let mut silence = Silence::new(seconds(15), seconds(40));
+        let mut silence = silence(15, 40, None);
         assert_eq!(due(&mut silence).await, (Due::KeepAlive, 15));
         assert_eq!(due(&mut silence).await, (Due::KeepAlive, 15));
         assert_eq!(due(&mut silence).await, (Due::TimedOut, 10));
@@ -349,7 +391,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn whatever_is_heard_or_written_starts_the_wait_again() {
-        let mut silence = Silence::new(seconds(15), seconds(40));
+        let mut silence = silence(15, 40, None);
         for _ in 0..10 {
             tokio::time::advance(seconds(14)).await;
             silence.heard();

@@ -11,6 +11,8 @@ pub(crate) enum Route {
     Info,
     /// Whether it works.
     Health,
+    /// What is measured, for Prometheus.
+    Metrics,
     /// The models, as a list.
     Models,
     /// One model.
@@ -41,7 +43,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 14] = [
+pub(crate) static TABLE: [Row; 15] = [
     Row {
         method: Method::GET,
         path: "/",
@@ -69,6 +71,13 @@ pub(crate) static TABLE: [Row; 14] = [
         route: Route::Info,
         key: false,
         about: "what this server is, as some clients ask for it",
+    },
+    Row {
+        method: Method::GET,
+        path: "/metrics",
+        route: Route::Metrics,
+        key: true,
+        about: "what is measured, for Prometheus",
     },
     Row {
         method: Method::GET,

@@ -9,9 +9,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::cors::AllowedOrigins;
+use crate::deadline::{Deadlines, Wish};
 use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
+use crate::pace::Paces;
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
@@ -25,6 +27,7 @@ pub(crate) struct Shared {
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) upstream: Upstream,
     pub(crate) timeouts: Timeouts,
+    pub(crate) paces: Arc<Paces>,
     pub(crate) max_body: usize,
     pub(crate) allowed_origins: AllowedOrigins,
     pub(crate) refuse_ignored: bool,
@@ -39,12 +42,18 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// How long an exchange with a model waits.
+    pub(crate) fn deadlines(&self, model: &str, is_stream: bool, wish: &Wish) -> Deadlines {
+        Deadlines::new(&self.timeouts, &self.paces, model, is_stream, wish)
+    }
+
     /// What is asked of the upstream for a conversation.
     pub(crate) fn order(
         &self,
         conversation: &Conversation,
         prompt: Arc<Prompt>,
         tenant: &Tenant,
+        deadlines: Deadlines,
     ) -> Order {
         let id = &conversation.model;
         let models = tenant.catalog.current();
@@ -67,14 +76,9 @@ impl Shared {
         });
         let capabilities = models.capabilities(id);
         let effort = conversation.sampling.effort;
-        let multiplier = if is_slow(id) {
-            self.timeouts.slow_model_multiplier
-        } else {
-            1.0
-        };
         Order {
             prepared,
-            first_event: self.timeouts.first_event.mul_f64(multiplier),
+            first_event: deadlines.first_event,
             thinking_tags: capabilities.thinking == Thinking::Tags
                 && effort.is_some_and(|effort| effort != Effort::None),
             capabilities,
@@ -84,9 +88,4 @@ impl Shared {
             affinity,
         }
     }
-}
-
-/// Models that think for long before they speak.
-fn is_slow(model: &str) -> bool {
-    model.contains("opus")
 }

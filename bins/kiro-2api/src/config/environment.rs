@@ -26,10 +26,7 @@ pub(crate) const NAMES: [(&str, &str); 14] = [
     ("FIRST_TOKEN_TIMEOUT", "timeouts.first_event"),
     ("STREAM_READ_TIMEOUT", "timeouts.gap"),
     ("NON_STREAM_TIMEOUT", "timeouts.total"),
-    (
-        "SLOW_MODEL_TIMEOUT_MULTIPLIER",
-        "timeouts.slow_model_multiplier",
-    ),
+    ("SLOW_MODEL_TIMEOUT_MULTIPLIER", "timeouts.multipliers.opus"),
     ("LOG_LEVEL", "log.level"),
     ("RUST_LOG", "log.level"),
 ];

@@ -233,12 +233,32 @@ pub(crate) struct Timeouts {
     pub(crate) gap: Duration,
     #[serde(with = "value::duration")]
     pub(crate) total: Duration,
-    #[serde(with = "value::number")]
-    pub(crate) slow_model_multiplier: f64,
+    /// Parts of models' names, and factors.
+    pub(crate) multipliers: BTreeMap<String, Multiplier>,
+    #[serde(with = "value::duration")]
+    pub(crate) least_first_event: Duration,
+    #[serde(with = "value::duration")]
+    pub(crate) least_gap: Duration,
     #[serde(with = "value::duration")]
     pub(crate) patience: Duration,
     #[serde(with = "value::duration")]
     pub(crate) keep_alive: Duration,
+}
+
+/// How much longer than usual is waited for a family of models.
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Multiplier(#[serde(with = "value::number")] pub(crate) f64);
+
+impl Timeouts {
+    /// Longer names first, so that a part of a family can differ from the rest.
+    pub(crate) fn multipliers(&self) -> Vec<(String, f64)> {
+        let families = self.multipliers.iter();
+        let families = families.map(|(family, factor)| (family.to_lowercase(), factor.0));
+        let mut families: Vec<_> = families.collect();
+        families.sort_by_key(|(family, _)| std::cmp::Reverse(family.len()));
+        families
+    }
 }
 
 /// `[log]`
@@ -334,7 +354,13 @@ impl Default for Timeouts {
             first_event: timeouts.first_event,
             gap: timeouts.gap,
             total: timeouts.total,
-            slow_model_multiplier: timeouts.slow_model_multiplier,
+            multipliers: timeouts
+                .multipliers
+                .into_iter()
+                .map(|(family, factor)| (family, Multiplier(factor)))
+                .collect(),
+            least_first_event: timeouts.least_first_event,
+            least_gap: timeouts.least_gap,
             patience: timeouts.patience,
             keep_alive: timeouts.keep_alive,
         }

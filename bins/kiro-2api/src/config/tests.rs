@@ -40,7 +40,7 @@ fn the_originals_names_work_from_dotenv_and_from_the_environment() {
     assert_eq!(from_file.timeouts.first_event, Duration::from_secs(30));
     assert_eq!(from_file.timeouts.gap, Duration::from_secs(60));
     assert_eq!(from_file.timeouts.total, Duration::from_millis(600_500));
-    assert_eq!(from_file.timeouts.slow_model_multiplier, 2.0);
+    assert_eq!(from_file.timeouts.multipliers(), [("opus".to_owned(), 2.0)]);
     assert_eq!(
         (from_file.upstream.max_retries, from_file.log.level.as_str()),
         (5, "debug")

@@ -104,12 +104,12 @@ pub(crate) async fn open(
     prompt: Arc<Prompt>,
     bounds: &Bounds,
 ) -> Result<BoundedReply, Error> {
-    let order = shared.order(&conversation, prompt.clone(), tenant);
+    let order = shared.order(&conversation, prompt.clone(), tenant, bounds.deadlines);
     let reply = match shared.upstream.open(tenant, &order).await {
         Err(error) if error.code() == Some(SIGNATURE_REFUSED) => {
             tracing::info!("the thoughts are another's; the conversation is sent without them");
             leave_thoughts_out(&mut conversation);
-            let order = shared.order(&conversation, prompt.clone(), tenant);
+            let order = shared.order(&conversation, prompt.clone(), tenant, bounds.deadlines);
             shared.upstream.open(tenant, &order).await?
         }
         opened => opened?,
@@ -118,16 +118,16 @@ pub(crate) async fn open(
     let Some(demand) = &bounds.demand else {
         return Ok(reply);
     };
-    if reply.hold(demand, shared).await? {
+    if reply.hold(demand, bounds, shared).await? {
         return Ok(reply);
     }
     tracing::info!("the model did not do what the request demands; it is asked once more");
     demand.insist(&mut conversation, &reply);
-    let order = shared.order(&conversation, prompt, tenant);
+    let order = shared.order(&conversation, prompt, tenant, bounds.deadlines);
     let again = async {
         let again = shared.upstream.open(tenant, &order).await?;
         let mut again = BoundedReply::new(again, bounds);
-        let is_met = again.hold(demand, shared).await?;
+        let is_met = again.hold(demand, bounds, shared).await?;
         Ok::<_, Error>((again, is_met))
     };
     match again.await {
@@ -157,11 +157,16 @@ fn leave_thoughts_out(conversation: &mut Conversation) {
 impl BoundedReply {
     /// Reads until the demand is met or to the end; `true` if the reply is as good as it gets. Nothing is
     /// lost: what was read is given out again.
-    async fn hold(&mut self, demand: &Demand, shared: &Shared) -> Result<bool, Error> {
+    async fn hold(
+        &mut self,
+        demand: &Demand,
+        bounds: &Bounds,
+        shared: &Shared,
+    ) -> Result<bool, Error> {
         let mut held = VecDeque::new();
         let mut is_met = false;
         while !is_met {
-            let Some(event) = self.next(shared.timeouts.gap).await? else {
+            let Some(event) = self.next(bounds.deadlines.gap).await? else {
                 break;
             };
             is_met = demand.is_met(&event, self);

@@ -18,6 +18,8 @@ mod tests;
 
 use kiro_protocol::conversation::{Block, Conversation, Role, Turn};
 
+use crate::deadline::Deadlines;
+
 pub(crate) use demand::{Demand, open};
 #[cfg(test)]
 pub(crate) use filter::Filter;
@@ -36,6 +38,8 @@ pub(crate) struct Bounds {
     pub(crate) calls: Calls,
     /// What the reply must be.
     pub(crate) demand: Option<Demand>,
+    /// How long to wait. The exchange knows.
+    pub(crate) deadlines: Deadlines,
 }
 
 /// How many tools a reply may call.

@@ -3,5 +3,6 @@
 pub(crate) mod count_tokens;
 pub(crate) mod health;
 pub(crate) mod info;
+pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod responses;

@@ -124,7 +124,7 @@ impl Answer {
             let mut usage = Usage::default();
             for round in 1.. {
                 let mut generation = Generation::default();
-                while let Some(event) = reply.next(self.shared.timeouts.gap).await? {
+                while let Some(event) = reply.next(self.bounds.deadlines.gap).await? {
                     // It began with the first reply.
                     if round > 1 && event == ReplyEvent::Start {
                         continue;

@@ -8,6 +8,7 @@ use kiro_auth::Lease;
 use kiro_protocol::fault::Fault;
 use kiro_protocol::reply::{ReplyDecoder, ReplyEvent, ReplyOptions};
 use kiro_protocol::request::{self, WireProfile};
+use tokio::time::Instant;
 
 use super::connection::{ResponseBody, SendError};
 use super::reply::{ReplyStream, Source};
@@ -45,9 +46,29 @@ impl Upstream {
             )
             .await
         };
-        tokio::time::timeout(order.first_event, opening)
-            .await
-            .unwrap_or(Err(Failure::Silent))
+        let host = base.authority().map_or("", |authority| authority.as_str());
+        let permit = self.circuits.admit(host).map_err(Failure::LeftAlone)?;
+        let sent = Instant::now();
+        let opened = tokio::time::timeout(order.first_event, opening).await;
+        let model = &order.prepared.conversation.model;
+        if let Err(_) | Ok(Ok(_)) = opened {
+            self.paces.waited_for_first(model, sent.elapsed());
+        }
+        match opened {
+            Ok(Ok(reply)) => {
+                permit.succeeded();
+                Ok(reply.timed(&self.paces, model))
+            }
+            Ok(Err(failure)) => {
+                if failure.is_the_hosts() {
+                    permit.failed();
+                } else if failure.is_an_answer() {
+                    permit.succeeded();
+                }
+                Err(failure)
+            }
+            Err(_) => Err(Failure::Silent),
+        }
     }
 
     /// Sends a request and returns the body of a successful response; anything else is a failure.

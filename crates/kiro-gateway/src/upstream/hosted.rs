@@ -105,6 +105,7 @@ impl Upstream {
                 Err(failure) => failure,
             };
             let next = retry::next(&failure, tried, MAX_RETRIES);
+            let next = self.affordable(next, &failure);
             tracing::warn!(?failure, ?next, "a hosted tool cannot be asked");
             let credential = lease.credential_id();
             match is_throttled(&failure) {

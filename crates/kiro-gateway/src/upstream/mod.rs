@@ -1,6 +1,8 @@
 //! The way to Kiro: attempts until the commit point, then a stream of reply events.
 
 mod attempt;
+mod budget;
+mod circuit;
 mod connection;
 mod control;
 mod hosted;
@@ -25,10 +27,13 @@ pub(crate) use reply::ReplyStream;
 use crate::body::DynError;
 use crate::error::{Error, ErrorKind};
 use crate::options::Timeouts;
+use crate::pace::Paces;
 use crate::tenant::Tenant;
 use crate::usage::Prompt;
+use budget::Budget;
+use circuit::Circuits;
 use connection::Connections;
-use retry::{Next, Tried};
+use retry::{Failure, Next, Tried};
 
 /// How the upstream is reached.
 #[derive(Debug, Clone)]
@@ -69,6 +74,12 @@ pub(crate) struct Upstream {
     last_answer: AtomicU64,
     /// Attempts in a row that found nobody.
     unreachable: AtomicU64,
+    paces: Arc<Paces>,
+    budget: Budget,
+    circuits: Arc<Circuits>,
+    /// Retries, and retries that the budget did not allow.
+    retries: AtomicU64,
+    unaffordable: AtomicU64,
 }
 
 /// What one exchange asks of the upstream.
@@ -109,12 +120,18 @@ impl Upstream {
         options: UpstreamOptions,
         tls: rustls::ClientConfig,
         timeouts: &Timeouts,
+        paces: Arc<Paces>,
     ) -> Self {
         Self {
             connections: Arc::new(Connections::new(tls, timeouts.connect)),
             options,
             last_answer: AtomicU64::new(0),
             unreachable: AtomicU64::new(0),
+            paces,
+            budget: Budget::new(),
+            circuits: Arc::default(),
+            retries: AtomicU64::new(0),
+            unaffordable: AtomicU64::new(0),
         }
     }
 
@@ -126,6 +143,7 @@ impl Upstream {
     /// Dropping the future closes the connection of the attempt under way; the lease is settled as
     /// abandoned.
     pub(crate) async fn open(&self, tenant: &Tenant, order: &Order) -> Result<ReplyStream, Error> {
+        self.budget.earn();
         let mut tried = Tried::default();
         let mut avoid: Vec<CredentialId> = Vec::new();
         let mut last: Option<Error> = None;
@@ -152,6 +170,7 @@ impl Upstream {
                 Err(failure) => failure,
             };
             let next = retry::next(&failure, tried, self.options.max_retries);
+            let next = self.affordable(next, &failure);
             tracing::warn!(?failure, ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");
             let reset = match refusal::is_out_of_quota(&failure) {
                 true => self.quota_reset(&lease).await,
@@ -171,6 +190,31 @@ impl Upstream {
         }
         // Every way out of the loop has left an error behind.
         Err(last.unwrap_or_else(|| Error::new(ErrorKind::Internal, "No attempt was made.")))
+    }
+
+    /// What follows a failure, as far as the budget of retries allows it.
+    fn affordable(&self, next: Next, failure: &Failure) -> Next {
+        if !retry::costs(next, failure) {
+            return next;
+        }
+        if self.budget.spend() {
+            self.retries.fetch_add(1, Ordering::Relaxed);
+            return next;
+        }
+        self.unaffordable.fetch_add(1, Ordering::Relaxed);
+        tracing::warn!("too much fails at the moment for another attempt");
+        Next::GiveUp
+    }
+
+    /// Retries so far, and those that the budget did not allow.
+    pub(crate) fn retries(&self) -> (u64, u64) {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        (load(&self.retries), load(&self.unaffordable))
+    }
+
+    /// The hosts that are left alone because they failed again and again.
+    pub(crate) fn hosts_left_alone(&self) -> Vec<String> {
+        self.circuits.open()
     }
 
     /// The envelope for this attempt: the operator's choice or the login's, or its fallback.

@@ -67,6 +67,13 @@ pub(super) fn error(failure: Failure, tenant: &Tenant, order: Option<&Order>) ->
             ErrorKind::UpstreamUnreachable,
             "The upstream could not be reached. Try again in a moment; if it stays so, the operator should check the network and `[upstream] endpoint`.",
         ),
+        Failure::LeftAlone(wait) => {
+            let message = format!(
+                "The upstream has failed many times in a row and is left alone for {}. Try again then.",
+                for_people(wait)
+            );
+            Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(wait))
+        }
         Failure::Broken => Error::new(
             ErrorKind::UpstreamUnreachable,
             "The connection to the upstream broke before the answer. Try again.",

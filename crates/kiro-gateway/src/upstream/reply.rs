@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use kiro_auth::{Lease, Outcome};
 use kiro_protocol::reply::{ReplyDecoder, ReplyError, ReplyEvent};
+use tokio::time::Instant;
 
 use super::connection::ResponseBody;
 use super::retry::Failure;
 use super::{Order, refusal};
 use crate::error::Error;
+use crate::pace::Paces;
 use crate::usage::Prompt;
 
 /// A reply past its first event. Dropping it before its end closes the connection, which tells the
@@ -23,6 +26,17 @@ pub(crate) struct ReplyStream {
     /// What it answers, to say so when that was too long.
     prompt: Arc<Prompt>,
     context_window: u32,
+    waits: Option<Waits>,
+}
+
+/// How long the reply was waited for, which its model's next time-outs follow from.
+#[derive(Debug)]
+struct Waits {
+    paces: Arc<Paces>,
+    model: String,
+    /// When the wait began that is under way.
+    since: Option<Instant>,
+    longest: Duration,
 }
 
 /// The connection's body and the decoder of what it carries.
@@ -81,7 +95,19 @@ impl ReplyStream {
             lease: None,
             prompt: order.prompt.clone(),
             context_window: order.context_window,
+            waits: None,
         }
+    }
+
+    /// Notes how long the rest of the reply is waited for.
+    pub(super) fn timed(mut self, paces: &Arc<Paces>, model: &str) -> Self {
+        self.waits = Some(Waits {
+            paces: paces.clone(),
+            model: model.to_owned(),
+            since: None,
+            longest: Duration::ZERO,
+        });
+        self
     }
 
     pub(super) fn with_lease(mut self, lease: Lease) -> Self {
@@ -109,7 +135,11 @@ impl ReplyStream {
         if let Some(event) = self.opening.pop_front() {
             return Poll::Ready(Ok(Some(event)));
         }
-        match ready!(self.source.poll_event(cx)) {
+        let polled = self.source.poll_event(cx);
+        if let Some(waits) = &mut self.waits {
+            waits.note(polled.is_pending());
+        }
+        match ready!(polled) {
             Ok(Some(event)) => Poll::Ready(Ok(Some(event))),
             Ok(None) => {
                 if let Some(lease) = self.lease.take() {
@@ -125,6 +155,27 @@ impl ReplyStream {
                 Poll::Ready(Err(refusal::broken_off(failure, prompt)))
             }
         }
+    }
+}
+
+impl Waits {
+    fn note(&mut self, is_waiting: bool) {
+        match (is_waiting, self.since) {
+            (true, None) => self.since = Some(Instant::now()),
+            (false, Some(since)) => {
+                self.longest = self.longest.max(since.elapsed());
+                self.since = None;
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Waits {
+    /// A reply that is given up counts with the time that it was waited for.
+    fn drop(&mut self) {
+        self.note(false);
+        self.paces.waited_within(&self.model, self.longest);
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum Failure {
     Fault(Fault),
     /// The upstream could not be reached; nothing was sent.
     Unreachable,
+    /// The host has failed so often that it is left alone for so long; nothing was sent.
+    LeftAlone(Duration),
     /// The connection broke before the first event.
     Broken,
     /// The first event did not come in time.
@@ -65,7 +67,8 @@ pub(crate) fn next(failure: &Failure, tried: Tried, max_retries: u32) -> Next {
     let fault = match failure {
         Failure::Fault(fault) => fault,
         Failure::Unreachable if !tried.fell_back => return Next::FallBack,
-        Failure::Unsendable(_) => return Next::GiveUp,
+        Failure::LeftAlone(_) if !tried.fell_back => return Next::FallBack,
+        Failure::Unsendable(_) | Failure::LeftAlone(_) => return Next::GiveUp,
         Failure::NoProfile(_) => return Next::Elsewhere,
         _ => return again(None, tried, max_retries),
     };
@@ -83,6 +86,35 @@ pub(crate) fn next(failure: &Failure, tried: Tried, max_retries: u32) -> Next {
         Next::Elsewhere
     } else {
         Next::GiveUp
+    }
+}
+
+/// Whether what follows a failure is paid from the budget of retries: it burdens an upstream that has just
+/// failed. Another credential is no burden where the first one is to blame, which then rests.
+pub(crate) fn costs(next: Next, failure: &Failure) -> bool {
+    match next {
+        Next::Again(_) => true,
+        Next::Elsewhere => match failure {
+            Failure::Fault(fault) => fault.kind().blame() == Blame::Service,
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
+impl Failure {
+    /// Whether the host failed by itself, so that another request is not likely to fare better.
+    pub(crate) fn is_the_hosts(&self) -> bool {
+        match self {
+            Self::Unreachable | Self::Broken => true,
+            Self::Fault(fault) => matches!(fault.kind(), FaultKind::Internal | FaultKind::Timeout),
+            _ => false,
+        }
+    }
+
+    /// Whether the host answered, so that it works.
+    pub(crate) fn is_an_answer(&self) -> bool {
+        matches!(self, Self::Fault(_)) && !self.is_the_hosts()
     }
 }
 

@@ -139,7 +139,7 @@ proptest! {
         max_tokens in proptest::option::of(1..20u64),
         calls in proptest::sample::select(vec![Calls::Any, Calls::One, Calls::None]),
     ) {
-        let bounds = Bounds { stop, max_tokens, calls, demand: None };
+        let bounds = Bounds { stop, max_tokens, calls, ..Bounds::default() };
         let bounded = bounded(&bounds, &events);
         prop_assert!(is_a_reply(&bounded), "{bounded:?}");
         let complete = bounded.iter().filter(|event| **event == ReplyEvent::ToolUseEnd).count();
@@ -174,6 +174,7 @@ proptest! {
             max_tokens,
             calls: if one_only || legacy { Calls::One } else { Calls::Any },
             demand: None,
+            ..Bounds::default()
         };
         let events = bounded(&bounds, &events);
         let is_cut = events.contains(&ReplyEvent::ToolUseCut);
