@@ -13,11 +13,13 @@ mod bench;
 mod ci;
 mod clients;
 mod fuzz;
+mod http;
 mod process;
 mod purity;
 mod redis;
 mod secrets;
 mod service;
+mod soak;
 mod stage;
 mod workspace;
 
@@ -42,6 +44,8 @@ Commands:
   bench auth [--json]         fresh access tokens, beside a bare ArcSwap load
   fuzz [--seconds N] [TARGET]
                               every fuzz target, or one, for N seconds each (60)
+  soak [--minutes N] [--seed N]
+                              mixed load with random faults; every request has one end, and nothing is left (30)
 ";
 
 /// What a chore may fail with; printed with its causes.
@@ -57,6 +61,7 @@ enum Chore {
     BenchProtocol(bench::protocol::Options),
     BenchAuth { json: bool },
     Fuzz(fuzz::Options),
+    Soak(soak::Options),
     Help,
 }
 
@@ -99,6 +104,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
         ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
+        ["soak", options @ ..] => soak::Options::parse(options).map(Chore::Soak),
         ["fuzz", options @ ..] => fuzz::Options::parse(options).map(Chore::Fuzz),
         _ => None,
     }
@@ -143,6 +149,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
         Chore::BenchAuth { json } => bench::auth::run(&Workspace::find()?, *json),
         Chore::Fuzz(options) => fuzz::run(&Workspace::find()?, options),
+        Chore::Soak(options) => soak::run(&Workspace::find()?, options),
         Chore::Help => {
             print!("{USAGE}");
             Ok(())

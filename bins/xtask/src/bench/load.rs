@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::cpu;
-use super::http::{Answer, Connection};
+use crate::http::{Answer, Connection};
 
 /// A server under measurement.
 #[derive(Debug)]

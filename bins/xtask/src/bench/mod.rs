@@ -7,7 +7,6 @@
 
 pub(crate) mod auth;
 mod cpu;
-mod http;
 mod load;
 pub(crate) mod protocol;
 
@@ -17,10 +16,10 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::Failure;
+use crate::http::{self, Answer, Connection};
 use crate::service::Service;
 use crate::stage::{self, Build, KEY, Stage};
 use crate::workspace::Workspace;
-use http::{Answer, Connection};
 use load::{Contestant, Round};
 
 /// Events of one stream, and bytes of text in each: a short answer, token by token.

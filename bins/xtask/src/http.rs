@@ -9,20 +9,20 @@ const SILENCE: Duration = Duration::from_secs(20);
 
 /// A connection that stays open.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub(crate) struct Connection {
     stream: BufReader<TcpStream>,
 }
 
 /// A response, read to its end.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Connection {
     /// Connects to `HOST:PORT`.
-    pub(super) fn open(address: &str) -> io::Result<Self> {
+    pub(crate) fn open(address: &str) -> io::Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(SILENCE))?;
@@ -32,14 +32,14 @@ impl Connection {
     }
 
     /// Sends a request as [`request`] makes it and reads the response into `answer`.
-    pub(super) fn ask(&mut self, request: &[u8], answer: &mut Answer) -> io::Result<()> {
+    pub(crate) fn ask(&mut self, request: &[u8], answer: &mut Answer) -> io::Result<()> {
         self.stream.get_mut().write_all(request)?;
         read(&mut self.stream, answer)
     }
 }
 
 /// A request as bytes.
-pub(super) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let headers: String = headers
         .iter()
         .map(|(name, value)| format!("{name}: {value}\r\n"))
