@@ -50,6 +50,21 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// Pause after a failed accept, usually for want of file descriptors: without it the loop would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Streams of one HTTP/2 connection at the same time.
+const MAX_STREAMS: u32 = 200;
+
+/// Streams that a client may open and reset before they were looked at, and streams that we may have to reset
+/// for its mistakes, before its connection is closed: the flood of CVE-2023-44487 costs it a connection for
+/// every so many.
+const MAX_RESETS: usize = 20;
+const MAX_ERRORS: usize = 100;
+
+/// Bytes of the head of one HTTP/2 request, unpacked. Hyper's own limit for HTTP/1 is about as large.
+const MAX_HEADER_BYTES: u32 = 64 * 1024;
+
+/// Bytes that one HTTP/2 stream may hold for a client that does not take them.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// Serves a gateway until `shutdown` is ready, then drains: accepts no more, lets open exchanges finish
 /// until the deadline, and ends the rest.
 ///
@@ -116,7 +131,17 @@ fn connection(
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(options.header_timeout);
-    builder.http2().timer(TokioTimer::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_ERRORS)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_send_buf_size(SEND_BUFFER)
+        // Who does not answer is gone, or never was there.
+        .keep_alive_interval(options.header_timeout)
+        .keep_alive_timeout(options.header_timeout);
     let stream = Beginning::new(stream, options.header_timeout);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(options.write_timeout));
