@@ -37,12 +37,26 @@ enum Command {
     Sim(command::sim::Arguments),
 }
 
+/// A core dump would hold every token; a crash must not write them to a disk.
+fn dump_no_core() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Core);
+        limit.current = Some(0);
+        if let Err(error) = setrlimit(Resource::Core, limit) {
+            eprintln!("warning: core dumps could not be turned off: {error}");
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
     // The libraries leave the choice of a crypto provider to the program. It fails only when one was
     // chosen before, and nothing runs before this line.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    dump_no_core();
     let done = match arguments.command {
         Command::Serve(arguments) => command::serve::run(arguments).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,

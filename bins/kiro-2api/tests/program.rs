@@ -191,6 +191,26 @@ fn serve_saying(
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn a_crash_would_write_no_core() {
+    let folder = tempfile::tempdir().unwrap();
+    // The shell allows one, whatever this process may do.
+    let script = "ulimit -S -c 1024; exec \"$0\" sim --listen 127.0.0.1:0";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_kiro-2api")]);
+    shell.env_clear().current_dir(folder.path());
+    shell.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut sim = Running::start(shell);
+    sim.read_until("listens on");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", sim.child.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let soft = core.unwrap().split_whitespace().nth(4);
+    assert_eq!(soft, Some("0"), "{limits}");
+}
+
+#[test]
 fn help_and_version_need_no_configuration() {
     for argument in ["--help", "--version", "help"] {
         let output = output(&[argument], &[]);
