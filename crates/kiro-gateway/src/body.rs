@@ -8,6 +8,7 @@ use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 
+use crate::admission::{Held, Memory};
 use crate::coding;
 use crate::error::{Error, ErrorKind};
 
@@ -34,14 +35,24 @@ pub(crate) fn full(bytes: Bytes) -> Body {
     http_body_util::Full::new(bytes).boxed_unsync()
 }
 
-/// Reads a request's body into one buffer, and undoes what its `content-encoding` says.
+/// Reads a request's body into one buffer, and undoes what its `content-encoding` says. What is held of the
+/// memory for bodies is to be held as long as the body is.
+///
+/// Memory for an announced length is taken before any of it is read, so that nothing is read in vain; without
+/// an announcement, and for what a coding makes of it, it is taken as it comes.
 ///
 /// # Errors
 ///
+/// [`ErrorKind::Overloaded`] when there is no memory for it;
 /// [`ErrorKind::TooLarge`] as soon as the announced, the received or the decoded length passes `limit` bytes;
 /// [`ErrorKind::UnknownCoding`]; [`ErrorKind::InvalidRequest`] when the downstream stops in the middle, or
 /// when the body does not decode.
-pub(crate) async fn read<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Error>
+pub(crate) async fn read<B>(
+    headers: &HeaderMap,
+    body: B,
+    limit: usize,
+    memory: &Memory,
+) -> Result<(Bytes, Held), Error>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
@@ -50,15 +61,17 @@ where
     if body.size_hint().lower() > limit as u64 {
         return Err(too_large(limit));
     }
+    let mut held = memory.hold(body.size_hint().lower())?;
     let body = std::pin::pin!(body);
-    if codings.is_empty() {
-        collect(body, limit).await
+    let body = if codings.is_empty() {
+        collect(body, limit, &mut held).await?
     } else {
-        coding::decode(body, &codings, limit).await
-    }
+        coding::decode(body, &codings, limit, &mut held).await?
+    };
+    Ok((body, held))
 }
 
-async fn collect<B>(mut body: Pin<&mut B>, limit: usize) -> Result<Bytes, Error>
+async fn collect<B>(mut body: Pin<&mut B>, limit: usize, held: &mut Held) -> Result<Bytes, Error>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<DynError>,
@@ -74,6 +87,7 @@ where
         if first.len() + buffer.len() + data.len() > limit {
             return Err(too_large(limit));
         }
+        held.grow_to(first.len() + buffer.len() + data.len())?;
         if first.is_empty() && buffer.is_empty() {
             // Most bodies arrive in one segment and need no copy.
             first = data;
@@ -152,6 +166,38 @@ mod tests {
                 yield if part == "!" { Err("reset".into()) } else { Ok(Frame::data(Bytes::from(part))) };
             }
         })
+    }
+
+    async fn read<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<DynError>,
+    {
+        let read = super::read(headers, body, limit, &Memory::new(0)).await;
+        read.map(|(body, _)| body)
+    }
+
+    #[tokio::test]
+    async fn memory_is_taken_before_reading_or_as_it_comes() {
+        let memory = Memory::new(4096);
+        let headers = HeaderMap::new();
+        let taken = memory.hold(2048).unwrap();
+        let announced = http_body_util::Full::new(Bytes::from(vec![b' '; 3000]));
+        let refused = super::read(&headers, announced.clone(), 8192, &memory).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Overloaded);
+        let half: &'static str = " ".repeat(1500).leak();
+        let refused = super::read(&headers, segments(&[half, half]), 8192, &memory).await;
+        assert_eq!(refused.unwrap_err().kind(), ErrorKind::Overloaded);
+        drop(taken);
+        let (_, held) = super::read(&headers, announced, 8192, &memory)
+            .await
+            .unwrap();
+        assert!(memory.hold(2048).is_err());
+        drop(held);
+        let read = super::read(&headers, segments(&[half, half]), 8192, &memory).await;
+        assert!(read.is_ok() && memory.hold(2048).is_err());
+        drop(read);
+        assert!(memory.hold(4096).is_ok());
     }
 
     #[tokio::test]

@@ -18,6 +18,7 @@ use tokio::io::{
     AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader, ReadBuf,
 };
 
+use crate::admission::Held;
 use crate::body::{DynError, cut, too_large};
 use crate::error::{Error, ErrorKind};
 
@@ -84,6 +85,7 @@ pub(crate) async fn decode<B>(
     body: Pin<&mut B>,
     codings: &[Coding],
     limit: usize,
+    held: &mut Held,
 ) -> Result<Bytes, Error>
 where
     B: http_body::Body<Data = Bytes> + Send,
@@ -104,6 +106,7 @@ where
         if reader.read_buf(&mut decoded).await.map_err(refusal)? == 0 {
             return Ok(decoded.freeze());
         }
+        held.grow_to(decoded.len())?;
         // A short body can become a long one; others have their turn meanwhile.
         tokio::task::consume_budget().await;
     }
@@ -313,7 +316,8 @@ mod tests {
                 yield Ok::<_, DynError>(Frame::data(piece));
             }
         });
-        decode(std::pin::pin!(body), codings, limit).await
+        let mut held = crate::admission::Memory::new(0).hold(0)?;
+        decode(std::pin::pin!(body), codings, limit, &mut held).await
     }
 
     fn named(name: &str) -> Coding {

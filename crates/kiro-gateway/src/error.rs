@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 
 /// A failure of one exchange.
 ///
@@ -16,6 +16,7 @@ pub struct Error {
     param: Option<Box<str>>,
     code: Option<&'static str>,
     retry_after: Option<Duration>,
+    headers: Option<Box<HeaderMap>>,
     overflow: Option<Box<Overflow>>,
     request_id: Option<Box<str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -130,6 +131,7 @@ impl Error {
             param: None,
             code: None,
             retry_after: None,
+            headers: None,
             overflow: None,
             request_id: None,
             source: None,
@@ -164,6 +166,12 @@ impl Error {
     #[must_use]
     pub fn with_retry_after(mut self, after: Option<Duration>) -> Self {
         self.retry_after = after;
+        self
+    }
+
+    /// Adds what the headers of its answer say besides.
+    pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
+        self.headers = (!headers.is_empty()).then(|| Box::new(headers));
         self
     }
 
@@ -228,6 +236,11 @@ impl Error {
     /// The name of the request, if it is known here.
     pub fn request_id(&self) -> Option<&str> {
         self.request_id.as_deref()
+    }
+
+    /// What the headers of its answer say besides.
+    pub(crate) fn headers(&self) -> Option<&HeaderMap> {
+        self.headers.as_deref()
     }
 
     /// How long the downstream should wait before it tries again.

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use kiro_protocol::reply::ReplyEvent;
 
+use crate::admission::Pass;
 use crate::body::{self, Body, DynError};
 use crate::deadline::{Deadlines, Wish};
 use crate::error::{Error, ErrorKind};
@@ -28,6 +29,7 @@ struct Served {
     deadlines: Deadlines,
     encoder: Box<dyn ReplyEncoder>,
     tenant: Arc<Tenant>,
+    pass: Pass,
     ignored: Vec<&'static str>,
 }
 
@@ -55,10 +57,20 @@ where
     B::Error: Into<DynError>,
 {
     let mut record = Record::begin(&shared.counters);
-    let answered = match serve(shared, surface, id, request, &mut record).await {
-        Ok(served) if served.mode == Mode::Stream => return Ok(stream(shared, served, record)),
-        Ok(served) => complete(shared, served, &mut record).await,
+    let answered = match shared.tenants.admit(request.headers()) {
         Err(error) => Err(error),
+        Ok(tenant) => {
+            record.admitted(&tenant.key);
+            let answered = match serve(shared, surface, id, request, &tenant, &mut record).await {
+                Ok(served) if served.mode == Mode::Stream => {
+                    let response = stream(shared, served, record);
+                    return tell_limits(surface, &tenant, Ok(response));
+                }
+                Ok(served) => complete(shared, served, &mut record).await,
+                Err(error) => Err(error),
+            };
+            tell_limits(surface, &tenant, answered)
+        }
     };
     match &answered {
         Ok(response) => {
@@ -73,12 +85,34 @@ where
     answered
 }
 
-/// Admit, accept, lease and send: everything before the commit point.
+/// Says what is left of the caller's limits, if they have any.
+fn tell_limits(
+    surface: &'static dyn Surface,
+    tenant: &Tenant,
+    answered: Result<Response<Body>, Error>,
+) -> Result<Response<Body>, Error> {
+    let standing = tenant.gates.standing();
+    let now = upstream::seconds_since_epoch();
+    match answered {
+        Ok(mut response) => {
+            surface.tell_limits(&standing, now, response.headers_mut());
+            Ok(response)
+        }
+        Err(error) => {
+            let mut headers = HeaderMap::new();
+            surface.tell_limits(&standing, now, &mut headers);
+            Err(error.with_headers(headers))
+        }
+    }
+}
+
+/// Let in, accept, lease and send: everything before the commit point.
 async fn serve<B>(
     shared: &Arc<Shared>,
     surface: &'static dyn Surface,
     id: &str,
     request: Request<B>,
+    tenant: &Arc<Tenant>,
     record: &mut Record,
 ) -> Result<Served, Error>
 where
@@ -86,10 +120,13 @@ where
     B::Error: Into<DynError>,
 {
     let (head, body) = request.into_parts();
-    let tenant = shared.tenants.admit(&head.headers)?;
     let wish = Wish::read(&head.headers)?;
-    let body = body::read(&head.headers, body, shared.max_body).await?;
-    let accepted = accept(shared, surface, id, body, &tenant).await?;
+    // Who is over a limit of their own takes nothing from the others.
+    let mut pass = tenant.gates.enter().await?;
+    pass.hold(shared.admission.enter().await?);
+    let memory = &shared.admission.memory;
+    let (body, held) = body::read(&head.headers, body, shared.max_body, memory).await?;
+    let accepted = accept(shared, surface, id, body, tenant).await?;
     if shared.refuse_ignored {
         refuse_ignored(&accepted.ignored)?;
     }
@@ -107,17 +144,16 @@ where
     record.accepted(&conversation.model, is_stream);
     let deadlines = shared.deadlines(&conversation.model, is_stream, &wish);
     bounds.deadlines = deadlines;
+    let window = tenant.catalog.current().context_window(&conversation.model);
+    pass.prompt(&prompt, &conversation.model, window)?;
 
     let opening: Opening = {
         let (shared, tenant) = (shared.clone(), tenant.clone());
-        Box::pin(search::open(
-            shared,
-            tenant,
-            conversation,
-            prompt,
-            bounds,
-            search,
-        ))
+        Box::pin(async move {
+            let opened = search::open(shared, tenant, conversation, prompt, bounds, search).await;
+            // The conversation is gone, unless it goes on with searches.
+            opened.map(|reply| reply.holding(held))
+        })
     };
     let reply = match mode {
         Mode::Complete => Reply::Opening(opening),
@@ -128,7 +164,8 @@ where
         mode,
         deadlines,
         encoder,
-        tenant,
+        tenant: tenant.clone(),
+        pass,
         ignored,
     })
 }
@@ -235,6 +272,7 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
         reply,
         encoder,
         tenant,
+        pass,
         ignored,
         deadlines,
         ..
@@ -245,7 +283,8 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
         Reply::Opening(_) => None,
     };
     let silence = Silence::new(shared.timeouts.keep_alive, deadlines);
-    let mut relay = Relay::new(reply, encoder, silence, shared.drain.subscribe(), record);
+    let drain = shared.drain.subscribe();
+    let mut relay = Relay::new(reply, encoder, silence, drain, record, pass);
     relay.keep_in(shared.keeper.clone(), tenant.owner.clone());
     let mut response = Response::new(relay.into_body());
     let headers = response.headers_mut();
@@ -272,10 +311,12 @@ async fn complete(
         deadlines,
         encoder,
         tenant,
+        mut pass,
         ignored,
         ..
     } = served;
-    let collecting = collect(shared, &tenant, encoder, reply, deadlines.gap, record);
+    let gap = deadlines.gap;
+    let collecting = collect(shared, &tenant, encoder, reply, gap, record, &mut pass);
     let time = deadlines.total.unwrap_or(shared.timeouts.total);
     let collected = tokio::select! {
         collected = tokio::time::timeout(time, collecting) => {
@@ -316,6 +357,7 @@ async fn collect(
     reply: Reply,
     gap: Duration,
     record: &mut Record,
+    pass: &mut Pass,
 ) -> Result<(BytesMut, Extra), Error> {
     let mut out = BytesMut::new();
     let mut credits = None;
@@ -335,6 +377,7 @@ async fn collect(
         match event? {
             Some(event) => {
                 record.event();
+                pass.observe(&event);
                 if let Event::Reply(ReplyEvent::Usage(usage)) = &event {
                     credits = usage.credits.filter(|credits| credits.is_finite());
                 }

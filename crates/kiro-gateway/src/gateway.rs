@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use crate::admission::Admission;
 use crate::body::{self, Body, DynError};
 use crate::cors;
 use crate::endpoint::{count_tokens, health, info, metrics, models, responses};
@@ -46,8 +47,9 @@ impl Gateway {
         options.check()?;
         let paces = Arc::new(Paces::new(&options.timeouts));
         let shared = Shared {
+            admission: Admission::new(&options.admission),
             tenants: Tenants::new(
-                &options.key,
+                options.all_keys(),
                 options.pool,
                 options.make_pool,
                 &options.guests,

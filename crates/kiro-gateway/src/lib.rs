@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admission;
 mod beginning;
 mod body;
 mod bounds;
@@ -14,6 +15,7 @@ mod gateway;
 mod handshake;
 mod image;
 mod kept;
+mod key;
 mod options;
 mod pace;
 mod relay;
@@ -28,6 +30,7 @@ mod tenant;
 mod upstream;
 mod usage;
 
+pub use admission::{AdmissionOptions, Limits};
 pub use body::Body;
 pub use catalog::ModelOptions;
 pub use cors::AllowedOrigins;
@@ -35,6 +38,7 @@ pub use error::{Error, ErrorKind, Overflow};
 pub use gateway::Gateway;
 pub use image::{FetchImages, ImageOptions};
 pub use kept::KeepOptions;
+pub use key::{AccessKey, KeyDigest, NoDigest};
 pub use options::{GatewayOptions, MIN_KEY_LENGTH, Reasoning, SetupError, Timeouts};
 pub use server::{ServerOptions, serve};
 pub use tenant::{GuestOptions, MakePool};

@@ -4,19 +4,30 @@ use std::time::Duration;
 
 use kiro_auth::{Pool, Secret};
 
+use crate::admission::{AdmissionOptions, Limits};
 use crate::catalog::ModelOptions;
 use crate::cors::AllowedOrigins;
 use crate::image::ImageOptions;
 use crate::kept::KeepOptions;
-use crate::tenant::{GuestOptions, MakePool};
+use crate::key::{AccessKey, KeyDigest};
+use crate::tenant::{GuestOptions, MakePool, USUAL_KEY};
 use crate::upstream::UpstreamOptions;
 
 /// What a gateway is made of. Start from [`GatewayOptions::new`].
 #[non_exhaustive]
 pub struct GatewayOptions {
-    /// The key that everyone must send. At least [`MIN_KEY_LENGTH`] characters and without a colon.
-    pub key: Secret,
-    /// The credentials that serve those who send the key alone. `None`: everyone brings their own.
+    /// A key that callers may send. At least [`MIN_KEY_LENGTH`] characters and without a colon. In the log it
+    /// is called `default`. `None`: [`keys`](Self::keys) alone.
+    pub key: Option<Secret>,
+    /// Its limits: of everybody together who sends it.
+    pub limits: Limits,
+    /// Of each caller who sends it with a credential of their own.
+    pub tenant_limits: Limits,
+    /// More keys, known by their digests. Each has callers and limits of its own; the pool serves them all.
+    pub keys: Vec<AccessKey>,
+    /// How much the gateway takes on at the same time.
+    pub admission: AdmissionOptions,
+    /// The credentials that serve those who send a key alone. `None`: everyone brings their own.
     pub pool: Option<Pool>,
     /// Makes the pool of a caller who brings a credential, `KEY:CREDENTIAL`.
     pub make_pool: MakePool,
@@ -123,6 +134,10 @@ impl Timeouts {
 impl std::fmt::Debug for GatewayOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GatewayOptions")
+            .field("limits", &self.limits)
+            .field("tenant_limits", &self.tenant_limits)
+            .field("keys", &self.keys)
+            .field("admission", &self.admission)
             .field("pool", &self.pool)
             .field("upstream", &self.upstream)
             .field("images", &self.images)
@@ -140,13 +155,17 @@ impl std::fmt::Debug for GatewayOptions {
 impl GatewayOptions {
     /// The defaults, with the parts that have none.
     pub fn new(
-        key: Secret,
+        key: impl Into<Option<Secret>>,
         pool: Option<Pool>,
         make_pool: MakePool,
         tls: rustls::ClientConfig,
     ) -> Self {
         Self {
-            key,
+            key: key.into(),
+            limits: Limits::default(),
+            tenant_limits: Limits::default(),
+            keys: Vec::new(),
+            admission: AdmissionOptions::default(),
             pool,
             make_pool,
             guests: GuestOptions::default(),
@@ -178,6 +197,31 @@ pub enum SetupError {
     /// The colon divides the key from a tenant's credential.
     #[error("the key holds a colon, which divides it from a tenant's credential")]
     KeyWithColon,
+    /// There is no key at all, so nobody could be let in.
+    #[error("there is no key that callers could send")]
+    NoKey,
+    /// Two keys have one name, so the log could not tell them apart.
+    #[error("two keys are called `{name}`")]
+    TwoKeysOfOneName {
+        /// The name.
+        name: String,
+    },
+    /// Two names are of one key, so nobody could tell whose limits count.
+    #[error("the keys `{first}` and `{second}` are the same")]
+    OneKeyTwice {
+        /// The name of one.
+        first: String,
+        /// The name of the other.
+        second: String,
+    },
+    /// A body of the largest size could never be held.
+    #[error("max_body_memory is {memory} bytes, less than max_body, {body}")]
+    BodyMemory {
+        /// For all bodies.
+        memory: usize,
+        /// For one.
+        body: usize,
+    },
     /// The endpoint override would send tokens in the clear.
     #[error("the upstream endpoint `{endpoint}` is neither https nor on the loopback interface")]
     InsecureEndpoint {
@@ -197,7 +241,14 @@ pub enum SetupError {
 impl GatewayOptions {
     /// Refuses what would be unsafe.
     pub(crate) fn check(&self) -> Result<(), SetupError> {
-        check_key(&self.key)?;
+        if let Some(key) = &self.key {
+            check_key(key)?;
+        }
+        check_keys(&self.all_keys())?;
+        let (memory, body) = (self.admission.max_body_memory, self.max_body);
+        if (1..body).contains(&memory) {
+            return Err(SetupError::BodyMemory { memory, body });
+        }
         if let Some(origin) = self.allowed_origins.unusable() {
             let origin = origin.to_owned();
             return Err(SetupError::NoOrigin { origin });
@@ -207,6 +258,38 @@ impl GatewayOptions {
             None => Ok(()),
         }
     }
+}
+
+impl GatewayOptions {
+    /// The key that needs no digest, if there is one, and the others.
+    pub(crate) fn all_keys(&self) -> Vec<AccessKey> {
+        let usual = self.key.as_ref().map(|key| {
+            let mut usual = AccessKey::new(USUAL_KEY, KeyDigest::of(key));
+            usual.limits = self.limits.clone();
+            usual.tenant_limits = self.tenant_limits.clone();
+            usual
+        });
+        usual.into_iter().chain(self.keys.iter().cloned()).collect()
+    }
+}
+
+fn check_keys(keys: &[AccessKey]) -> Result<(), SetupError> {
+    if keys.is_empty() {
+        return Err(SetupError::NoKey);
+    }
+    for (place, key) in keys.iter().enumerate() {
+        for other in &keys[..place] {
+            if key.name == other.name {
+                let name = key.name.clone();
+                return Err(SetupError::TwoKeysOfOneName { name });
+            }
+            if key.digest.matches(&other.digest) {
+                let (first, second) = (other.name.clone(), key.name.clone());
+                return Err(SetupError::OneKeyTwice { first, second });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn check_key(key: &Secret) -> Result<(), SetupError> {
@@ -250,6 +333,24 @@ mod tests {
             Err(SetupError::KeyWithColon)
         );
         assert_eq!(check_key(&Secret::from("0123456789abcdef")), Ok(()));
+    }
+
+    #[test]
+    fn keys_are_told_apart_and_there_is_one() {
+        let key = |name: &str, key: &str| AccessKey::new(name, KeyDigest::of_text(key));
+        assert_eq!(check_keys(&[]), Err(SetupError::NoKey));
+        assert_eq!(check_keys(&[key("a", "1"), key("b", "2")]), Ok(()));
+        assert_eq!(
+            check_keys(&[key("a", "1"), key("a", "2")]),
+            Err(SetupError::TwoKeysOfOneName { name: "a".into() })
+        );
+        assert_eq!(
+            check_keys(&[key("a", "1"), key("b", "2"), key("c", "1")]),
+            Err(SetupError::OneKeyTwice {
+                first: "a".into(),
+                second: "c".into()
+            })
+        );
     }
 
     #[test]

@@ -12,6 +12,7 @@ use hyper::body::Frame;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
+use crate::admission::Pass;
 use crate::body::Body;
 use crate::deadline::Deadlines;
 use crate::error::{Error, ErrorKind};
@@ -56,6 +57,8 @@ pub(crate) struct Relay {
     /// Ready when the drain deadline has passed and open streams must end.
     drained: Pin<Box<dyn Future<Output = ()> + Send>>,
     record: Record,
+    /// Given back with the relay.
+    pass: Pass,
 }
 
 enum Step {
@@ -72,6 +75,7 @@ impl Relay {
         silence: Silence,
         draining: watch::Receiver<bool>,
         record: Record,
+        pass: Pass,
     ) -> Self {
         let drained = Box::pin(drained(draining));
         Self {
@@ -81,6 +85,7 @@ impl Relay {
             silence,
             drained,
             record,
+            pass,
         }
     }
 
@@ -128,6 +133,7 @@ impl Relay {
         match step {
             Step::Event(event) => {
                 self.record.event();
+                self.pass.observe(&event);
                 // Only an open reply has events.
                 if let Reply::Open(reply) = &self.reply {
                     reply.tell(event, &mut *self.encoder, out);

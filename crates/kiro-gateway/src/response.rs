@@ -1,7 +1,7 @@
 //! Responses that are there as a whole: documents and errors.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, header};
 
 use crate::body::{self, Body};
 use crate::coding;
@@ -33,6 +33,7 @@ pub(crate) fn refuse(dialect: &dyn Surface, error: &Error) -> Response<Body> {
     }
     let mut response = json(status, dialect.refuse(error));
     let headers = response.headers_mut();
+    headers.extend(error.headers().into_iter().flat_map(HeaderMap::clone));
     if let Some(after) = error.retry_after() {
         let seconds = after.as_millis().div_ceil(1000).clamp(1, 60);
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds as u64));

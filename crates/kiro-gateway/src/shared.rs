@@ -8,6 +8,7 @@ use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::admission::Admission;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
 use crate::image::Images;
@@ -22,6 +23,7 @@ use crate::usage::Prompt;
 /// The parts of a gateway.
 #[derive(Debug)]
 pub(crate) struct Shared {
+    pub(crate) admission: Admission,
     pub(crate) tenants: Tenants,
     pub(crate) images: Images,
     pub(crate) keeper: Arc<Keeper>,

@@ -42,6 +42,8 @@ impl Ending {
 #[derive(Debug)]
 pub(crate) struct Record {
     counters: Arc<Counters>,
+    /// What the key of the caller is called.
+    key: Option<Arc<str>>,
     model: String,
     stream: bool,
     started: Instant,
@@ -58,6 +60,7 @@ impl Record {
         counters.active.fetch_add(1, Ordering::Relaxed);
         Self {
             counters: counters.clone(),
+            key: None,
             model: String::new(),
             stream: false,
             started: Instant::now(),
@@ -66,6 +69,11 @@ impl Record {
             status: None,
             ending: Ending::Cancelled,
         }
+    }
+
+    /// Who asks is known.
+    pub(crate) fn admitted(&mut self, key: &Arc<str>) {
+        self.key = Some(key.clone());
     }
 
     /// What was asked for is known.
@@ -98,6 +106,7 @@ impl Drop for Record {
         self.counters.active.fetch_sub(1, Ordering::Relaxed);
         self.counters.ended.fetch_add(1, Ordering::Relaxed);
         tracing::info!(
+            key = self.key.as_deref(),
             model = %self.model,
             stream = self.stream,
             status = self.status.map(|status| status.as_u16()),

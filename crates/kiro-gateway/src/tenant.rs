@@ -2,23 +2,30 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use http::HeaderMap;
 use kiro_auth::{Credential, Pool, Secret};
 use sha2::{Digest as _, Sha256};
-use subtle::ConstantTimeEq as _;
 use tokio::time::Instant;
 
+use crate::admission::{Gate, Gates};
 use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
 use crate::kept::Owner;
+use crate::key::{AccessKey, KeyDigest};
 use crate::search::Hosted;
 
 /// A caller with the credentials that serve them.
 #[derive(Debug)]
 pub(crate) struct Tenant {
+    /// What the key that they send is called.
+    pub(crate) key: Arc<str>,
+    /// The limits of theirs and of their key.
+    pub(crate) gates: Gates,
+    /// Whether the credentials are the server's own.
+    is_house: bool,
     /// The credentials.
     pub(crate) pool: Pool,
     /// The models that they may use.
@@ -33,8 +40,12 @@ pub(crate) struct Tenant {
     pub(crate) hosted: Hosted,
 }
 
-/// The salt of the server's own tenant; those of guests are hexadecimal.
+/// The salt of those who use the server's own credentials, with the name of their key unless it is the usual
+/// one; those of guests are hexadecimal.
 const HOUSE: &str = "house";
+
+/// The name of the key that needs no table.
+pub(crate) const USUAL_KEY: &str = "default";
 
 /// Makes the pool of a guest, a caller who brings a credential of their own.
 ///
@@ -70,14 +81,22 @@ impl Default for GuestOptions {
 
 /// The callers that we know.
 pub(crate) struct Tenants {
-    key: Secret,
-    key_digest: Digest,
-    house: Option<Arc<Tenant>>,
+    doors: Vec<Door>,
+    house: Option<Pool>,
     /// The one who came last is in front.
     guests: Mutex<lru::LruCache<Digest, Known>>,
     idle_expiry: Duration,
     make_pool: MakePool,
     models: Arc<ModelOptions>,
+}
+
+/// A key, and who comes with it.
+struct Door {
+    key: AccessKey,
+    name: Arc<str>,
+    gate: Option<Arc<Gate>>,
+    /// Those who send the key alone, once they came.
+    house: OnceLock<Arc<Tenant>>,
 }
 
 /// A guest who was here.
@@ -97,36 +116,26 @@ impl fmt::Debug for Tenants {
 }
 
 impl Tenants {
-    /// One key for all; `house` serves those who send the key alone.
+    /// `house` serves those who send a key alone.
     pub(crate) fn new(
-        key: &Secret,
+        keys: Vec<AccessKey>,
         house: Option<Pool>,
         make_pool: MakePool,
         options: &GuestOptions,
         models: ModelOptions,
     ) -> Self {
-        let models = Arc::new(models);
-        let tenant = |pool| Tenant {
-            pool,
-            catalog: Catalog::new(&models),
-            salt: HOUSE.into(),
-            owner: Arc::new(Owner::new(HOUSE.into(), key.clone())),
-            finding_profile: tokio::sync::Mutex::default(),
-            hosted: Hosted::default(),
-        };
         Self {
-            key: key.clone(),
-            key_digest: Sha256::digest(key.expose()).into(),
-            house: house.map(|pool| Arc::new(tenant(pool))),
+            doors: keys.into_iter().map(Door::new).collect(),
+            house,
             guests: Mutex::new(lru::LruCache::new(options.max_guests)),
             idle_expiry: options.idle_expiry,
             make_pool,
-            models,
+            models: Arc::new(models),
         }
     }
 
-    /// The tenant of the server itself, if it has credentials.
-    pub(crate) fn house(&self) -> Option<&Arc<Tenant>> {
+    /// The credentials of the server itself, if it has any.
+    pub(crate) fn house(&self) -> Option<&Pool> {
         self.house.as_ref()
     }
 
@@ -160,19 +169,50 @@ impl Tenants {
             Some((key, credential)) => (key, Some(credential)),
             None => (sent, None),
         };
-        let digest: Digest = Sha256::digest(key).into();
-        // Digests of equal length are compared, so the time tells nothing about the key.
-        if !bool::from(digest.ct_eq(&self.key_digest)) {
-            return None;
-        }
+        let door = self.door(key)?;
         Some(match credential {
-            Some(token) if !token.trim().is_empty() => self.guest(token.trim()),
-            _ => self.house.clone().ok_or_else(no_house),
+            Some(token) if !token.trim().is_empty() => self.guest(door, key, token.trim()),
+            _ => self.at_home(door, key),
         })
     }
 
-    fn guest(&self, sent: &str) -> Result<Arc<Tenant>, Error> {
-        let digest: Digest = Sha256::digest(sent).into();
+    /// The door that a key opens. All are tried, so that the time does not tell how many there are before it.
+    fn door(&self, key: &str) -> Option<&Door> {
+        let digest = KeyDigest::of_text(key);
+        let mut opened = None;
+        for door in &self.doors {
+            if door.key.digest.matches(&digest) {
+                opened = Some(door);
+            }
+        }
+        opened
+    }
+
+    /// Who sends a key alone. Those of different keys share the credentials and nothing else.
+    fn at_home(&self, door: &Door, key: &str) -> Result<Arc<Tenant>, Error> {
+        let pool = self.house.as_ref().ok_or_else(no_house)?;
+        let tenant = door.house.get_or_init(|| {
+            let salt = match &*door.name {
+                USUAL_KEY => HOUSE.to_owned(),
+                name => format!("{HOUSE}:{name}"),
+            };
+            let gates = Gates::new([door.gate.clone()]);
+            let secret = Secret::from(key);
+            Arc::new(self.tenant(door, pool.clone(), gates, salt, secret, true))
+        });
+        Ok(tenant.clone())
+    }
+
+    fn guest(&self, door: &Door, key: &str, sent: &str) -> Result<Arc<Tenant>, Error> {
+        // The same credential behind another key is another guest. No header holds the zero.
+        let before = match &*door.name {
+            USUAL_KEY => String::new(),
+            name => format!("{name}\0"),
+        };
+        let digest: Digest = Sha256::new_with_prefix(before)
+            .chain_update(sent)
+            .finalize()
+            .into();
         let now = Instant::now();
         // A panic while the lock was held cannot have left the map half changed.
         let mut guests = self
@@ -190,22 +230,53 @@ impl Tenants {
             .map(|byte| format!("{byte:02x}"))
             .collect();
         // All that they send, so that nobody can guess it who does not have the key as well.
-        let whole = Secret::new(format!("{}:{sent}", self.key.expose()));
-        let owner = Arc::new(Owner::new(salt.clone(), whole));
-        let tenant = Arc::new(Tenant {
-            pool: (self.make_pool)(credential),
-            catalog: Catalog::new(&self.models),
-            salt,
-            owner,
-            finding_profile: tokio::sync::Mutex::default(),
-            hosted: Hosted::default(),
-        });
+        let whole = Secret::new(format!("{key}:{sent}"));
+        let whose = format!("this login with the key `{}`", door.name);
+        let own = Gate::new(whose, &door.key.tenant_limits).map(Arc::new);
+        let gates = Gates::new([own, door.gate.clone()]);
+        let pool = (self.make_pool)(credential);
+        let tenant = Arc::new(self.tenant(door, pool, gates, salt, whole, false));
         let known = Known {
             tenant: tenant.clone(),
             last_seen: now,
         };
         guests.put(digest, known);
         Ok(tenant)
+    }
+
+    /// `secret` is what they send.
+    fn tenant(
+        &self,
+        door: &Door,
+        pool: Pool,
+        gates: Gates,
+        salt: String,
+        secret: Secret,
+        is_house: bool,
+    ) -> Tenant {
+        Tenant {
+            key: door.name.clone(),
+            gates,
+            is_house,
+            pool,
+            catalog: Catalog::new(&self.models),
+            owner: Arc::new(Owner::new(salt.clone(), secret)),
+            salt,
+            finding_profile: tokio::sync::Mutex::default(),
+            hosted: Hosted::default(),
+        }
+    }
+}
+
+impl Door {
+    fn new(key: AccessKey) -> Self {
+        let whose = format!("the key `{}`", key.name);
+        Self {
+            gate: Gate::new(whose, &key.limits).map(Arc::new),
+            name: key.name.as_str().into(),
+            key,
+            house: OnceLock::new(),
+        }
     }
 }
 
@@ -222,14 +293,19 @@ fn forget_idle(guests: &mut lru::LruCache<Digest, Known>, now: Instant, idle_exp
 impl Tenant {
     /// Whether the credentials are the server's own.
     pub(crate) fn is_house(&self) -> bool {
-        self.salt == HOUSE
+        self.is_house
     }
 }
 
 /// The keys of a request. Clients that send two keep a placeholder in one of them, some in
 /// `Authorization` and some in the other (observed, November 2026).
 fn presented_keys(headers: &HeaderMap) -> Vec<&str> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
+    // One that is sent twice is none: who reads the first and who reads the last would not agree.
+    let text = |name: &str| {
+        let mut sent = headers.get_all(name).iter();
+        let value = sent.next().filter(|_| sent.next().is_none())?;
+        value.to_str().ok()
+    };
     let bearer = text("authorization").and_then(|value| {
         let (scheme, key) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(key)
@@ -282,12 +358,26 @@ mod tests {
     fn tenants_with(house: bool, options: GuestOptions) -> Tenants {
         let pool = || Pool::new(Vec::new());
         Tenants::new(
-            &Secret::from("sk-0123456789abcdef"),
+            keys(),
             house.then(pool),
             Box::new(move |_| pool()),
             &options,
             ModelOptions::default(),
         )
+    }
+
+    fn keys() -> Vec<AccessKey> {
+        let key = |name: &str, key: &str| AccessKey::new(name, KeyDigest::of_text(key));
+        vec![
+            key(USUAL_KEY, "sk-0123456789abcdef"),
+            key("team", "k2a_0123456789abcdef"),
+        ]
+    }
+
+    /// Those who send the usual key alone.
+    fn house(tenants: &Tenants) -> Arc<Tenant> {
+        let key = headers("x-api-key", "sk-0123456789abcdef");
+        tenants.admit(&key).unwrap()
     }
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
@@ -304,14 +394,14 @@ mod tests {
             headers("api-key", "sk-0123456789abcdef"),
         ] {
             let tenant = tenants.admit(&headers).unwrap();
-            assert!(Arc::ptr_eq(&tenant, tenants.house().unwrap()));
+            assert!(Arc::ptr_eq(&tenant, &house(&tenants)));
         }
     }
 
     #[test]
     fn of_two_keys_a_right_one_is_enough() {
         let tenants = tenants(true);
-        let house = tenants.house().unwrap();
+        let house = &house(&tenants);
         let key = "sk-0123456789abcdef";
         let (guest, other) = (&format!("{key}:one"), &format!("{key}:two"));
         let (mine, others) = (come(&tenants, "one"), come(&tenants, "two"));
@@ -390,6 +480,48 @@ mod tests {
     }
 
     #[test]
+    fn keys_share_the_credentials_and_nothing_else() {
+        let tenants = tenants(true);
+        let come = |key: &str| tenants.admit(&headers("x-api-key", key)).unwrap();
+        let (usual, team) = (come("sk-0123456789abcdef"), come("k2a_0123456789abcdef"));
+        assert!(Arc::ptr_eq(&team, &come("k2a_0123456789abcdef")));
+        assert!(usual.is_house() && team.is_house());
+        assert_eq!((&*usual.key, &*team.key), ("default", "team"));
+        assert_ne!(usual.salt, team.salt);
+        let guest = come("sk-0123456789abcdef:one");
+        let of_team = come("k2a_0123456789abcdef:one");
+        assert!(!guest.is_house() && !of_team.is_house());
+        assert_eq!(&*of_team.key, "team");
+        assert_ne!(guest.salt, of_team.salt);
+    }
+
+    #[test]
+    fn a_key_is_opaque_bytes_and_sent_once() {
+        let tenants = tenants(true);
+        for key in [
+            "K2A_0123456789abcdef",
+            "k2a_0123456789ABCDEF",
+            "k2a_0123456789abcdef%20",
+            "k2a_%30123456789abcdef",
+            "k2a_0123456789abcdef,k2a_0123456789abcdef",
+            "k2a_0123456789 abcdef",
+            "team",
+        ] {
+            let refused = tenants.admit(&headers("x-api-key", key));
+            assert!(refused.is_err(), "{key}");
+        }
+        let mut twice = headers("authorization", "Bearer k2a_0123456789abcdef");
+        assert!(tenants.admit(&twice).is_ok());
+        twice.append(
+            "authorization",
+            "Bearer k2a_0123456789abcdef".parse().unwrap(),
+        );
+        assert!(tenants.admit(&twice).is_err());
+        twice.append("x-api-key", "k2a_0123456789abcdef".parse().unwrap());
+        assert!(tenants.admit(&twice).is_ok());
+    }
+
+    #[test]
     fn a_guest_is_known_by_the_whole_token_after_the_first_colon() {
         let tenants = tenants(true);
         let long = "x".repeat(120);
@@ -401,7 +533,7 @@ mod tests {
         assert!(Arc::ptr_eq(&one, &again));
         assert!(!Arc::ptr_eq(&one, &other));
         assert_ne!(one.salt, other.salt);
-        assert!(!Arc::ptr_eq(&one, tenants.house().unwrap()));
+        assert!(!Arc::ptr_eq(&one, &house(&tenants)));
     }
 
     fn come(tenants: &Tenants, sent: &str) -> Arc<Tenant> {

@@ -20,7 +20,10 @@ where
 {
     let (head, body) = request.into_parts();
     let tenant = shared.tenants.admit(&head.headers)?;
-    let body = body::read(&head.headers, body, shared.max_body).await?;
+    // It costs nothing that a key's limits count, but time and memory here.
+    let _slot = shared.admission.enter().await?;
+    let memory = &shared.admission.memory;
+    let (body, _held) = body::read(&head.headers, body, shared.max_body, memory).await?;
     let models = tenant.catalog.current();
     let conversation = messages::conversation(body, |name| match models.resolve(name) {
         Ok(model) => model.id.clone(),

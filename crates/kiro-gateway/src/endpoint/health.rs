@@ -46,7 +46,7 @@ struct Upstream {
 pub(crate) fn answer(shared: &Shared) -> Response<Body> {
     let credentials = match shared.tenants.house() {
         Some(house) => {
-            let status = house.pool.status();
+            let status = house.status();
             let usable =
                 |one: &&CredentialStatus| one.resting.is_none() && one.last_error.is_none();
             Credentials {

@@ -13,6 +13,7 @@ use kiro_protocol::text::JsonText;
 
 use super::generation::{Generation, sum};
 use super::{Asked, Event, Failure, Found, NAME, Search, pages};
+use crate::admission::Held;
 use crate::bounds::{self, BoundedReply, Bounds, Demand};
 use crate::error::{Error, ErrorKind};
 use crate::shared::Shared;
@@ -33,6 +34,8 @@ pub(crate) enum SearchedReply {
         events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>,
         /// What the first reply does not keep although it was asked for.
         warning: Option<&'static str>,
+        /// Memory for the conversation, which every round sends once more.
+        held: Option<Held>,
     },
 }
 
@@ -72,7 +75,11 @@ pub(crate) async fn open(
     let reply = answer.next_reply().await?;
     let warning = reply.warning();
     let events = Box::pin(answer.events(reply));
-    Ok(SearchedReply::Searching { events, warning })
+    Ok(SearchedReply::Searching {
+        events,
+        warning,
+        held: None,
+    })
 }
 
 /// Offers the search in the service's own words.
@@ -217,6 +224,14 @@ impl SearchedReply {
             Self::Plain(reply) => reply.warning(),
             Self::Searching { warning, .. } => *warning,
         }
+    }
+
+    /// With memory that is held as long as the conversation is.
+    pub(crate) fn holding(mut self, memory: Held) -> Self {
+        if let Self::Searching { held, .. } = &mut self {
+            *held = Some(memory);
+        }
+        self
     }
 
     /// Whether it keeps its own limits of time.

@@ -20,6 +20,7 @@ use http::{HeaderMap, StatusCode};
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
+use crate::admission::Standing;
 use crate::bounds::Bounds;
 use crate::catalog::{Model, Models};
 use crate::error::Error;
@@ -44,6 +45,12 @@ pub(crate) trait Surface: Sync {
 
     /// The body of an error response before the commit point.
     fn refuse(&self, error: &Error) -> Bytes;
+
+    /// Tells what is left of the caller's limits, in the headers of an answer. `now` is in seconds since the
+    /// epoch.
+    fn tell_limits(&self, standing: &Standing, _now: u64, headers: &mut HeaderMap) {
+        openai::limits::tell(standing, headers);
+    }
 
     /// The status of an error response. For dialects that have others than the usual ones.
     fn status(&self, error: &Error) -> StatusCode {

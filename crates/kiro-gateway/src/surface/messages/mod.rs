@@ -14,6 +14,7 @@ mod blocks;
 mod complete;
 mod decode;
 mod error;
+mod limits;
 mod opaque;
 mod stream;
 #[cfg(test)]

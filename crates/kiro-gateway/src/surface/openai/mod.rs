@@ -1,6 +1,7 @@
 //! What OpenAI's dialects have in common.
 
 pub(super) mod error;
+pub(super) mod limits;
 mod offer;
 pub(super) mod parse;
 pub(super) mod verbosity;

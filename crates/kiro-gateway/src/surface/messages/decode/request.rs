@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anthropic_types::MessagesRequest;
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use kiro_protocol::conversation::Conversation;
 use uuid::Uuid;
 
@@ -13,14 +13,15 @@ use super::parse::parse;
 use super::place::Place;
 use super::tools::{self, Offer};
 use super::{knobs, messages, session};
+use crate::admission::Standing;
 use crate::bounds::{Bounds, Demand};
 use crate::error::Error;
 use crate::image::{Pictures, Wanted};
 use crate::surface::mend::mend;
 use crate::surface::messages::answer::Answer;
 use crate::surface::messages::complete::CompleteEncoder;
-use crate::surface::messages::error;
 use crate::surface::messages::stream::StreamEncoder;
+use crate::surface::messages::{error, limits};
 use crate::surface::source::Source;
 use crate::surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
 use crate::usage::{Meter, Prompt};
@@ -108,6 +109,10 @@ impl Surface for Messages {
 
     fn status(&self, error: &Error) -> StatusCode {
         error::status(error)
+    }
+
+    fn tell_limits(&self, standing: &Standing, now: u64, headers: &mut HeaderMap) {
+        limits::tell(standing, now, headers);
     }
 }
 

@@ -1,0 +1,135 @@
+//! So many at a time, and a short queue before the door.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Places for exchanges under way. Whoever waits for one is served in the order of coming.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    limit: usize,
+    places: Arc<Semaphore>,
+    waiting: Semaphore,
+    queue_timeout: Duration,
+}
+
+/// A place, free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    _place: OwnedSemaphorePermit,
+}
+
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// As many as may are waiting already.
+    Queue,
+    /// None became free in time.
+    Deadline,
+}
+
+impl Slots {
+    pub(crate) fn new(limit: usize, queue: usize, queue_timeout: Duration) -> Self {
+        let most = Semaphore::MAX_PERMITS;
+        Self {
+            limit,
+            places: Arc::new(Semaphore::new(limit.min(most))),
+            waiting: Semaphore::new(queue.min(most)),
+            queue_timeout,
+        }
+    }
+
+    /// How many there are.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// Takes a place, and waits for one if there is room in the queue.
+    ///
+    /// # Cancel safety
+    ///
+    /// Whoever leaves gives their place in the queue back.
+    pub(crate) async fn enter(&self) -> Result<Slot, Full> {
+        // A place that becomes free goes to who waits for it, never to somebody who has just come.
+        if let Ok(place) = self.places.clone().try_acquire_owned() {
+            return Ok(Slot { _place: place });
+        }
+        let _waiting = self.waiting.try_acquire().map_err(|_| Full::Queue)?;
+        let place = self.places.clone().acquire_owned();
+        match tokio::time::timeout(self.queue_timeout, place).await {
+            Ok(Ok(place)) => Ok(Slot { _place: place }),
+            // It is never closed, so this is the time-out.
+            _ => Err(Full::Deadline),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
+    /// Polls once, with a waker of the test.
+    async fn first_poll<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+        std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+    }
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn exactly_what_is_over_the_limit_and_the_queue_is_refused() {
+        let slots = Arc::new(Slots::new(3, 2, seconds(10)));
+        let enter = |_| {
+            let slots = slots.clone();
+            tokio::spawn(async move {
+                let entered = slots.enter().await;
+                if entered.is_ok() {
+                    tokio::time::sleep(seconds(7)).await;
+                }
+                entered.err()
+            })
+        };
+        // Four times as many as there are places.
+        let callers: Vec<_> = (0..12).map(enter).collect();
+        let mut refused = Vec::new();
+        for caller in callers {
+            refused.push(caller.await.unwrap());
+        }
+        let served = [None; 5].into_iter();
+        let expected: Vec<_> = served.chain([Some(Full::Queue); 7]).collect();
+        assert_eq!(refused, expected);
+        assert_eq!(slots.places.available_permits(), 3);
+        assert_eq!(slots.waiting.available_permits(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_is_refused_and_who_leaves_makes_room() {
+        let slots = Slots::new(1, 1, seconds(10));
+        let held = slots.enter().await.unwrap();
+        {
+            let mut left = pin!(slots.enter());
+            assert!(first_poll(left.as_mut()).await.is_pending());
+            assert_eq!(slots.enter().await.err(), Some(Full::Queue));
+        }
+        let start = tokio::time::Instant::now();
+        assert_eq!(slots.enter().await.err(), Some(Full::Deadline));
+        assert_eq!(start.elapsed(), seconds(10));
+        drop(held);
+        assert!(slots.enter().await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_place_goes_to_who_waits_and_not_to_who_comes() {
+        let slots = Slots::new(1, 1, seconds(10));
+        let held = slots.enter().await.unwrap();
+        let mut waits = pin!(slots.enter());
+        assert!(first_poll(waits.as_mut()).await.is_pending());
+        drop(held);
+        assert_eq!(slots.enter().await.err(), Some(Full::Queue));
+        assert!(waits.await.is_ok());
+    }
+}
