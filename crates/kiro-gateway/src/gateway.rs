@@ -263,4 +263,128 @@ mod tests {
         }
         assert_ne!(request_id(&HeaderMap::new()), request_id(&HeaderMap::new()));
     }
+
+    const KEY: &str = "sk-0123456789abcdef";
+
+    /// What works without a key, on purpose: none of it tells more than that the gateway is there.
+    const PUBLIC: [&str; 4] = ["/", "/health", "/healthz", "/api/hello"];
+
+    /// A gateway whose upstream nobody can reach.
+    fn gateway() -> Gateway {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let none = || kiro_auth::Pool::new(Vec::new());
+        let key = kiro_auth::Secret::from(KEY);
+        let mut options = GatewayOptions::new(key, Some(none()), Box::new(move |_| none()), tls);
+        options.upstream.endpoint = Some("http://127.0.0.1:1".parse().unwrap());
+        Gateway::new(options).unwrap()
+    }
+
+    async fn status(gateway: &Gateway, method: &Method, path: &str, headers: &HeaderMap) -> u16 {
+        let mut request = Request::new(http_body_util::Empty::<Bytes>::new());
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = path.parse().unwrap();
+        *request.headers_mut() = headers.clone();
+        gateway.handle(request).await.status().as_u16()
+    }
+
+    fn keys(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        headers
+    }
+
+    /// Everything that is no key.
+    fn no_keys() -> Vec<HeaderMap> {
+        let basic = "Basic c2stMDEyMzQ1Njc4OWFiY2RlZg==";
+        let bearer = format!("Bearer {KEY}");
+        vec![
+            keys(&[]),
+            keys(&[("authorization", "")]),
+            keys(&[("authorization", "Bearer")]),
+            keys(&[("authorization", "Bearer ")]),
+            keys(&[("authorization", "Bearer :")]),
+            keys(&[("authorization", KEY)]),
+            keys(&[("authorization", basic)]),
+            keys(&[("authorization", "Bearer sk-0123456789abcdeg")]),
+            keys(&[("authorization", "Bearer sk-0123456789abcde")]),
+            keys(&[("authorization", "Bearer SK-0123456789ABCDEF")]),
+            keys(&[("authorization", "Bearer sk-01234567 89abcdef")]),
+            keys(&[("authorization", &bearer), ("authorization", "Bearer x")]),
+            keys(&[("authorization", "Bearer x"), ("authorization", &bearer)]),
+            keys(&[("x-api-key", "wrong:sk-0123456789abcdef")]),
+            keys(&[("cookie", "key=sk-0123456789abcdef")]),
+            keys(&[
+                ("x-original-url", "/health"),
+                ("x-rewrite-url", "/health"),
+                ("x-http-method-override", "OPTIONS"),
+                ("host", "x/?"),
+            ]),
+        ]
+    }
+
+    #[tokio::test]
+    async fn every_route_is_public_or_refuses_what_is_no_key() {
+        let gateway = gateway();
+        let right = keys(&[("authorization", &format!("Bearer {KEY}"))]);
+        for row in &routes::TABLE {
+            let path = row.path.replace("{id}", "x").replace("{response_id}", "x");
+            assert_eq!(PUBLIC.contains(&row.path), !row.key, "{path}");
+            for method in [&row.method, &Method::HEAD] {
+                for headers in no_keys() {
+                    let told = status(&gateway, method, &path, &headers).await;
+                    let expected = if row.key { 401 } else { 200 };
+                    assert_eq!(told, expected, "{method} {path} {headers:?}");
+                }
+                // The key is what makes the difference.
+                let told = status(&gateway, method, &path, &right).await;
+                assert_ne!(told, 401, "{method} {path}");
+            }
+            if !row.key {
+                continue;
+            }
+            for trick in [
+                format!("/{path}"),
+                format!("{path}/"),
+                format!("/v1{path}"),
+                format!("/openai{path}"),
+                format!("/health/..{path}"),
+                format!("/health/%2e%2e{path}"),
+                format!("/v1/./{}", &path[4..]),
+                format!("/v1/%2e/{}", &path[4..]),
+                format!("/%76%31/{}", &path[4..]),
+                format!("{path}/../../health"),
+                format!("{path};x=/health"),
+                format!("{path}%00"),
+                format!("{path}?key={KEY}&api_key={KEY}"),
+                format!("http://localhost{path}"),
+                format!("http://{KEY}@localhost{path}"),
+                path.to_uppercase(),
+            ] {
+                for method in [&row.method, &Method::HEAD, &Method::PUT, &Method::TRACE] {
+                    let told = status(&gateway, method, &trick, &HeaderMap::new()).await;
+                    assert!([401, 404, 405].contains(&told), "{method} {trick}: {told}");
+                }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn options_tell_the_methods_and_do_nothing() {
+        for row in &routes::TABLE {
+            let mut request = Request::options(row.path.replace(['{', '}'], ""));
+            request = request.header("authorization", "Bearer wrong");
+            let request = request.body(http_body_util::Empty::<Bytes>::new()).unwrap();
+            let answer = gateway().handle(request).await;
+            assert!(answer.status().is_success());
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            assert!(body.is_empty(), "{}", row.path);
+        }
+    }
 }

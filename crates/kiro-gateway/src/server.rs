@@ -1,6 +1,8 @@
 //! Accepting connections, and draining them.
 
 use std::io;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_io_timeout::TimeoutStream;
 
@@ -23,6 +26,11 @@ pub struct ServerOptions {
     /// TLS on the listener: certificate, versions, who may connect. Where it names no ALPN protocols, `h2` and
     /// `http/1.1` are offered, in this order. Default: none, which is plain HTTP.
     pub tls: Option<Arc<rustls::ServerConfig>>,
+    /// Most connections that are open. Beyond it none is accepted until one has ended: those who come wait in
+    /// the backlog of the system, which costs nothing and refuses by itself when it is full, while accepting
+    /// one to close it would cost a handshake and look like a fault. Default: 10 000; see that the
+    /// process may open twice as many files. `None`: no limit.
+    pub max_connections: Option<NonZeroUsize>,
     /// For the head of a request to arrive, and before it for the TLS handshake. Default: 10 s.
     pub header_timeout: Duration,
     /// For a client to take more of an answer when its side of the connection is full; then the connection
@@ -37,6 +45,7 @@ impl Default for ServerOptions {
     fn default() -> Self {
         Self {
             tls: None,
+            max_connections: NonZeroUsize::new(10_000),
             header_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
@@ -81,25 +90,30 @@ pub async fn serve(
     let tls = options.tls.clone().map(acceptor);
     let mut handshakes = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
+    let most = options
+        .max_connections
+        .map_or(usize::MAX, NonZeroUsize::get);
+    let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     loop {
         tokio::select! {
-            accepted = listener.accept() => match (accepted, &tls) {
-                (Ok((stream, _)), None) => {
+            accepted = accept(&listener, &places) => match (accepted, &tls) {
+                (Ok((stream, _, place)), None) => {
                     send_at_once(&stream);
-                    connection(stream, gateway.clone(), &options, &graceful);
+                    connection(stream, place, gateway.clone(), &options, &graceful);
                 }
-                (Ok((stream, peer)), Some(tls)) => {
+                (Ok((stream, peer, place)), Some(tls)) => {
                     send_at_once(&stream);
                     let limit = options.header_timeout;
-                    handshakes.spawn(handshake(tls.clone(), stream, peer, limit));
+                    let shaken = handshake(tls.clone(), stream, peer, limit);
+                    handshakes.spawn(async move { Some((shaken.await?, place)) });
                 }
                 (Err(error), _) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             },
-            Some(done) = handshakes.join_next() => if let Ok(Some(stream)) = done {
-                connection(stream, gateway.clone(), &options, &graceful);
+            Some(done) = handshakes.join_next() => if let Ok(Some((stream, place))) = done {
+                connection(stream, place, gateway.clone(), &options, &graceful);
             },
             () = &mut shutdown => break,
         }
@@ -109,6 +123,17 @@ pub async fn serve(
     drop(handshakes);
     drain(gateway, graceful, options.drain).await;
     Ok(())
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let place = places.clone().acquire_owned().await;
+    let place = place.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
 }
 
 /// A token is a small write; without this it would wait for the acknowledgement of the one before.
@@ -122,6 +147,7 @@ fn send_at_once(stream: &TcpStream) {
 /// and what is spoken where there was none.
 fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    place: OwnedSemaphorePermit,
     gateway: Gateway,
     options: &ServerOptions,
     graceful: &GracefulShutdown,
@@ -153,6 +179,7 @@ fn connection(
         if let Err(error) = watched.await {
             tracing::debug!(error = &*error, "a downstream connection ended early");
         }
+        drop(place);
     });
 }
 
