@@ -33,6 +33,8 @@ enum Command {
     Serve(command::serve::Arguments),
     /// Try it without an account: a simulated Kiro, the gateway, and one question to it.
     Demo(command::demo::Arguments),
+    /// Make keys for callers, and hash them for the configuration.
+    Key(command::key::Arguments),
     /// Run the simulated Kiro service alone.
     Sim(command::sim::Arguments),
 }
@@ -60,6 +62,7 @@ async fn main() -> ExitCode {
     let done = match arguments.command {
         Command::Serve(arguments) => command::serve::run(arguments).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,
+        Command::Key(arguments) => command::key::run(arguments),
         Command::Sim(arguments) => command::sim::run(arguments).await,
     };
     match done {

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use http::Uri;
 use kiro_auth::{
     Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
-    Overrides, Pool, Refresher, Secret, SystemClock, TokenSource,
+    Overrides, Pool, Refresher, SystemClock, TokenSource,
 };
 use kiro_gateway::{
     AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ServerOptions, UpstreamOptions,
@@ -76,12 +77,14 @@ pub(crate) fn gateway(
         Pool::new(vec![source])
     });
 
-    // `Config::load` has refused a configuration without a key.
-    let key = config
-        .proxy_api_key
-        .clone()
-        .unwrap_or_else(|| Secret::from(""));
-    let mut options = GatewayOptions::new(key, pool, make_pool, tls);
+    let mut options = GatewayOptions::new(config.proxy_api_key.clone(), pool, make_pool, tls);
+    options.keys = config.access_keys()?;
+    options.limits = config.limits.of_gateway();
+    options.tenant_limits = config.tenants.limits.of_gateway();
+    options.admission.max_exchanges = NonZeroUsize::new(config.server.max_exchanges);
+    options.admission.queue = config.server.queue;
+    options.admission.queue_timeout = config.server.queue_timeout;
+    options.admission.max_body_memory = config.server.max_body_memory;
     options.upstream = upstream;
     options.images = images(config)?;
     options.keep.max_bytes = config.responses.max_bytes;
@@ -117,6 +120,7 @@ pub(crate) fn gateway(
 pub(crate) fn server(config: &Config) -> Result<ServerOptions, Failure> {
     let server = &config.server;
     let mut options = ServerOptions::default();
+    options.max_connections = NonZeroUsize::new(server.max_connections);
     options.header_timeout = server.header_timeout;
     options.write_timeout = server.write_timeout;
     options.drain = server.drain_timeout;

@@ -1,6 +1,7 @@
 //! The commands, one file each, and what they share.
 
 pub(crate) mod demo;
+pub(crate) mod key;
 pub(crate) mod serve;
 pub(crate) mod sim;
 

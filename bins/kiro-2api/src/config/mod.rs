@@ -4,6 +4,7 @@
 //! environment, command-line flags.
 
 mod environment;
+mod limits;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 use environment::NAMES;
+use limits::{Key, Limits};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -31,6 +33,10 @@ pub(crate) struct Config {
     /// The key that everyone must send.
     #[serde(with = "value::secret")]
     pub(crate) proxy_api_key: Option<Secret>,
+    /// More keys, known by their hashes.
+    pub(crate) keys: Vec<Key>,
+    /// Of each key that has none of its own.
+    pub(crate) limits: Limits,
     /// The refresh token of the account that serves those who send the key alone.
     #[serde(with = "value::secret")]
     pub(crate) refresh_token: Option<Secret>,
@@ -109,6 +115,8 @@ pub(crate) struct Tenants {
     pub(crate) max_tracked: NonZeroUsize,
     #[serde(with = "value::duration")]
     pub(crate) idle_expiry: Duration,
+    /// Of each of them.
+    pub(crate) limits: Limits,
 }
 
 /// `[models]`
@@ -130,6 +138,16 @@ pub(crate) struct Server {
     pub(crate) tls: Tls,
     #[serde(with = "value::size")]
     pub(crate) max_body: usize,
+    #[serde(with = "value::size")]
+    pub(crate) max_body_memory: usize,
+    #[serde(with = "value::number")]
+    pub(crate) max_connections: usize,
+    #[serde(with = "value::number")]
+    pub(crate) max_exchanges: usize,
+    #[serde(with = "value::number")]
+    pub(crate) queue: usize,
+    #[serde(with = "value::duration")]
+    pub(crate) queue_timeout: Duration,
     /// Origins whose pages may use the gateway; `*` is all of them.
     #[serde(with = "value::list")]
     pub(crate) allowed_origins: Vec<String>,
@@ -295,6 +313,7 @@ impl Default for Tenants {
         Self {
             max_tracked: options.max_guests,
             idle_expiry: options.idle_expiry,
+            limits: Limits::default(),
         }
     }
 }
@@ -302,10 +321,16 @@ impl Default for Tenants {
 impl Default for Server {
     fn default() -> Self {
         let options = ServerOptions::default();
+        let admission = kiro_gateway::AdmissionOptions::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             tls: Tls::default(),
             max_body: 64 << 20,
+            max_body_memory: admission.max_body_memory,
+            max_connections: options.max_connections.map_or(0, NonZeroUsize::get),
+            max_exchanges: admission.max_exchanges.map_or(0, NonZeroUsize::get),
+            queue: admission.queue,
+            queue_timeout: admission.queue_timeout,
             allowed_origins: vec!["*".to_owned()],
             refuse_ignored: false,
             pass_invalid_json: false,
@@ -439,7 +464,7 @@ pub(crate) enum ConfigError {
     Dotenv { file: PathBuf, reason: String },
     /// The one key that has no default.
     #[error(
-        "PROXY_API_KEY is not set. It is the key that clients must send; choose one of at least 16 characters, for example with `openssl rand -hex 24`, and set it in the environment or in .env"
+        "PROXY_API_KEY is not set. It is the key that clients must send; choose one of at least 16 characters, for example with `openssl rand -hex 24`, and set it in the environment or in .env, or list keys by their hashes in [[keys]]"
     )]
     NoKey,
 }
@@ -492,8 +517,21 @@ impl Config {
             .chain(self.account.clone())
     }
 
+    /// The keys that are known by their hashes.
+    ///
+    /// # Errors
+    ///
+    /// One of them is not written as it has to be.
+    pub(crate) fn access_keys(&self) -> Result<Vec<kiro_gateway::AccessKey>, ConfigError> {
+        let (limits, tenant_limits) = (&self.limits, &self.tenants.limits);
+        let keys = self.keys.iter();
+        keys.map(|key| key.of_gateway(limits, tenant_limits))
+            .collect()
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
-        if self.proxy_api_key.is_none() {
+        self.access_keys()?;
+        if self.proxy_api_key.is_none() && self.keys.is_empty() {
             return Err(ConfigError::NoKey);
         }
         if self.store.kind == StoreKind::Redis && self.store.url.is_none() {

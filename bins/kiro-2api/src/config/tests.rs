@@ -306,6 +306,51 @@ fn what_is_wrong_is_named_with_its_remedy_and_without_the_secret() {
     );
 }
 
+#[test]
+fn keys_are_known_by_hashes_with_limits_of_their_own() {
+    let hash = format!("sha256:{}", "ab".repeat(32));
+    let toml = format!(
+        "[limits]\nrequests_per_minute = 60\n[tenants.limits]\nconcurrency = 2\n[[keys]]\nname = \"a\"\nhash = \"{hash}\"\n[[keys]]\nname = \"b\"\nhash = \"{hash}\"\nlimits.credits_per_day = 1.5\ntenant_limits = {{}}"
+    );
+    // There is no other key.
+    let environment = [("KIRO_2API_LIMITS__QUEUE", "7")];
+    let keys = load("", &toml, &environment)
+        .unwrap()
+        .access_keys()
+        .unwrap();
+    let [a, b] = &keys[..] else {
+        panic!("{keys:?}")
+    };
+    let number = |limit: Option<std::num::NonZeroU32>| limit.map(|limit| limit.get());
+    assert_eq!(number(a.limits.requests_per_minute), Some(60));
+    assert_eq!((a.limits.queue, a.limits.credits_per_day), (7, None));
+    assert_eq!(a.tenant_limits.concurrency, NonZeroUsize::new(2));
+    assert_eq!(number(b.limits.requests_per_minute), None);
+    assert_eq!(b.limits.credits_per_day, Some(1.5));
+    assert_eq!(b.tenant_limits, kiro_gateway::Limits::default());
+}
+
+#[test]
+fn a_key_in_the_clear_is_refused_with_its_remedy_and_not_repeated() {
+    for written in [
+        "name = \"a\"\nkey = \"planted-planted-planted\"",
+        "name = \"a\"\nhash = \"planted-planted-planted\"",
+        "name = \"a\"",
+        "hash = \"planted-planted-planted\"",
+        "name = \"a planted name\"",
+    ] {
+        let refused = load("", &format!("[[keys]]\n{written}"), &[KEY]).unwrap_err();
+        assert!(refused.contains("[[keys]]"), "{refused}");
+        assert!(!refused.contains("planted"), "{refused}");
+        let has_name = written.contains("\"a\"");
+        assert_eq!(
+            refused.contains("kiro-2api key hash"),
+            has_name,
+            "{refused}"
+        );
+    }
+}
+
 /// Keys with their defaults, as TOML would show them: `server.listen` → `127.0.0.1:8000`.
 fn flatten(prefix: &str, value: &serde_json::Value, keys: &mut Vec<(String, String)>) {
     match value {
@@ -331,7 +376,10 @@ fn the_document_lists_every_key_with_its_default_and_its_environment_name() {
     let mut keys = Vec::new();
     let mut defaults = serde_json::to_value(Config::default()).unwrap();
     defaults["account"] = serde_json::to_value(Account::default()).unwrap();
+    // Described as a table of its own, too.
+    defaults["keys"] = serde_json::Value::Null;
     flatten("", &defaults, &mut keys);
+    keys.retain(|(key, _)| key != "keys");
     for (key, default) in keys.iter().filter(|(key, _)| !key.starts_with("account.")) {
         let row = format!("| `{key}` | `{default}` |");
         let row = row.replace("`none`", "none");
