@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -74,7 +74,8 @@ pub(crate) struct Tenants {
     key_digest: Digest,
     house: Option<Arc<Tenant>>,
     /// The one who came last is in front.
-    guests: Mutex<lru::LruCache<Digest, Known>>,
+    guests: Arc<Mutex<lru::LruCache<Digest, Known>>>,
+    max_guests: NonZeroUsize,
     idle_expiry: Duration,
     make_pool: MakePool,
     models: Arc<ModelOptions>,
@@ -118,10 +119,31 @@ impl Tenants {
             key: key.clone(),
             key_digest: Sha256::digest(key.expose()).into(),
             house: house.map(|pool| Arc::new(tenant(pool))),
-            guests: Mutex::new(lru::LruCache::new(options.max_guests)),
+            guests: Arc::new(Mutex::new(lru::LruCache::new(options.max_guests))),
+            max_guests: options.max_guests,
             idle_expiry: options.idle_expiry,
             make_pool,
             models,
+        }
+    }
+
+    /// Takes over the guests of a predecessor, and the server's own tenant if its pool is the same. With another
+    /// key all are others: what is kept for them is found by it.
+    pub(crate) fn succeed(&mut self, old: &Self) {
+        if self.key != old.key {
+            return;
+        }
+        if let (Some(new), Some(old)) = (&mut self.house, &old.house)
+            && new.pool.is(&old.pool)
+        {
+            old.catalog.set_options(&self.models);
+            *new = old.clone();
+        }
+        self.guests = old.guests.clone();
+        let mut guests = self.guests();
+        guests.resize(self.max_guests);
+        for (_, known) in guests.iter() {
+            known.tenant.catalog.set_options(&self.models);
         }
     }
 
@@ -174,11 +196,7 @@ impl Tenants {
     fn guest(&self, sent: &str) -> Result<Arc<Tenant>, Error> {
         let digest: Digest = Sha256::digest(sent).into();
         let now = Instant::now();
-        // A panic while the lock was held cannot have left the map half changed.
-        let mut guests = self
-            .guests
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut guests = self.guests();
         forget_idle(&mut guests, now, self.idle_expiry);
         if let Some(known) = guests.get_mut(&digest) {
             known.last_seen = now;
@@ -206,6 +224,11 @@ impl Tenants {
         };
         guests.put(digest, known);
         Ok(tenant)
+    }
+
+    /// A panic while the lock was held cannot have left the map half changed.
+    fn guests(&self) -> MutexGuard<'_, lru::LruCache<Digest, Known>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
