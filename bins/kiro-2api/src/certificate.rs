@@ -1,19 +1,31 @@
-//! TLS on the listener, from a certificate and its key in two PEM files.
+//! TLS on the listener, from a certificate and its key in two PEM files, and those who sign the certificates of
+//! clients in a third.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 
-/// Reads both files. TLS 1.2 is the oldest version that rustls knows.
-pub(crate) fn listener(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, CertificateError> {
+/// Reads the files. TLS 1.2 is the oldest version that rustls knows. With `client_ca`, only those get in who
+/// show a certificate that one of its certificates has signed.
+pub(crate) fn listener(
+    cert: &Path,
+    key: &Path,
+    client_ca: Option<&Path>,
+) -> Result<Arc<ServerConfig>, CertificateError> {
     let chain = chain(cert, &read(CERT, cert)?)?;
     let private_key = private_key(key, &read(KEY, key)?)?;
+    let verifier = match client_ca {
+        Some(file) => client_verifier(file, &read(CLIENT_CA, file)?)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let made = ServerConfig::builder()
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_single_cert(chain, private_key);
     let config = made.map_err(|source| match source {
         rustls::Error::InconsistentKeys(_) => CertificateError::Strangers {
@@ -34,6 +46,7 @@ pub(crate) fn listener(cert: &Path, key: &Path) -> Result<Arc<ServerConfig>, Cer
 
 const CERT: &str = "server.tls.cert";
 const KEY: &str = "server.tls.key";
+const CLIENT_CA: &str = "server.tls.client_ca";
 
 /// Why there is no TLS. Nothing here repeats what a file holds, because that may be the key.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +94,16 @@ pub(crate) enum CertificateError {
         file: PathBuf,
         source: rustls::Error,
     },
+    #[error(
+        "{CLIENT_CA}: {} holds no certificate; it must hold those of the authorities whose clients get in, in PEM",
+        .0.display()
+    )]
+    NoAuthority(PathBuf),
+    #[error("{CLIENT_CA}: a certificate in {} is not usable; X.509 certificates of version 3 are needed", file.display())]
+    BadAuthority {
+        file: PathBuf,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     #[error("{KEY}: the private key in {} is not usable; RSA, ECDSA (P-256, P-384, P-521) and Ed25519 are", file.display())]
     BadKey {
         file: PathBuf,
@@ -119,6 +142,27 @@ fn chain(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certif
         });
     }
     Ok(chain)
+}
+
+fn client_verifier(
+    file: &Path,
+    pem: &[u8],
+) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
+    let bad = |source: Box<dyn std::error::Error + Send + Sync>| CertificateError::BadAuthority {
+        file: file.to_owned(),
+        source,
+    };
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(pem) {
+        let authority = authority.map_err(|error| damaged(CLIENT_CA, file, &error))?;
+        roots.add(authority).map_err(|error| bad(error.into()))?;
+    }
+    if roots.is_empty() {
+        return Err(CertificateError::NoAuthority(file.to_owned()));
+    }
+    WebPkiClientVerifier::builder(roots.into())
+        .build()
+        .map_err(|error| bad(error.into()))
 }
 
 fn private_key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {
@@ -168,7 +212,7 @@ mod tests {
         let (cert_file, key_file) = (folder.path().join("c.pem"), folder.path().join("k.pem"));
         fs::write(&cert_file, cert).unwrap();
         fs::write(&key_file, key).unwrap();
-        match listener(&cert_file, &key_file) {
+        match listener(&cert_file, &key_file, None) {
             Ok(_) => "fine".into(),
             Err(error) => error.to_string(),
         }
@@ -261,6 +305,43 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_the_authorities_of_clients_is_said_too() {
+        let (made, folder) = (Made::new(), tempfile::tempdir().unwrap());
+        let write = |name: &str, text: &str| {
+            let file = folder.path().join(name);
+            fs::write(&file, text).unwrap();
+            file
+        };
+        let (cert, key) = (write("c.pem", &made.cert), write("k.pem", &made.key));
+        for (authorities, words) in [
+            (&made.cert, ""),
+            (&made.key, "a.pem holds no certificate"),
+            (&String::new(), "a.pem holds no certificate"),
+            (&pem("CERTIFICATE", b"x"), "a.pem is not usable"),
+            (&made.cert.replacen('M', "!", 1), "a.pem is damaged"),
+        ] {
+            let file = write("a.pem", authorities);
+            let said = match listener(&cert, &key, Some(&file)) {
+                Ok(_) => String::new(),
+                Err(error) => error.to_string(),
+            };
+            assert!(
+                said.contains(words) && said.is_empty() == words.is_empty(),
+                "{said}"
+            );
+            assert!(
+                said.is_empty() || said.starts_with("server.tls.client_ca: "),
+                "{said}"
+            );
+        }
+        let missing = folder.path().join("m.pem");
+        let error = listener(&cert, &key, Some(&missing))
+            .unwrap_err()
+            .to_string();
+        assert!(error.starts_with("server.tls.client_ca: "), "{error}");
+    }
+
+    #[test]
     fn a_file_that_cannot_be_read_is_named_with_the_remedy() {
         let (made, folder) = (Made::new(), tempfile::tempdir().unwrap());
         let (cert, missing) = (folder.path().join("c.pem"), folder.path().join("m.pem"));
@@ -282,7 +363,7 @@ mod tests {
                 ["server.tls.cert: ", "name a file"],
             ),
         ] {
-            let error = listener(cert, key).unwrap_err().to_string();
+            let error = listener(cert, key, None).unwrap_err().to_string();
             assert!(words.iter().all(|words| error.contains(words)), "{error}");
         }
         // Those who may do everything can read every file, and tests may be run by them.

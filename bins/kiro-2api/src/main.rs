@@ -6,14 +6,20 @@
     reason = "a program talks to its user"
 )]
 
+mod accounts;
 mod behind;
 mod certificate;
 mod command;
 mod config;
 mod logging;
+mod refresher;
+mod reload;
 mod search;
 mod setup;
+mod signals;
 mod state;
+mod systemd;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -52,15 +58,19 @@ fn dump_no_core() {
     }
 }
 
+fn main() -> ExitCode {
+    let sockets = systemd::Sockets::of_process();
+    run(Arguments::parse(), sockets)
+}
+
 #[tokio::main]
-async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+async fn run(arguments: Arguments, sockets: systemd::Sockets) -> ExitCode {
     // The libraries leave the choice of a crypto provider to the program. It fails only when one was
     // chosen before, and nothing runs before this line.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     dump_no_core();
     let done = match arguments.command {
-        Command::Serve(arguments) => command::serve::run(arguments).await,
+        Command::Serve(arguments) => command::serve::run(arguments, sockets).await,
         Command::Demo(arguments) => command::demo::run(arguments).await,
         Command::Key(arguments) => command::key::run(arguments),
         Command::Sim(arguments) => command::sim::run(arguments).await,

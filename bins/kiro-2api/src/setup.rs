@@ -1,35 +1,66 @@
 //! From the configuration to the parts that serve.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
-use kiro_auth::{
-    Credential, CredentialStore, FileStore, HttpRefresher, HttpRefresherOptions, KiroCliStore,
-    Overrides, Pool, Refresher, SystemClock, TokenSource,
-};
+use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions};
 use kiro_gateway::{
     AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ServerOptions, UpstreamOptions,
 };
 use kiro_protocol::request::{Region, WireProfile};
-use rustls::RootCertStore;
+use rustls::{RootCertStore, ServerConfig};
 
-use crate::behind::Behind;
-use crate::certificate;
+use crate::accounts::{Accounts, Own};
+use crate::certificate::{self, CertificateError};
 use crate::command::Failure;
-use crate::config::{Account, Config, FetchImages, Reasoning};
-use crate::state::{State, kept_responses};
+use crate::config::{Config, FetchImages, Reasoning};
+use crate::state::kept_responses;
+
+/// The parts of one configuration, which have to be put in force together.
+pub(crate) struct Parts {
+    pub(crate) options: GatewayOptions,
+    pub(crate) own: Own,
+    pub(crate) refresher: HttpRefresher,
+}
 
 /// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
 /// yet.
 pub(crate) fn gateway(
     config: &Config,
     found: Option<Arc<dyn CredentialStore>>,
-) -> Result<Gateway, Failure> {
+) -> Result<(Gateway, Accounts), Failure> {
+    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?)?;
+    let parts = parts(config, &mut accounts, found)?;
+    let gateway = Gateway::new(parts.options)?;
+    accounts.put_in_force(parts.own, parts.refresher);
+    Ok((gateway, accounts))
+}
+
+/// Puts a changed configuration in force.
+///
+/// # Errors
+///
+/// It is not usable; then nothing has changed.
+pub(crate) fn reload(
+    gateway: &Gateway,
+    config: &Config,
+    accounts: &mut Accounts,
+    found: Option<Arc<dyn CredentialStore>>,
+) -> Result<(), Failure> {
+    let parts = parts(config, accounts, found)?;
+    gateway.reload(parts.options)?;
+    accounts.put_in_force(parts.own, parts.refresher);
+    Ok(())
+}
+
+fn parts(
+    config: &Config,
+    accounts: &mut Accounts,
+    found: Option<Arc<dyn CredentialStore>>,
+) -> Result<Parts, Failure> {
     let tls = tls();
     let refresher = refresher(config, tls.clone())?;
     if let Some(region) = &config.upstream.region {
@@ -46,38 +77,20 @@ pub(crate) fn gateway(
         .as_deref()
         .and_then(WireProfile::by_name);
 
-    let state = Arc::new(State::open(&config.store)?);
-    let mut accounts = Vec::new();
-    for account in config.accounts() {
-        let store = store(&account, &state)?;
-        accounts.push((account, store));
-    }
-    let found_account = Account {
-        profile_arn: config.profile_arn.clone(),
-        ..Account::default()
-    };
-    let found = found.map(|store| behind(store, &state));
-    accounts.extend(found.map(|store| (found_account, store)));
-    let mut sources = Vec::new();
-    for (account, store) in accounts {
-        let source = source(&account, store, config, &refresher)?;
-        if let Some(profile) = account
-            .wire_profile
-            .as_deref()
-            .and_then(WireProfile::by_name)
-        {
-            upstream.wire_profiles.insert(source.id(), profile);
+    let own = accounts.of(config, found)?;
+    for (account, id) in own.iter() {
+        let profile = account.wire_profile.as_deref();
+        if let Some(profile) = profile.and_then(WireProfile::by_name) {
+            upstream.wire_profiles.insert(id, profile);
         }
-        sources.push(source);
     }
-    let pool = (!sources.is_empty()).then(|| Pool::new(sources));
-    let make_pool = Box::new(move |sent: Credential| {
-        let store = state.store(sent);
-        let source = token_source(store, &refresher, Overrides::default());
-        Pool::new(vec![source])
-    });
 
-    let mut options = GatewayOptions::new(config.proxy_api_key.clone(), pool, make_pool, tls);
+    let mut options = GatewayOptions::new(
+        config.proxy_api_key.clone(),
+        own.pool.clone(),
+        accounts.make_pool(),
+        tls,
+    );
     options.keys = config.access_keys()?;
     options.limits = config.limits.of_gateway();
     options.tenant_limits = config.tenants.limits.of_gateway();
@@ -113,7 +126,11 @@ pub(crate) fn gateway(
     options.timeouts.least_gap = config.timeouts.least_gap;
     options.timeouts.patience = config.timeouts.patience;
     options.timeouts.keep_alive = config.timeouts.keep_alive;
-    Ok(Gateway::new(options)?)
+    Ok(Parts {
+        options,
+        own,
+        refresher,
+    })
 }
 
 /// How the gateway is served. Reads the certificate, if there is one.
@@ -124,10 +141,20 @@ pub(crate) fn server(config: &Config) -> Result<ServerOptions, Failure> {
     options.header_timeout = server.header_timeout;
     options.write_timeout = server.write_timeout;
     options.drain = server.drain_timeout;
-    if let (Some(cert), Some(key)) = (&server.tls.cert, &server.tls.key) {
-        options.tls = Some(certificate::listener(&home(cert), &home(key))?);
-    }
+    options.drain_delay = server.drain_delay;
+    options.hand_over = server.reuse_port;
+    options.tls = listener_tls(config)?;
     Ok(options)
+}
+
+/// TLS on the listener, from the files as they are.
+pub(crate) fn listener_tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, CertificateError> {
+    let tls = &config.server.tls;
+    let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else {
+        return Ok(None);
+    };
+    let client_ca = tls.client_ca.as_deref().map(home);
+    certificate::listener(&home(cert), &home(key), client_ca.as_deref()).map(Some)
 }
 
 fn allowed_origins(list: &[String]) -> AllowedOrigins {
@@ -180,7 +207,7 @@ fn tls() -> rustls::ClientConfig {
         .with_no_client_auth()
 }
 
-fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refresher>, Failure> {
+fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<HttpRefresher, Failure> {
     let mut options = HttpRefresherOptions::default();
     options.auth_endpoint = address(
         "upstream.auth_endpoint",
@@ -191,76 +218,7 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<Arc<dyn Refre
     options
         .idp_hosts
         .extend(hosts.map(|host| host.to_ascii_lowercase()));
-    Ok(Arc::new(HttpRefresher::new(tls, options)?))
-}
-
-/// Where the credential of an account is kept.
-fn store(account: &Account, state: &Arc<State>) -> Result<Arc<dyn CredentialStore>, Failure> {
-    let credential = if let Some(file) = &account.file {
-        return Ok(behind(file_store(&home(file)), state));
-    } else if let Some(database) = &account.kiro_cli {
-        let store = Arc::new(KiroCliStore::new(home(database)));
-        return Ok(behind(store, state));
-    } else if let Some(token) = &account.refresh_token {
-        Credential::from_refresh_token(token.clone())
-    } else if let Some(key) = &account.api_key {
-        Credential::from_api_key(key.clone())
-    } else {
-        // `Config::load` has refused an account without any.
-        return Err(format!("the account `{}` has no credential", account.name).into());
-    };
-    let name = account.name.clone();
-    let credential = credential.map_err(|source| BadAccount { name, source })?;
-    Ok(state.store(credential))
-}
-
-/// The source with the state behind it, in case that it is read-only.
-fn behind(source: Arc<dyn CredentialStore>, state: &Arc<State>) -> Arc<dyn CredentialStore> {
-    Arc::new(Behind::new(source, Arc::clone(state)))
-}
-
-/// A JSON file or a database of kiro-cli, told apart by what the file begins with; where there is none
-/// yet, by its name.
-///
-/// Closing the file would take away the locks that SQLite has on it, so this must happen before the first
-/// credential is read.
-fn file_store(path: &Path) -> Arc<dyn CredentialStore> {
-    const DATABASE: &[u8; 16] = b"SQLite format 3\0";
-    let mut start = [0; DATABASE.len()];
-    let is_database = match File::open(path).and_then(|mut file| file.read_exact(&mut start)) {
-        Ok(()) => start == *DATABASE,
-        Err(_) => path.extension().is_some_and(|name| name == "sqlite3"),
-    };
-    if is_database {
-        Arc::new(KiroCliStore::new(path))
-    } else {
-        Arc::new(FileStore::new(path))
-    }
-}
-
-fn source(
-    account: &Account,
-    store: Arc<dyn CredentialStore>,
-    config: &Config,
-    refresher: &Arc<dyn Refresher>,
-) -> Result<TokenSource, Failure> {
-    if let Some(region) = &account.region {
-        // A region becomes a part of a host name.
-        Region::new(region)?;
-    }
-    let mut overrides = Overrides::default();
-    overrides.api_region = account.region.clone();
-    overrides.default_api_region = config.upstream.region.clone();
-    overrides.profile_arn = account.profile_arn.clone();
-    Ok(token_source(store, refresher, overrides))
-}
-
-fn token_source(
-    store: Arc<dyn CredentialStore>,
-    refresher: &Arc<dyn Refresher>,
-    overrides: Overrides,
-) -> TokenSource {
-    TokenSource::with_overrides(store, refresher.clone(), Arc::new(SystemClock), overrides)
+    Ok(HttpRefresher::new(tls, options)?)
 }
 
 /// `~/` at the beginning is the home directory, as in a shell.
@@ -280,12 +238,4 @@ fn address(key: &str, text: Option<&str>) -> Result<Option<Uri>, Failure> {
         )
         .into()),
     }
-}
-
-/// The credential of an account makes no sense.
-#[derive(Debug, thiserror::Error)]
-#[error("the account `{name}` cannot be used")]
-struct BadAccount {
-    name: String,
-    source: kiro_auth::AuthError,
 }

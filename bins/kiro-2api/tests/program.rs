@@ -5,6 +5,7 @@
 
 #[path = "../../../tests/support/certificate.rs"]
 mod certificate;
+mod lifecycle;
 #[path = "../../../tests/support/redis.rs"]
 mod redis_server;
 

@@ -296,3 +296,36 @@ async fn status_tells_what_a_health_page_needs() {
     assert_eq!(status.leases, 1);
     assert!(!format!("{:?}", pool.status()).contains("access-0"));
 }
+
+#[tokio::test]
+async fn a_pool_that_succeeds_another_knows_who_rests() {
+    let (old, clock, ids) = pool(&["a", "b"]);
+    let sources = |names: &[&str]| -> Vec<TokenSource> {
+        let service = Arc::new(SignInService::that_hesitates("unused"));
+        let source = |name: &&str| {
+            let expires_at = Some(clock.now() + 240 * HOUR);
+            let credential = stored(name, &format!("refresh-{name}"), expires_at);
+            let store = Arc::new(MemoryStore::new(credential));
+            TokenSource::new(store, service.clone(), Arc::new(clock.clone()))
+        };
+        names.iter().map(source).collect()
+    };
+    old.lease()
+        .await
+        .unwrap()
+        .settle(Outcome::QuotaExhausted { until: None });
+    let next = old.succeed(sources(&["b", "c", "a"]));
+    let resting: Vec<_> = next
+        .status()
+        .into_iter()
+        .filter(|status| status.resting.is_some())
+        .map(|status| status.id)
+        .collect();
+    assert_eq!(resting, [ids[0]]);
+    assert_eq!(next.len(), 3);
+
+    let same = sources(&["a"]);
+    let first = Pool::new(same.clone());
+    assert!(first.succeed(same).is(&first));
+    assert!(!first.succeed(sources(&["a"])).is(&first));
+}

@@ -5,7 +5,7 @@
 //! before they are compared. The operator's own names go before all of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use kiro_protocol::conversation::Effort;
@@ -360,7 +360,6 @@ fn family_first(name: &str) -> String {
 /// The models of one pool of credentials: what was fetched last, and when.
 #[derive(Debug)]
 pub(crate) struct Catalog {
-    options: Arc<ModelOptions>,
     state: RwLock<State>,
     /// Held while a fetch is under way, so that callers share one.
     fetching: tokio::sync::Mutex<()>,
@@ -380,10 +379,18 @@ impl Catalog {
             fetch_at: None,
         };
         Self {
-            options: options.clone(),
             state: RwLock::new(state),
             fetching: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// Changes what the operator wants of the names; what is known of the models stays.
+    pub(crate) fn set_options(&self, options: &Arc<ModelOptions>) {
+        let mut state = self.write();
+        state.models = Arc::new(Models {
+            all: state.models.all.clone(),
+            options: options.clone(),
+        });
     }
 
     /// What is known, without waiting.
@@ -411,13 +418,10 @@ impl Catalog {
     }
 
     fn store(&self, fetched: Result<Vec<ModelInfo>, Error>) {
-        let mut state = self
-            .state
-            .write()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut state = self.write();
         match fetched {
             Ok(live) => {
-                state.models = Arc::new(Models::merged(&live, &self.options));
+                state.models = Arc::new(Models::merged(&live, &state.models.options));
                 state.fetch_at = Some(Instant::now() + LIVE_FOR);
             }
             Err(error) => {
@@ -427,11 +431,14 @@ impl Catalog {
         }
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, State> {
         // A panic while the lock was held cannot have left the list half written: it is one pointer.
-        self.state
-            .read()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        // As above.
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::BodyExt as _;
@@ -34,7 +36,8 @@ use crate::upstream::Upstream;
 /// of your own may call it for the paths it likes.
 #[derive(Debug, Clone)]
 pub struct Gateway {
-    shared: Arc<Shared>,
+    /// The parts in force. An exchange takes them once, and ends with what it began with.
+    shared: Arc<ArcSwap<Shared>>,
 }
 
 impl Gateway {
@@ -45,9 +48,33 @@ impl Gateway {
     /// [`SetupError`] when an option is unsafe.
     pub fn new(options: GatewayOptions) -> Result<Self, SetupError> {
         options.check()?;
+        Ok(Self {
+            shared: Arc::new(ArcSwap::from_pointee(Self::parts(options))),
+        })
+    }
+
+    /// Puts other options in force, for this value and all its clones. Requests that come after it see
+    /// nothing but the new ones; exchanges under way end as they began.
+    ///
+    /// Callers who bring a credential stay known, with what was learned about their credentials and models;
+    /// so does the server's own pool, if it is the same one (see [`Pool::succeed`](kiro_auth::Pool::succeed)).
+    /// Kept responses stay, so [`keep`](GatewayOptions::keep) remains what it was.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] when an option is unsafe; then nothing has changed.
+    pub fn reload(&self, options: GatewayOptions) -> Result<(), SetupError> {
+        options.check()?;
+        let mut next = Self::parts(options);
+        next.succeed(&self.shared.load());
+        self.shared.store(Arc::new(next));
+        Ok(())
+    }
+
+    fn parts(options: GatewayOptions) -> Shared {
         let paces = Arc::new(Paces::new(&options.timeouts));
-        let shared = Shared {
-            admission: Admission::new(&options.admission),
+        Shared {
+            admission: Arc::new(Admission::new(&options.admission)),
             tenants: Tenants::new(
                 options.all_keys(),
                 options.pool,
@@ -76,12 +103,10 @@ impl Gateway {
             reasoning: options.reasoning,
             counters: Arc::default(),
             schemas: SchemaCache::new(),
-            drain: watch::Sender::new(false),
+            draining: Arc::default(),
+            drain: Arc::new(watch::Sender::new(false)),
             started: Instant::now(),
-        };
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        }
     }
 
     /// Answers one request.
@@ -106,15 +131,16 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
     {
+        let shared = self.shared.load_full();
         let is_head = request.method() == Method::HEAD;
-        let grant = self.shared.allowed_origins.grant(request.headers());
+        let grant = shared.allowed_origins.grant(request.headers());
         let dialect = routes::dialect(request.uri().path(), request.headers());
         let waits = request.headers().contains_key(header::EXPECT);
         let (head, body) = request.into_parts();
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
-        let mut response = match self.route(dialect, id, request).await {
+        let mut response = match Self::route(&shared, dialect, id, request).await {
             Ok(response) => response,
             Err(error) => refuse(dialect, &error.with_request_id(id)),
         };
@@ -131,7 +157,7 @@ impl Gateway {
     }
 
     async fn route<B>(
-        &self,
+        shared: &Arc<Shared>,
         dialect: &dyn Surface,
         id: &str,
         request: Request<B>,
@@ -140,7 +166,6 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
     {
-        let shared = &self.shared;
         if request.method() == Method::OPTIONS {
             let methods = routes::methods(request.uri().path());
             return Ok(cors::options(request.headers(), &methods));
@@ -170,6 +195,7 @@ impl Gateway {
             Route::CountTokens => count_tokens::answer(shared, request).await,
             Route::Info => Ok(info::answer()),
             Route::Health => Ok(health::answer(shared)),
+            Route::Ready => Ok(health::ready(shared)),
             Route::Metrics => metrics::answer(shared, request.headers()),
             Route::Response => {
                 let query = request.uri().query().unwrap_or_default();
@@ -192,9 +218,14 @@ impl Gateway {
         }
     }
 
+    /// Says to those who ask for readiness that the server is about to stop.
+    pub(crate) fn begin_drain(&self) {
+        self.shared.load().draining.store(true, Ordering::Relaxed);
+    }
+
     /// Ends the streams that are still open, each in its dialect's way. Called at the drain deadline.
     pub(crate) fn end_streams(&self) {
-        self.shared.drain.send_replace(true);
+        self.shared.load().drain.send_replace(true);
     }
 }
 

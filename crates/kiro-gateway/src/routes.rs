@@ -11,6 +11,8 @@ pub(crate) enum Route {
     Info,
     /// Whether it works.
     Health,
+    /// Whether requests should be sent to it.
+    Ready,
     /// What is measured, for Prometheus.
     Metrics,
     /// The models, as a list.
@@ -43,7 +45,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 15] = [
+pub(crate) static TABLE: [Row; 16] = [
     Row {
         method: Method::GET,
         path: "/",
@@ -64,6 +66,13 @@ pub(crate) static TABLE: [Row; 15] = [
         route: Route::Health,
         key: false,
         about: "the same, as orchestrators ask for it",
+    },
+    Row {
+        method: Method::GET,
+        path: "/readyz",
+        route: Route::Ready,
+        key: false,
+        about: "whether requests should be sent to it: 503 once it is about to stop",
     },
     Row {
         method: Method::GET,

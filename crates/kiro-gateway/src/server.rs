@@ -6,16 +6,20 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SetOnce, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::beginning::Beginning;
+use crate::closing;
 use crate::gateway::Gateway;
 use crate::handshake::{acceptor, handshake};
 
@@ -39,6 +43,12 @@ pub struct ServerOptions {
     /// For open streams to finish after the shutdown signal; then they are ended, each in its dialect's
     /// way. Default: 30 s, the time that service managers commonly grant before they kill.
     pub drain: Duration,
+    /// Between the shutdown signal and the end of accepting. `/readyz` is red meanwhile and everything is
+    /// served: for load balancers that must see it first. Default: none.
+    pub drain_delay: Duration,
+    /// Whether others listen on the same port (`SO_REUSEPORT`) and take over: then nobody is turned away
+    /// while the listener is closed. Linux only; elsewhere it does nothing. Default: `false`.
+    pub hand_over: bool,
 }
 
 impl Default for ServerOptions {
@@ -49,12 +59,18 @@ impl Default for ServerOptions {
             header_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
+            drain_delay: Duration::ZERO,
+            hand_over: false,
         }
     }
 }
 
 /// Time for the last words of streams that were ended at the drain deadline.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// For those who have connected before the listener was closed to send their first request. They could not
+/// know, and most clients do not try again when a connection ends before the answer.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
 
 /// Pause after a failed accept, usually for want of file descriptors: without it the loop would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -86,43 +102,204 @@ pub async fn serve(
     options: ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    let graceful = GracefulShutdown::new();
-    let tls = options.tls.clone().map(acceptor);
-    let mut handshakes = JoinSet::new();
-    let mut shutdown = std::pin::pin!(shutdown);
+    serve_watched(listener, gateway, watch::channel(options).1, shutdown).await
+}
+
+/// As [`serve`], with options that may change meanwhile: connections that come later get the new ones, and
+/// so do the drain and its deadlines. That is how a certificate is replaced.
+///
+/// # Errors
+///
+/// As [`serve`].
+pub async fn serve_watched(
+    listener: TcpListener,
+    gateway: Gateway,
+    options: watch::Receiver<ServerOptions>,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let mut server = Server::new(gateway, options);
+    server.accept_until(&listener, shutdown).await;
+    server.gateway.begin_drain();
+    server.take_changes();
+    let delay = server.options.drain_delay;
+    server.accept_until(&listener, sleep(delay)).await;
+    if server.options.hand_over && closing::leave_to_others(&listener) {
+        server
+            .accept_until(&listener, sleep(closing::HANDSHAKES))
+            .await;
+    }
+    for (stream, peer) in closing::close(listener) {
+        // They are there already, whether there is a place for them or not.
+        let place = server.places.clone().try_acquire_owned().ok();
+        server.admit(stream, peer, place);
+    }
+    server.drain().await;
+    Ok(())
+}
+
+/// The place of a connection among those that there may be.
+type Place = Option<OwnedSemaphorePermit>;
+
+/// What is open, and how what comes is served.
+struct Server {
+    gateway: Gateway,
+    changes: watch::Receiver<ServerOptions>,
+    /// Those in force.
+    options: ServerOptions,
+    tls: Option<TlsAcceptor>,
+    handshakes: JoinSet<Option<(TlsStream<TcpStream>, Place)>>,
+    /// For connections. Their number stays what it was at the start.
+    places: Arc<Semaphore>,
+    /// Every open connection has a receiver; `true` tells them to close.
+    closing: watch::Sender<bool>,
+}
+
+impl Server {
+    fn new(gateway: Gateway, mut changes: watch::Receiver<ServerOptions>) -> Self {
+        let options = changes.borrow_and_update().clone();
+        Self {
+            gateway,
+            changes,
+            tls: options.tls.clone().map(acceptor),
+            places: Arc::new(Semaphore::new(most(&options))),
+            options,
+            handshakes: JoinSet::new(),
+            closing: watch::Sender::new(false),
+        }
+    }
+
+    async fn accept_until(&mut self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        loop {
+            tokio::select! {
+                accepted = accept(listener, &self.places) => match accepted {
+                    Ok((stream, peer, place)) => self.admit(stream, peer, Some(place)),
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(done) = self.handshakes.join_next() => if let Ok(Some((stream, place))) = done {
+                    self.connection(stream, place);
+                },
+                () = &mut end => return,
+            }
+        }
+    }
+
+    fn admit(&mut self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        self.take_changes();
+        send_at_once(&stream);
+        match &self.tls {
+            None => self.connection(stream, place),
+            Some(tls) => {
+                let limit = self.options.header_timeout;
+                let shaken = handshake(tls.clone(), stream, peer, limit);
+                self.handshakes
+                    .spawn(async move { Some((shaken.await?, place)) });
+            }
+        }
+    }
+
+    fn take_changes(&mut self) {
+        // Whoever changed the options may be gone; the last ones stand.
+        if self.changes.has_changed().unwrap_or(false) {
+            self.options = self.changes.borrow_and_update().clone();
+            self.tls = self.options.tls.clone().map(acceptor);
+        }
+    }
+
+    /// Serves a connection in the version of HTTP that its first bytes are in: they tell what ALPN has
+    /// settled, and what is spoken where there was none.
+    fn connection(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        place: Place,
+    ) {
+        let options = &self.options;
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(options.header_timeout);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_pending_accept_reset_streams(MAX_RESETS)
+            .max_local_error_reset_streams(MAX_ERRORS)
+            .max_header_list_size(MAX_HEADER_BYTES)
+            .max_send_buf_size(SEND_BUFFER)
+            // Who does not answer is gone, or never was there.
+            .keep_alive_interval(options.header_timeout)
+            .keep_alive_timeout(options.header_timeout);
+        let stream = Beginning::new(stream, options.header_timeout);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(options.write_timeout));
+        let stream = TokioIo::new(Box::pin(stream));
+        let (gateway, begun) = (self.gateway.clone(), Arc::new(SetOnce::new()));
+        let has_begun = begun.clone();
+        let service = service_fn(move |request| {
+            // It has been told before, by all but the first request.
+            let _ = begun.set(());
+            gateway.call(request)
+        });
+        let mut closing = self.closing.subscribe();
+        tokio::spawn(async move {
+            let connection = builder.serve_connection(stream, service);
+            let mut connection = std::pin::pin!(connection);
+            let ended = tokio::select! {
+                ended = &mut connection => ended,
+                () = told_to_close(&mut closing, &has_begun) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
+            if let Err(error) = ended {
+                tracing::debug!(error = &*error, "a downstream connection ended early");
+            }
+            drop(place);
+        });
+    }
+
+    async fn drain(mut self) {
+        let deadline = Instant::now() + self.options.drain;
+        let open = self.closing.receiver_count();
+        tracing::info!(open, deadline = ?self.options.drain, "draining");
+        self.closing.send_replace(true);
+        let last = Instant::now() + FIRST_REQUEST;
+        while let Ok(Some(done)) = timeout_at(last.min(deadline), self.handshakes.join_next()).await
+        {
+            if let Ok(Some((stream, place))) = done {
+                self.connection(stream, place);
+            }
+        }
+        // Nobody has sent a request there yet.
+        self.handshakes.shutdown().await;
+        if timeout_at(deadline, self.closing.closed()).await.is_ok() {
+            return;
+        }
+        tracing::warn!("the drain deadline has passed; ending open streams");
+        self.gateway.end_streams();
+        if timeout(GOODBYE, self.closing.closed()).await.is_err() {
+            tracing::warn!("some connections did not end in time");
+        }
+    }
+}
+
+/// Ready when the server closes and the first request is there, or does not come: hyper closes a connection
+/// at once that has not begun.
+async fn told_to_close(closing: &mut watch::Receiver<bool>, begun: &SetOnce<()>) {
+    // The server outlives its last word.
+    let _ = closing.wait_for(|closing| *closing).await;
+    let _ = timeout(FIRST_REQUEST, begun.wait()).await;
+}
+
+fn most(options: &ServerOptions) -> usize {
     let most = options
         .max_connections
         .map_or(usize::MAX, NonZeroUsize::get);
-    let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-    loop {
-        tokio::select! {
-            accepted = accept(&listener, &places) => match (accepted, &tls) {
-                (Ok((stream, _, place)), None) => {
-                    send_at_once(&stream);
-                    connection(stream, place, gateway.clone(), &options, &graceful);
-                }
-                (Ok((stream, peer, place)), Some(tls)) => {
-                    send_at_once(&stream);
-                    let limit = options.header_timeout;
-                    let shaken = handshake(tls.clone(), stream, peer, limit);
-                    handshakes.spawn(async move { Some((shaken.await?, place)) });
-                }
-                (Err(error), _) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            Some(done) = handshakes.join_next() => if let Ok(Some((stream, place))) = done {
-                connection(stream, place, gateway.clone(), &options, &graceful);
-            },
-            () = &mut shutdown => break,
-        }
-    }
-    drop(listener);
-    // Nobody has sent a request there yet.
-    drop(handshakes);
-    drain(gateway, graceful, options.drain).await;
-    Ok(())
+    most.min(Semaphore::MAX_PERMITS)
 }
 
 /// The next connection, once there is a place for it.
@@ -140,59 +317,5 @@ async fn accept(
 fn send_at_once(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-}
-
-/// Serves a connection in the version of HTTP that its first bytes are in: they tell what ALPN has settled,
-/// and what is spoken where there was none.
-fn connection(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    place: OwnedSemaphorePermit,
-    gateway: Gateway,
-    options: &ServerOptions,
-    graceful: &GracefulShutdown,
-) {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(options.header_timeout);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_pending_accept_reset_streams(MAX_RESETS)
-        .max_local_error_reset_streams(MAX_ERRORS)
-        .max_header_list_size(MAX_HEADER_BYTES)
-        .max_send_buf_size(SEND_BUFFER)
-        // Who does not answer is gone, or never was there.
-        .keep_alive_interval(options.header_timeout)
-        .keep_alive_timeout(options.header_timeout);
-    let stream = Beginning::new(stream, options.header_timeout);
-    let mut stream = TimeoutStream::new(stream);
-    stream.set_write_timeout(Some(options.write_timeout));
-    let connection = builder
-        .serve_connection(TokioIo::new(Box::pin(stream)), gateway)
-        .into_owned();
-    let watched = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = watched.await {
-            tracing::debug!(error = &*error, "a downstream connection ended early");
-        }
-        drop(place);
-    });
-}
-
-async fn drain(gateway: Gateway, graceful: GracefulShutdown, deadline: Duration) {
-    let open = graceful.count();
-    tracing::info!(open, ?deadline, "draining");
-    let mut finished = std::pin::pin!(graceful.shutdown());
-    if tokio::time::timeout(deadline, &mut finished).await.is_ok() {
-        return;
-    }
-    tracing::warn!("the drain deadline has passed; ending open streams");
-    gateway.end_streams();
-    if tokio::time::timeout(GOODBYE, finished).await.is_err() {
-        tracing::warn!("some connections did not end in time");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use kiro_protocol::conversation::{Conversation, Effort};
 use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
@@ -23,7 +24,7 @@ use crate::usage::Prompt;
 /// The parts of a gateway.
 #[derive(Debug)]
 pub(crate) struct Shared {
-    pub(crate) admission: Admission,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) tenants: Tenants,
     pub(crate) images: Images,
     pub(crate) keeper: Arc<Keeper>,
@@ -38,12 +39,31 @@ pub(crate) struct Shared {
     pub(crate) counters: Arc<Counters>,
     /// Agents declare the same tools in every request.
     pub(crate) schemas: SchemaCache,
+    /// Whether the server has been asked to stop.
+    pub(crate) draining: Arc<AtomicBool>,
     /// `true` once open streams must end.
-    pub(crate) drain: watch::Sender<bool>,
+    pub(crate) drain: Arc<watch::Sender<bool>>,
     pub(crate) started: Instant,
 }
 
 impl Shared {
+    /// Takes over what outlives a change of the options: who was here, what was learned, what is kept, and
+    /// the word that ends open streams, which must reach those of all predecessors.
+    pub(crate) fn succeed(&mut self, old: &Self) {
+        self.tenants.succeed(&old.tenants);
+        // With other limits the count begins anew: what is under way then ends soon.
+        if self.admission.is_like(&old.admission) {
+            self.admission = old.admission.clone();
+        }
+        self.paces = Arc::new(self.paces.succeed(&old.paces));
+        self.upstream.succeed(&old.upstream, &self.paces);
+        self.keeper = old.keeper.clone();
+        self.counters = old.counters.clone();
+        self.draining = old.draining.clone();
+        self.drain = old.drain.clone();
+        self.started = old.started;
+    }
+
     /// How long an exchange with a model waits.
     pub(crate) fn deadlines(&self, model: &str, is_stream: bool, wish: &Wish) -> Deadlines {
         Deadlines::new(&self.timeouts, &self.paces, model, is_stream, wish)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -84,7 +84,8 @@ pub(crate) struct Tenants {
     doors: Vec<Door>,
     house: Option<Pool>,
     /// The one who came last is in front.
-    guests: Mutex<lru::LruCache<Digest, Known>>,
+    guests: Arc<Mutex<lru::LruCache<Digest, Known>>>,
+    max_guests: NonZeroUsize,
     idle_expiry: Duration,
     make_pool: MakePool,
     models: Arc<ModelOptions>,
@@ -127,10 +128,41 @@ impl Tenants {
         Self {
             doors: keys.into_iter().map(Door::new).collect(),
             house,
-            guests: Mutex::new(lru::LruCache::new(options.max_guests)),
+            guests: Arc::new(Mutex::new(lru::LruCache::new(options.max_guests))),
+            max_guests: options.max_guests,
             idle_expiry: options.idle_expiry,
             make_pool,
             models: Arc::new(models),
+        }
+    }
+
+    /// Takes over from a predecessor who comes with each key that is still the same, if the server's own pool is;
+    /// and the guests, if all keys are: what is kept for them is found by what they send.
+    pub(crate) fn succeed(&mut self, old: &Self) {
+        let is_same_pool = match (&self.house, &old.house) {
+            (Some(new), Some(old)) => new.is(old),
+            _ => false,
+        };
+        let mut all_same = self.doors.len() == old.doors.len();
+        for door in &mut self.doors {
+            let Some(before) = old.doors.iter().find(|before| before.is(door)) else {
+                all_same = false;
+                continue;
+            };
+            door.gate = before.gate.clone();
+            if let (true, Some(tenant)) = (is_same_pool, before.house.get()) {
+                tenant.catalog.set_options(&self.models);
+                door.house = OnceLock::from(tenant.clone());
+            }
+        }
+        if !all_same {
+            return;
+        }
+        self.guests = old.guests.clone();
+        let mut guests = self.guests();
+        guests.resize(self.max_guests);
+        for (_, known) in guests.iter() {
+            known.tenant.catalog.set_options(&self.models);
         }
     }
 
@@ -214,11 +246,7 @@ impl Tenants {
             .finalize()
             .into();
         let now = Instant::now();
-        // A panic while the lock was held cannot have left the map half changed.
-        let mut guests = self
-            .guests
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut guests = self.guests();
         forget_idle(&mut guests, now, self.idle_expiry);
         if let Some(known) = guests.get_mut(&digest) {
             known.last_seen = now;
@@ -266,6 +294,11 @@ impl Tenants {
             hosted: Hosted::default(),
         }
     }
+
+    /// A panic while the lock was held cannot have left the map half changed.
+    fn guests(&self) -> MutexGuard<'_, lru::LruCache<Digest, Known>> {
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Door {
@@ -277,6 +310,15 @@ impl Door {
             key,
             house: OnceLock::new(),
         }
+    }
+
+    /// Whether it is the same key with the same limits.
+    fn is(&self, other: &Self) -> bool {
+        let (a, b) = (&self.key, &other.key);
+        a.name == b.name
+            && a.digest.matches(&b.digest)
+            && a.limits == b.limits
+            && a.tenant_limits == b.tenant_limits
     }
 }
 

@@ -9,6 +9,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::TcpSocket;
 
 /// What a command may fail with; printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error>;
@@ -21,41 +23,35 @@ pub(crate) struct Because {
     source: io::Error,
 }
 
-/// Binds exactly this address.
-pub(crate) async fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
-    TcpListener::bind(address).await.map_err(|source| {
+/// Binds exactly this address. With `reuse_port`, others who say so as well may have it at the same time.
+pub(crate) async fn bind(address: SocketAddr, reuse_port: bool) -> Result<TcpListener, Failure> {
+    let bound = if reuse_port {
+        shared(address)
+    } else {
+        TcpListener::bind(address).await
+    };
+    bound.map_err(|source| {
         let what = format!("cannot listen on {address}; choose another address with --listen");
         Because { what, source }.into()
     })
 }
 
-/// Resolves when the process is asked to stop: Ctrl-C or SIGTERM. Asked a second time, it ends at once.
-pub(crate) async fn asked_to_stop() {
-    signal().await;
-    tokio::spawn(async {
-        signal().await;
-        // 130 is what shells report for a program that ended by Ctrl-C.
-        std::process::exit(130);
-    });
+#[cfg(unix)]
+fn shared(address: SocketAddr) -> io::Result<TcpListener> {
+    /// As many as the standard library has it.
+    const BACKLOG: u32 = 1024;
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
-async fn signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            },
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be caught; only Ctrl-C drains");
-                let _ = tokio::signal::ctrl_c().await;
-            }
-        }
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = tokio::signal::ctrl_c().await;
-    }
+#[cfg(not(unix))]
+fn shared(_: SocketAddr) -> io::Result<TcpListener> {
+    let why = "server.reuse_port is for Unix systems only";
+    Err(io::Error::new(io::ErrorKind::Unsupported, why))
 }

@@ -4,13 +4,19 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Failure, asked_to_stop, bind};
+use kiro_gateway::serve_watched;
+use tokio::sync::watch;
+
+use super::{Failure, bind};
 use crate::config::{Config, Source};
+use crate::reload::Reloader;
 use crate::search::Search;
+use crate::signals::{Hangups, asked_to_stop};
+use crate::systemd::{self, Sockets};
 use crate::{logging, setup};
 
 /// How long the process waits for refreshes that are under way when it is asked to stop. One takes about a
-/// second, and 65 when the service does not answer at all; a second signal ends the process at once.
+/// second, and 65 when the service does not answer at all; a second signal does not wait for it.
 const LONGEST_REFRESH: Duration = Duration::from_secs(70);
 
 #[derive(Debug, clap::Args)]
@@ -23,21 +29,29 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
 }
 
-pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Failure> {
     let source = Source::of_process(arguments.config, arguments.listen);
     let config = Config::load(&source)?;
-    logging::init(&config.log);
+    let level = logging::init(&config.log);
+    // Before it listens, it ends the process.
+    let hangups = Hangups::listen();
     let search = Search::run(&source, &config).await;
     let found = search.as_ref().and_then(Search::store);
     let serves_with_found = found.is_some();
-    let gateway = setup::gateway(&config, found)?;
-    let options = setup::server(&config)?;
+    let (gateway, accounts) = setup::gateway(&config, found)?;
+    let passed = sockets.listener()?;
+    let mut options = setup::server(&config)?;
+    // A socket that was passed outlives this process, so there is nothing to hand over.
+    options.hand_over &= passed.is_none();
     let scheme = if options.tls.is_some() {
         "https"
     } else {
         "http"
     };
-    let listener = bind(config.server.listen).await?;
+    let listener = match passed {
+        Some(listener) => listener,
+        None => bind(config.server.listen, config.server.reuse_port).await?,
+    };
     let address = listener.local_addr()?;
     println!(
         "Kiro-2API {} listens on {scheme}://{address}",
@@ -59,7 +73,23 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(message) => println!("{message}"),
     }
     println!("Base URL for clients: {scheme}://{address}/v1");
-    kiro_gateway::serve(listener, gateway, options, asked_to_stop()).await?;
+    let options = watch::Sender::new(options);
+    let serving = serve_watched(listener, gateway.clone(), options.subscribe(), async {
+        asked_to_stop().await;
+        systemd::stopping();
+    });
+    let reloader = Reloader {
+        source,
+        config,
+        accounts,
+        gateway,
+        options,
+        level,
+    };
+    tokio::spawn(reloader.run(hangups));
+    tokio::spawn(systemd::feed_watchdog());
+    systemd::ready();
+    serving.await?;
     // The answer that a refresh waits for may hold the only working refresh token.
     if tokio::time::timeout(LONGEST_REFRESH, kiro_auth::refreshes_landed())
         .await

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use kiro_sim::{SimOptions, Simulator};
 
-use super::{Failure, asked_to_stop};
+use super::Failure;
 use crate::config::Log;
 use crate::logging;
+use crate::signals::asked_to_stop;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

@@ -67,7 +67,7 @@ pub(crate) struct Config {
 }
 
 /// One account of the gateway's own.
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Account {
     pub(crate) name: String,
@@ -83,7 +83,7 @@ pub(crate) struct Account {
 }
 
 /// `[store]`
-#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Store {
     pub(crate) kind: StoreKind,
@@ -135,6 +135,8 @@ pub(crate) struct Models {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
+    #[serde(with = "value::switch")]
+    pub(crate) reuse_port: bool,
     pub(crate) tls: Tls,
     #[serde(with = "value::size")]
     pub(crate) max_body: usize,
@@ -162,14 +164,17 @@ pub(crate) struct Server {
     pub(crate) write_timeout: Duration,
     #[serde(with = "value::duration")]
     pub(crate) drain_timeout: Duration,
+    #[serde(with = "value::duration")]
+    pub(crate) drain_delay: Duration,
 }
 
-/// `[server.tls]`: both or neither.
+/// `[server.tls]`: certificate and key, or neither; and whose clients get in.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Tls {
     pub(crate) cert: Option<PathBuf>,
     pub(crate) key: Option<PathBuf>,
+    pub(crate) client_ca: Option<PathBuf>,
 }
 
 /// Where the thoughts of a model are told.
@@ -230,7 +235,7 @@ pub(crate) enum FetchImages {
 }
 
 /// `[responses]`
-#[derive(Debug, Clone, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Responses {
     #[serde(with = "value::size")]
@@ -324,6 +329,7 @@ impl Default for Server {
         let admission = kiro_gateway::AdmissionOptions::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
+            reuse_port: false,
             tls: Tls::default(),
             max_body: 64 << 20,
             max_body_memory: admission.max_body_memory,
@@ -338,6 +344,7 @@ impl Default for Server {
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
             drain_timeout: options.drain,
+            drain_delay: options.drain_delay,
         }
     }
 }
@@ -422,6 +429,12 @@ impl Source {
         folder
             .filter(|folder| !folder.is_empty())
             .map(PathBuf::from)
+    }
+
+    /// The files that are read, whether they exist or not.
+    pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
+        let file = self.file.as_ref().or(self.default_file.as_ref());
+        file.into_iter().chain(&self.dotenv).cloned()
     }
 
     /// What this process was started with.
@@ -547,6 +560,11 @@ impl Config {
             return Err(ConfigError::Invalid(format!(
                 "server.tls.{set} is set and server.tls.{missing} is not; TLS needs a certificate and its private key, each a file in PEM"
             )));
+        }
+        if self.server.tls.client_ca.is_some() && self.server.tls.cert.is_none() {
+            return Err(ConfigError::Invalid(
+                "server.tls.client_ca is set and server.tls.cert is not; clients show certificates within TLS only".into(),
+            ));
         }
         let profiles = self
             .account

@@ -98,6 +98,32 @@ impl Pool {
         }
     }
 
+    /// The pool that takes the place of this one when the list of credentials changes. What is known of those
+    /// that stay, such as that they rest, is known there as well. It is this very pool when the sources are
+    /// the same; otherwise leases that are out settle with this one.
+    #[must_use]
+    pub fn succeed(&self, sources: Vec<TokenSource>) -> Self {
+        let next = Self::new(sources);
+        let (old, new) = (&self.shared.sources, &next.shared.sources);
+        if old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.is(new)) {
+            return self.clone();
+        }
+        let books = self.shared.books();
+        let mut next_books = next.shared.books();
+        for (source, entry) in new.iter().zip(&mut next_books.entries) {
+            if let Some(at) = old.iter().position(|old| old.id() == source.id()) {
+                entry.health = books.entries[at].health;
+            }
+        }
+        drop(next_books);
+        next
+    }
+
+    /// Whether the other one is a clone of this one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// The right to use one credential for one attempt.
     ///
     /// # Errors

@@ -167,6 +167,11 @@ impl TokenSource {
         self.shared.id
     }
 
+    /// Whether the other one is a clone of this one.
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// An access token that can be used. A fresh one is handed out without a lock.
     ///
     /// # Errors

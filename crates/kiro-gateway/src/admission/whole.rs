@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 /// let mut options = kiro_gateway::AdmissionOptions::default();
 /// options.max_exchanges = std::num::NonZeroUsize::new(100);
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdmissionOptions {
     /// Most exchanges under way, from the head of a request to the end of its answer. Default: 1 000;
@@ -43,6 +43,7 @@ impl Default for AdmissionOptions {
 /// How much the gateway has taken on.
 #[derive(Debug)]
 pub(crate) struct Admission {
+    options: AdmissionOptions,
     exchanges: Option<Slots>,
     /// For request bodies.
     pub(crate) memory: Memory,
@@ -56,9 +57,15 @@ impl Admission {
         let slots =
             |most: NonZeroUsize| Slots::new(most.get(), options.queue, options.queue_timeout);
         Self {
+            options: options.clone(),
             exchanges: options.max_exchanges.map(slots),
             memory: Memory::new(options.max_body_memory),
         }
+    }
+
+    /// Whether it has the limits of another, so that what was let in there counts here.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        self.options == other.options
     }
 
     /// Waits for a place among the exchanges under way.

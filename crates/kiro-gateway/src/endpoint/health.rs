@@ -1,4 +1,5 @@
-//! `GET /health`: whether the gateway works; no key needed, no secret in it.
+//! `GET /health`: whether the gateway works, and `GET /readyz`: whether requests should be sent to it; no
+//! key needed, no secret in them.
 //!
 //! ```json
 //! {"status": "ok", "version": "0.1.0", "uptime_seconds": 12, "active_exchanges": 0,
@@ -18,7 +19,8 @@ use crate::upstream::Reach;
 
 #[derive(serde::Serialize)]
 struct Health {
-    /// `ok`, or `degraded` when no request could be served: no usable credential, or no upstream.
+    /// `ok`; `degraded` when no request could be served: no usable credential, or no upstream; `draining`
+    /// once the server was asked to stop.
     status: &'static str,
     version: &'static str,
     uptime_seconds: u64,
@@ -65,7 +67,11 @@ pub(crate) fn answer(shared: &Shared) -> Response<Body> {
     let out_of_credentials = credentials.mode == "own" && credentials.usable == 0;
     let degraded = out_of_credentials || matches!(reach, Reach::Unreachable);
     let health = Health {
-        status: if degraded { "degraded" } else { "ok" },
+        status: match (is_draining(shared), degraded) {
+            (true, _) => "draining",
+            (false, true) => "degraded",
+            (false, false) => "ok",
+        },
         version: env!("CARGO_PKG_VERSION"),
         uptime_seconds: shared.started.elapsed().as_secs(),
         active_exchanges: shared.counters.active.load(Ordering::Relaxed),
@@ -80,4 +86,23 @@ pub(crate) fn answer(shared: &Shared) -> Response<Body> {
         StatusCode::OK,
         serde_json::to_vec(&health).unwrap_or_default().into(),
     )
+}
+
+/// 200 while requests should be sent here, 503 once the server was asked to stop.
+///
+/// It does not look at credentials: without them all of several gateways would be taken out of the
+/// balancer at once, and their callers would not read why.
+pub(crate) fn ready(shared: &Shared) -> Response<Body> {
+    let (status, text) = match is_draining(shared) {
+        false => (StatusCode::OK, &br#"{"status":"ready"}"#[..]),
+        true => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            &br#"{"status":"draining"}"#[..],
+        ),
+    };
+    json(status, text.into())
+}
+
+fn is_draining(shared: &Shared) -> bool {
+    shared.draining.load(Ordering::Relaxed)
 }

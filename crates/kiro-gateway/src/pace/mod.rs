@@ -9,7 +9,7 @@
 mod quantile;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use quantile::Quantile;
@@ -38,7 +38,7 @@ pub(crate) struct Pace {
 #[derive(Debug)]
 pub(crate) struct Paces {
     floor: Pace,
-    models: Mutex<BTreeMap<String, Seen>>,
+    models: Arc<Mutex<BTreeMap<String, Seen>>>,
 }
 
 /// What was seen of one model.
@@ -56,7 +56,15 @@ impl Paces {
                 first_event: timeouts.least_first_event,
                 gap: timeouts.least_gap,
             },
-            models: Mutex::default(),
+            models: Arc::default(),
+        }
+    }
+
+    /// What a predecessor has seen and goes on seeing, with the floor of this one.
+    pub(crate) fn succeed(&self, old: &Self) -> Self {
+        Self {
+            floor: self.floor,
+            models: old.models.clone(),
         }
     }
 

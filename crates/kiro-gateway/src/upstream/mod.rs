@@ -71,15 +71,15 @@ pub(crate) struct Upstream {
     connections: Arc<Connections>,
     options: UpstreamOptions,
     /// Seconds since the epoch of the last answer, good or bad; 0 before the first.
-    last_answer: AtomicU64,
+    last_answer: Arc<AtomicU64>,
     /// Attempts in a row that found nobody.
-    unreachable: AtomicU64,
+    unreachable: Arc<AtomicU64>,
     paces: Arc<Paces>,
-    budget: Budget,
+    budget: Arc<Budget>,
     circuits: Arc<Circuits>,
     /// Retries, and retries that the budget did not allow.
-    retries: AtomicU64,
-    unaffordable: AtomicU64,
+    retries: Arc<AtomicU64>,
+    unaffordable: Arc<AtomicU64>,
 }
 
 /// What one exchange asks of the upstream.
@@ -125,14 +125,25 @@ impl Upstream {
         Self {
             connections: Arc::new(Connections::new(tls, timeouts.connect)),
             options,
-            last_answer: AtomicU64::new(0),
-            unreachable: AtomicU64::new(0),
+            last_answer: Arc::default(),
+            unreachable: Arc::default(),
             paces,
-            budget: Budget::new(),
+            budget: Arc::new(Budget::new()),
             circuits: Arc::default(),
-            retries: AtomicU64::new(0),
-            unaffordable: AtomicU64::new(0),
+            retries: Arc::default(),
+            unaffordable: Arc::default(),
         }
+    }
+
+    /// Shares what a predecessor knows of the other side, as its last exchanges go on learning.
+    pub(crate) fn succeed(&mut self, old: &Self, paces: &Arc<Paces>) {
+        self.last_answer = old.last_answer.clone();
+        self.unreachable = old.unreachable.clone();
+        self.paces = paces.clone();
+        self.budget = old.budget.clone();
+        self.circuits = old.circuits.clone();
+        self.retries = old.retries.clone();
+        self.unaffordable = old.unaffordable.clone();
     }
 
     /// Opens a reply: attempts until the first event that carries meaning, with everything that may

@@ -23,11 +23,11 @@ use kiro_auth::{
     Credential, HttpRefresher, HttpRefresherOptions, MemoryStore, Pool, Refresher, Secret,
     SystemClock, TokenSource,
 };
-use kiro_gateway::{Gateway, GatewayOptions, ServerOptions, serve};
+use kiro_gateway::{Gateway, GatewayOptions, ServerOptions, serve_watched};
 use kiro_sim::{SimOptions, Simulator};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// The key of every gateway here.
@@ -40,6 +40,11 @@ pub const SOON: Duration = Duration::from_secs(10);
 pub struct House {
     pub sim: Simulator,
     pub address: SocketAddr,
+    pub gateway: Gateway,
+    /// How it is served; sends what changes.
+    pub server: watch::Sender<ServerOptions>,
+    pool: Pool,
+    refresher: Arc<dyn Refresher>,
     stop: Arc<Notify>,
     served: JoinHandle<std::io::Result<()>>,
     client: Client<HttpConnector, Full<Bytes>>,
@@ -95,43 +100,38 @@ impl House {
         options.auth_endpoint = Some(sim.base_url().parse().expect("an address"));
         let refresher: Arc<dyn Refresher> =
             Arc::new(HttpRefresher::new(tls.clone(), options).expect("loopback is allowed"));
-        let make_source = move |credential: Credential| {
-            let store = Arc::new(MemoryStore::new(credential));
-            TokenSource::new(store, refresher.clone(), Arc::new(SystemClock))
-        };
-        let own = (0..accounts).map(|_| make_source(issued_by(&sim)));
-        let own = Pool::new(own.collect());
-        let mut options = GatewayOptions::new(
-            Secret::from(KEY),
-            Some(own),
-            Box::new(move |credential| Pool::new(vec![make_source(credential)])),
-            tls,
-        );
-        options.upstream.endpoint = Some(sim.base_url().parse().expect("an address"));
+        let own = (0..accounts).map(|_| make_source(issued_by(&sim), &refresher));
+        let pool = Pool::new(own.collect());
         assert!(!uses_tls || sim.base_url().starts_with("https"));
+        let mut options = options_of(&sim, &pool, &refresher, tls);
         change(&mut options);
         let gateway = Gateway::new(options).expect("the options are safe");
-        Self::serve(sim, gateway, server).await
-    }
-
-    async fn serve(sim: Simulator, gateway: Gateway, options: ServerOptions) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
             .expect("an ephemeral port is free");
         let address = listener.local_addr().expect("it is bound");
         let stop = Arc::new(Notify::new());
-        let stopped = stop.clone();
-        let served = tokio::spawn(serve(listener, gateway, options, async move {
+        let (stopped, server) = (stop.clone(), watch::Sender::new(server));
+        let changes = server.subscribe();
+        let serving = serve_watched(listener, gateway.clone(), changes, async move {
             stopped.notified().await
-        }));
-        let client = Client::builder(TokioExecutor::new()).build_http();
+        });
         Self {
             sim,
             address,
+            gateway,
+            server,
+            pool,
+            refresher,
             stop,
-            served,
-            client,
+            served: tokio::spawn(serving),
+            client: Client::builder(TokioExecutor::new()).build_http(),
         }
+    }
+
+    /// The options it was made of, as they were before they were changed.
+    pub fn options(&self) -> GatewayOptions {
+        options_of(&self.sim, &self.pool, &self.refresher, client_tls())
     }
 
     /// Asks the server to stop.
@@ -323,6 +323,25 @@ pub fn told(answer: &Answer) -> (String, String) {
         text.to_owned(),
         choice["finish_reason"].as_str().expect("whole").to_owned(),
     )
+}
+
+fn make_source(credential: Credential, refresher: &Arc<dyn Refresher>) -> TokenSource {
+    let store = Arc::new(MemoryStore::new(credential));
+    TokenSource::new(store, refresher.clone(), Arc::new(SystemClock))
+}
+
+fn options_of(
+    sim: &Simulator,
+    pool: &Pool,
+    refresher: &Arc<dyn Refresher>,
+    tls: rustls::ClientConfig,
+) -> GatewayOptions {
+    let refresher = refresher.clone();
+    let make_pool = move |credential| Pool::new(vec![make_source(credential, &refresher)]);
+    let key = Secret::from(KEY);
+    let mut options = GatewayOptions::new(key, Some(pool.clone()), Box::new(make_pool), tls);
+    options.upstream.endpoint = Some(sim.base_url().parse().expect("an address"));
+    options
 }
 
 /// The credential of a new account.

@@ -10,8 +10,9 @@ use kiro_sim::{SimOptions, Simulator};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::{Failure, asked_to_stop, bind};
+use super::{Failure, bind};
 use crate::config::{Config, StoreKind};
+use crate::signals::asked_to_stop;
 use crate::{logging, setup};
 
 #[derive(Debug, clap::Args)]
@@ -35,9 +36,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let key = arguments.key.unwrap_or_else(new_key);
     let config = config(&sim, &key);
     logging::init(&config.log);
-    let gateway = setup::gateway(&config, None)?;
+    let (gateway, _) = setup::gateway(&config, None)?;
     let listener = match arguments.listen {
-        Some(address) => bind(address).await?,
+        Some(address) => bind(address, false).await?,
         None => first_free_port().await?,
     };
     let base = format!("http://{}/v1", listener.local_addr()?);
@@ -87,7 +88,7 @@ async fn first_free_port() -> Result<TcpListener, Failure> {
             bound => return Ok(bound?),
         }
     }
-    bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+    bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), false).await
 }
 
 fn introduce(sim: &Simulator, base: &str, key: &str) {
