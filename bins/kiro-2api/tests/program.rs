@@ -192,6 +192,24 @@ fn serve_saying(
 }
 
 #[test]
+fn a_key_that_is_made_has_the_hash_that_is_printed_with_it() {
+    let made = output(&["key", "new", "team"], &[]);
+    let made = String::from_utf8(made.stdout).unwrap();
+    let key = made.lines().find(|line| line.starts_with("k2a_")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut hash = program(folder.path(), &["key", "hash"]);
+    let mut hash = hash.stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = hash.stdin.take().unwrap();
+    input.write_all(format!("{key}\n").as_bytes()).unwrap();
+    drop(input);
+    let printed = hash.wait_with_output().unwrap();
+    let printed = String::from_utf8(printed.stdout).unwrap();
+    let entry = format!("[[keys]]\nname = \"team\"\nhash = \"{}\"", printed.trim());
+    assert!(made.contains(&entry), "{printed}");
+    assert!(!printed.contains(key));
+}
+
+#[test]
 #[cfg(target_os = "linux")]
 fn a_crash_would_write_no_core() {
     let folder = tempfile::tempdir().unwrap();

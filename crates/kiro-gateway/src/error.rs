@@ -16,10 +16,16 @@ pub struct Error {
     param: Option<Box<str>>,
     code: Option<&'static str>,
     retry_after: Option<Duration>,
-    headers: Option<Box<HeaderMap>>,
-    overflow: Option<Box<Overflow>>,
+    rare: Option<Box<Rare>>,
     request_id: Option<Box<str>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What few failures have, apart so that the others stay small.
+#[derive(Debug, Default)]
+struct Rare {
+    headers: HeaderMap,
+    overflow: Option<Overflow>,
 }
 
 /// How much too long a conversation is, in tokens.
@@ -131,8 +137,7 @@ impl Error {
             param: None,
             code: None,
             retry_after: None,
-            headers: None,
-            overflow: None,
+            rare: None,
             request_id: None,
             source: None,
         }
@@ -171,7 +176,9 @@ impl Error {
 
     /// Adds what the headers of its answer say besides.
     pub(crate) fn with_headers(mut self, headers: HeaderMap) -> Self {
-        self.headers = (!headers.is_empty()).then(|| Box::new(headers));
+        if !headers.is_empty() {
+            self.rare.get_or_insert_default().headers = headers;
+        }
         self
     }
 
@@ -192,7 +199,7 @@ impl Error {
     /// Adds the sizes of a conversation that is too long, for dialects with a sentence of their own.
     #[must_use]
     pub fn with_overflow(mut self, overflow: Overflow) -> Self {
-        self.overflow = Some(Box::new(overflow));
+        self.rare.get_or_insert_default().overflow = Some(overflow);
         self
     }
 
@@ -230,7 +237,7 @@ impl Error {
 
     /// The sizes of a conversation that is too long, if they are known.
     pub fn overflow(&self) -> Option<Overflow> {
-        self.overflow.as_deref().copied()
+        self.rare.as_ref()?.overflow
     }
 
     /// The name of the request, if it is known here.
@@ -240,7 +247,7 @@ impl Error {
 
     /// What the headers of its answer say besides.
     pub(crate) fn headers(&self) -> Option<&HeaderMap> {
-        self.headers.as_deref()
+        self.rare.as_ref().map(|rare| &rare.headers)
     }
 
     /// How long the downstream should wait before it tries again.

@@ -298,7 +298,7 @@ mod tests {
     const KEY: &str = "sk-0123456789abcdef";
 
     /// What works without a key, on purpose: none of it tells more than that the gateway is there.
-    const PUBLIC: [&str; 4] = ["/", "/health", "/healthz", "/api/hello"];
+    const PUBLIC: [&str; 5] = ["/", "/health", "/healthz", "/readyz", "/api/hello"];
 
     /// A gateway whose upstream nobody can reach.
     fn gateway() -> Gateway {
