@@ -115,6 +115,8 @@ mod tests {
         let file = folder.path().join("file");
         let mut watch = Watch::new([file.clone()]);
         let mut changed = std::pin::pin!(watch.changed());
+        // It is written in the middle between two looks.
+        let _ = tokio::time::timeout(INTERVAL / 2, &mut changed).await;
         for n in 0..5 {
             fs::write(&file, "x".repeat(n)).unwrap();
             let waits = tokio::time::timeout(INTERVAL, &mut changed).await;

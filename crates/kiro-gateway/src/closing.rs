@@ -73,3 +73,48 @@ pub(crate) fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     }
     last
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn those_in_the_queue_are_accepted_before_it_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        for _ in 0..5 {
+            waiting.push(TcpStream::connect(address).await.unwrap());
+        }
+        assert_eq!(close(listener).len(), waiting.len());
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn new_ones_are_left_to_the_other_listener_and_nobody_is_refused() {
+        let bind = |address: SocketAddr| {
+            let socket = tokio::net::TcpSocket::new_v4().unwrap();
+            socket.set_reuseport(true).unwrap();
+            socket.bind(address).unwrap();
+            socket.listen(64).unwrap()
+        };
+        let old = bind(([127, 0, 0, 1], 0).into());
+        let address = old.local_addr().unwrap();
+        let new = bind(address);
+        assert!(leave_to_others(&old));
+        let mut coming: tokio::task::JoinSet<_> =
+            (0..32).map(|_| TcpStream::connect(address)).collect();
+        let mut came = Vec::new();
+        // About half of them come to the other one at once; the rest sends its first packet again.
+        came.push(coming.join_next().await.unwrap().unwrap().unwrap());
+        assert_eq!(close(old).len(), 0);
+        while let Some(connected) = coming.join_next().await {
+            came.push(connected.unwrap().unwrap());
+        }
+        for _ in &came {
+            new.accept().await.unwrap();
+        }
+        assert_eq!(came.len(), 32);
+    }
+}

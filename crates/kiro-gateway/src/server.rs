@@ -70,7 +70,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 /// For those who have connected before the listener was closed to send their first request. They could not
 /// know, and most clients do not try again when a connection ends before the answer.
-const FIRST_REQUEST: Duration = Duration::from_secs(1);
+const FIRST_REQUEST: Duration = Duration::from_secs(2);
 
 /// Pause after a failed accept, usually for want of file descriptors: without it the loop would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -249,6 +249,8 @@ impl Server {
             let connection = builder.serve_connection(stream, service);
             let mut connection = std::pin::pin!(connection);
             let ended = tokio::select! {
+                // What has arrived is looked at before the time is.
+                biased;
                 ended = &mut connection => ended,
                 () = told_to_close(&mut closing, &has_begun) => {
                     connection.as_mut().graceful_shutdown();
