@@ -223,6 +223,18 @@ async fn the_limit_of_searches_is_kept_and_a_model_without_end_is_paused() {
     assert_eq!(house.sim.requests_for(Operation::InvokeMcp).len(), 2);
 
     house.sim.clear_scripts();
+    let many = (0..12).fold(Script::new(), |script, _| {
+        script.tool("web_search", json!({"query": "more"}))
+    });
+    house.sim.script(Matcher::once(), many);
+    let message = ask(&house, &asking("Look")).await.json();
+    let content = message["content"].as_array().unwrap();
+    let refused = content
+        .iter()
+        .filter(|block| block["content"]["error_code"] == "max_uses_exceeded");
+    assert_eq!(refused.count(), 2, "{message}");
+
+    house.sim.clear_scripts();
     house.sim.forget_requests();
     house.sim.script(Matcher::any(), search());
     let message = ask(&house, &asking("Look")).await.json();

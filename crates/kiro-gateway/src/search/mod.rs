@@ -34,7 +34,7 @@ pub(crate) const NAME: &str = "web_search";
 /// What a request says of its searches.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Search {
-    /// Most searches in the answer. `None`: as many as the answer may have rounds.
+    /// Most searches in the answer. `None`: ten.
     pub(crate) max_uses: Option<u32>,
     /// Whose pages are wanted.
     pub(crate) domains: Domains,

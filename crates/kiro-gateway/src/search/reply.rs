@@ -21,6 +21,9 @@ use crate::surface::ReplyEncoder;
 use crate::tenant::Tenant;
 use crate::usage::Prompt;
 
+/// Searches of one answer where the request does not say: a model may ask for many in one reply.
+const MOST_SEARCHES: u32 = 10;
+
 /// Replies that one answer is made of at most. A model that still searches then has its turn paused, and the
 /// client may let it go on.
 const MAX_ROUNDS: usize = 10;
@@ -181,11 +184,7 @@ impl Answer {
         if !has_query(&asked.input) {
             return Err(Failure::InvalidInput);
         }
-        if self
-            .search
-            .max_uses
-            .is_some_and(|max| self.n_searches >= max)
-        {
+        if self.n_searches >= self.search.max_uses.unwrap_or(MOST_SEARCHES) {
             return Err(Failure::MaxUses);
         }
         self.n_searches += 1;
