@@ -35,7 +35,7 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve the OpenAI API with your Kiro login, from the environment, .env or kiro-2api.toml.
+    /// Serve the APIs of OpenAI and Anthropic with your Kiro login, from the environment, .env or kiro-2api.toml.
     Serve(command::serve::Arguments),
     /// Try it without an account: a simulated Kiro, the gateway, and one question to it.
     Demo(command::demo::Arguments),

@@ -105,6 +105,10 @@ fn fixed(started: &Config, config: &Config) -> Vec<&'static str> {
             "server.reuse_port",
             started.server.reuse_port == config.server.reuse_port,
         ),
+        (
+            "server.max_connections",
+            started.server.max_connections == config.server.max_connections,
+        ),
         ("[store]", started.store == config.store),
         ("[responses]", started.responses == config.responses),
         ("log.format", started.log.format == config.log.format),
@@ -125,11 +129,17 @@ mod tests {
         config.log.level = "debug".into();
         assert!(fixed(&started, &config).is_empty());
         config.server.listen.set_port(1);
+        config.server.max_connections += 1;
         config.store.path = Some("x".into());
         config.responses.max_bytes += 1;
         assert_eq!(
             fixed(&started, &config),
-            ["server.listen", "[store]", "[responses]"]
+            [
+                "server.listen",
+                "server.max_connections",
+                "[store]",
+                "[responses]"
+            ]
         );
     }
 }

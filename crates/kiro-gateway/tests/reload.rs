@@ -4,6 +4,7 @@
 
 mod support;
 
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -100,6 +101,34 @@ async fn callers_their_models_and_kept_responses_are_known_afterwards() {
         before, after,
         "nobody signs in again, and no list is fetched again"
     );
+}
+
+#[tokio::test]
+async fn limits_that_stay_the_same_go_on_counting_and_others_begin_anew() {
+    let limited = |options: &mut GatewayOptions, n| {
+        options.limits.requests_per_minute = NonZeroU32::new(n);
+        options.admission.max_exchanges = NonZeroUsize::new(1);
+        options.admission.queue = 0;
+    };
+    let house = House::with(SimOptions::default(), |options| limited(options, 1)).await;
+    assert_eq!(status_with(&house, KEY).await, 200);
+    let mut same = house.options();
+    limited(&mut same, 1);
+    house.gateway.reload(same).unwrap();
+    assert_eq!(status_with(&house, KEY).await, 429);
+    let mut more = house.options();
+    limited(&mut more, 5);
+    house.gateway.reload(more).unwrap();
+
+    // The only place of the gateway stays taken by who took it before.
+    let hangs = Script::new().text("One ").hang();
+    house.sim.script(Matcher::any(), hangs);
+    let open = house.open_chat(&streamed("x")).await;
+    let mut same = house.options();
+    limited(&mut same, 5);
+    house.gateway.reload(same).unwrap();
+    assert_eq!(status_with(&house, KEY).await, 503);
+    drop(open);
 }
 
 #[tokio::test]
