@@ -118,6 +118,7 @@ fn parts(
         Reasoning::Hidden => kiro_gateway::Reasoning::Hidden,
     };
     options.timeouts.connect = config.timeouts.connect;
+    options.timeouts.body = config.timeouts.body;
     options.timeouts.first_event = config.timeouts.first_event;
     options.timeouts.gap = config.timeouts.gap;
     options.timeouts.total = config.timeouts.total;

@@ -1,12 +1,14 @@
 //! Bodies: the bounded read of a request's, and the type of a response's.
 
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
+use tokio::time::Instant;
 
 use crate::admission::{Held, Memory};
 use crate::coding;
@@ -30,6 +32,10 @@ const MAX_DISCARDED: usize = 128 << 20;
 const DISCARD_TIME: Duration = Duration::from_secs(30);
 const DISCARD_PAUSE: Duration = Duration::from_millis(500);
 
+/// Bytes of a body for which a second is added to the time that it may take: the slowest line that is worth
+/// waiting for.
+const BYTES_PER_SECOND: u64 = 8 * 1024;
+
 /// A response body that is there as a whole.
 pub(crate) fn full(bytes: Bytes) -> Body {
     http_body_util::Full::new(bytes).boxed_unsync()
@@ -45,12 +51,14 @@ pub(crate) fn full(bytes: Bytes) -> Body {
 ///
 /// [`ErrorKind::Overloaded`] when there is no memory for it;
 /// [`ErrorKind::TooLarge`] as soon as the announced, the received or the decoded length passes `limit` bytes;
+/// [`ErrorKind::SlowBody`] when it does not come within `time` and a second for every eight kibibytes;
 /// [`ErrorKind::UnknownCoding`]; [`ErrorKind::InvalidRequest`] when the downstream stops in the middle, or
 /// when the body does not decode.
 pub(crate) async fn read<B>(
     headers: &HeaderMap,
     body: B,
     limit: usize,
+    time: Duration,
     memory: &Memory,
 ) -> Result<(Bytes, Held), Error>
 where
@@ -58,25 +66,55 @@ where
     B::Error: Into<DynError>,
 {
     let codings = coding::codings(headers)?;
-    if body.size_hint().lower() > limit as u64 {
+    // What counts frames below does not pass this on.
+    let announced = body.size_hint().lower();
+    if announced > limit as u64 {
         return Err(too_large(limit));
     }
-    let mut held = memory.hold(body.size_hint().lower())?;
-    let body = std::pin::pin!(body);
-    let body = if codings.is_empty() {
-        collect(body, limit, &mut held).await?
-    } else {
-        coding::decode(body, &codings, limit, &mut held).await?
+    let mut held = memory.hold(announced)?;
+    let arrived = AtomicU64::new(0);
+    let body = std::pin::pin!(body.map_frame(|frame| {
+        let bytes = frame.data_ref().map_or(0, Bytes::len);
+        arrived.fetch_add(bytes as u64, Ordering::Relaxed);
+        frame
+    }));
+    let whole = async {
+        match codings.is_empty() {
+            true => collect(body, announced, limit, &mut held).await,
+            false => coding::decode(body, &codings, limit, &mut held).await,
+        }
+    };
+    let body = tokio::select! {
+        whole = whole => whole?,
+        () = overdue(&arrived, time) => return Err(slow(time)),
     };
     Ok((body, held))
 }
 
-async fn collect<B>(mut body: Pin<&mut B>, limit: usize, held: &mut Held) -> Result<Bytes, Error>
+/// Ready when the body is later than it may be, given what has arrived of it. Without this, whoever stops in
+/// the middle holds the place of another for ever.
+async fn overdue(arrived: &AtomicU64, time: Duration) {
+    let begun = Instant::now();
+    loop {
+        let arrived = arrived.load(Ordering::Relaxed);
+        let allowed = time + Duration::from_secs(arrived / BYTES_PER_SECOND);
+        if begun.elapsed() >= allowed {
+            return;
+        }
+        tokio::time::sleep_until(begun + allowed).await;
+    }
+}
+
+async fn collect<B>(
+    mut body: Pin<&mut B>,
+    announced: u64,
+    limit: usize,
+    held: &mut Held,
+) -> Result<Bytes, Error>
 where
     B: http_body::Body<Data = Bytes>,
     B::Error: Into<DynError>,
 {
-    let announced = body.size_hint().lower();
     let mut first = Bytes::new();
     let mut buffer = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -144,6 +182,14 @@ pub(crate) fn too_large(limit: usize) -> Error {
     Error::new(ErrorKind::TooLarge, message)
 }
 
+fn slow(time: Duration) -> Error {
+    let message = format!(
+        "The request body did not arrive within {} seconds (`[timeouts] body`, and a second more for every 8 KiB). Send it without a pause.",
+        time.as_secs_f64()
+    );
+    Error::new(ErrorKind::SlowBody, message)
+}
+
 pub(crate) fn cut() -> Error {
     Error::new(
         ErrorKind::InvalidRequest,
@@ -168,12 +214,14 @@ mod tests {
         })
     }
 
+    const SOON: Duration = Duration::from_secs(30);
+
     async fn read<B>(headers: &HeaderMap, body: B, limit: usize) -> Result<Bytes, Error>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
     {
-        let read = super::read(headers, body, limit, &Memory::new(0)).await;
+        let read = super::read(headers, body, limit, SOON, &Memory::new(0)).await;
         read.map(|(body, _)| body)
     }
 
@@ -183,21 +231,51 @@ mod tests {
         let headers = HeaderMap::new();
         let taken = memory.hold(2048).unwrap();
         let announced = http_body_util::Full::new(Bytes::from(vec![b' '; 3000]));
-        let refused = super::read(&headers, announced.clone(), 8192, &memory).await;
+        let refused = super::read(&headers, announced.clone(), 8192, SOON, &memory).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Overloaded);
         let half: &'static str = " ".repeat(1500).leak();
-        let refused = super::read(&headers, segments(&[half, half]), 8192, &memory).await;
+        let refused = super::read(&headers, segments(&[half, half]), 8192, SOON, &memory).await;
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Overloaded);
         drop(taken);
-        let (_, held) = super::read(&headers, announced, 8192, &memory)
+        let (_, held) = super::read(&headers, announced, 8192, SOON, &memory)
             .await
             .unwrap();
         assert!(memory.hold(2048).is_err());
         drop(held);
-        let read = super::read(&headers, segments(&[half, half]), 8192, &memory).await;
+        let read = super::read(&headers, segments(&[half, half]), 8192, SOON, &memory).await;
         assert!(read.is_ok() && memory.hold(2048).is_err());
         drop(read);
         assert!(memory.hold(4096).is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_stops_or_trickles_is_given_up_and_a_slow_line_is_not() {
+        let slowly = |size: usize, pause: u64| {
+            StreamBody::new(async_stream::stream! {
+                for _ in 0..100 {
+                    tokio::time::sleep(Duration::from_secs(pause)).await;
+                    yield Ok::<_, DynError>(Frame::data(Bytes::from(vec![b' '; size])));
+                }
+            })
+        };
+        for (size, pause, is_read) in [
+            (1, 0, true),
+            // A byte a second is no body.
+            (1, 1, false),
+            // It begins and stops.
+            (1 << 20, 1_000, false),
+            // As slow as a line may be.
+            (8 * 1024, 1, true),
+            (4 * 1024, 2, false),
+        ] {
+            let begun = Instant::now();
+            let read = read(&HeaderMap::new(), slowly(size, pause), 1 << 30).await;
+            assert_eq!(read.is_ok(), is_read, "{size} bytes every {pause} s");
+            if let Err(error) = read {
+                assert_eq!(error.kind(), ErrorKind::SlowBody);
+                assert!(begun.elapsed() < Duration::from_secs(100));
+            }
+        }
     }
 
     #[tokio::test]

@@ -45,6 +45,8 @@ pub enum ErrorKind {
     InvalidRequest,
     /// The request's body is larger than the limit.
     TooLarge,
+    /// The request's body does not arrive.
+    SlowBody,
     /// The request's body has a `content-encoding` that cannot be undone.
     UnknownCoding,
     /// The key is missing or wrong.
@@ -91,6 +93,7 @@ impl ErrorKind {
         match self {
             Self::InvalidRequest | Self::ContextTooLong => StatusCode::BAD_REQUEST,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::UnknownCoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
@@ -122,6 +125,7 @@ impl ErrorKind {
                 | Self::UpstreamProtocol
                 | Self::StoreUnreachable
                 | Self::Timeout
+                | Self::SlowBody
                 | Self::ShuttingDown
                 | Self::Internal
         )

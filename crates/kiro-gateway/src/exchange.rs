@@ -125,7 +125,8 @@ where
     let mut pass = tenant.gates.enter().await?;
     pass.hold(shared.admission.enter().await?);
     let memory = &shared.admission.memory;
-    let (body, held) = body::read(&head.headers, body, shared.max_body, memory).await?;
+    let (limit, time) = (shared.max_body, shared.timeouts.body);
+    let (body, held) = body::read(&head.headers, body, limit, time, memory).await?;
     let accepted = accept(shared, surface, id, body, tenant).await?;
     if shared.refuse_ignored {
         refuse_ignored(&accepted.ignored)?;

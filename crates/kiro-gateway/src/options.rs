@@ -83,6 +83,8 @@ pub const MIN_KEY_LENGTH: usize = 16;
 pub struct Timeouts {
     /// For a connection to the upstream, TLS included. Default: 10 s.
     pub connect: Duration,
+    /// For a request's body to arrive, and a second more for every 8 KiB of it. Default: 30 s.
+    pub body: Duration,
     /// From sending a request to the first event of the reply, at most. Default: 120 s; large models think.
     pub first_event: Duration,
     /// Between two events, at most. Default: 300 s; gaps of 100 s are normal while a model thinks.
@@ -109,6 +111,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(10),
+            body: Duration::from_secs(30),
             first_event: Duration::from_secs(120),
             gap: Duration::from_secs(300),
             total: Duration::from_secs(900),

@@ -351,3 +351,28 @@ async fn connections_beyond_the_limit_wait_for_one_to_end() {
     drop(one);
     tokio::time::timeout(support::SOON, waits).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_body_that_stops_is_a_408_and_gives_its_place_back() {
+    let house = house(|options| {
+        options.timeouts.body = Duration::from_millis(300);
+        options.admission.max_exchanges = NonZeroUsize::new(1);
+        options.admission.queue = 0;
+    })
+    .await;
+    for path in ["/v1/chat/completions", "/v1/messages/count_tokens"] {
+        let mut stalled = TcpStream::connect(house.address).await.unwrap();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: 100\r\n\r\n{{\"model\""
+        );
+        stalled.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        let reading = stalled.read_to_string(&mut answer);
+        let read = tokio::time::timeout(support::SOON, reading).await;
+        read.unwrap().unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(answer.contains("`[timeouts] body`"), "{answer}");
+        assert_eq!(house.chat(&whole("sim:echo Hi")).await.status, 200);
+    }
+    assert_eq!(served(&house), 2);
+}

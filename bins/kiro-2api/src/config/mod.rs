@@ -251,6 +251,8 @@ pub(crate) struct Timeouts {
     #[serde(with = "value::duration")]
     pub(crate) connect: Duration,
     #[serde(with = "value::duration")]
+    pub(crate) body: Duration,
+    #[serde(with = "value::duration")]
     pub(crate) first_event: Duration,
     #[serde(with = "value::duration")]
     pub(crate) gap: Duration,
@@ -383,6 +385,7 @@ impl Default for Timeouts {
         let timeouts = kiro_gateway::Timeouts::default();
         Self {
             connect: timeouts.connect,
+            body: timeouts.body,
             first_event: timeouts.first_event,
             gap: timeouts.gap,
             total: timeouts.total,

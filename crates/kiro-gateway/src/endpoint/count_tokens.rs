@@ -23,7 +23,8 @@ where
     // It costs nothing that a key's limits count, but time and memory here.
     let _slot = shared.admission.enter().await?;
     let memory = &shared.admission.memory;
-    let (body, _held) = body::read(&head.headers, body, shared.max_body, memory).await?;
+    let (limit, time) = (shared.max_body, shared.timeouts.body);
+    let (body, _held) = body::read(&head.headers, body, limit, time, memory).await?;
     let models = tenant.catalog.current();
     let conversation = messages::conversation(body, |name| match models.resolve(name) {
         Ok(model) => model.id.clone(),

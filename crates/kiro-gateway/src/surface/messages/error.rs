@@ -49,7 +49,7 @@ fn class(kind: ErrorKind) -> &'static str {
         ErrorKind::RateLimited => "rate_limit_error",
         ErrorKind::QuotaExhausted => "billing_error",
         ErrorKind::Overloaded | ErrorKind::ShuttingDown => "overloaded_error",
-        ErrorKind::Timeout => "timeout_error",
+        ErrorKind::Timeout | ErrorKind::SlowBody => "timeout_error",
         ErrorKind::UpstreamAuth
         | ErrorKind::UpstreamRefused
         | ErrorKind::UpstreamUnreachable
@@ -99,6 +99,7 @@ mod tests {
             (ErrorKind::NotFound, 404, "not_found_error"),
             (ErrorKind::ModelNotFound, 404, "not_found_error"),
             (ErrorKind::MethodNotAllowed, 405, "invalid_request_error"),
+            (ErrorKind::SlowBody, 408, "timeout_error"),
             (ErrorKind::TooLarge, 413, "request_too_large"),
             (ErrorKind::UnknownCoding, 415, "invalid_request_error"),
             (ErrorKind::RateLimited, 429, "rate_limit_error"),

@@ -37,6 +37,7 @@ pub(in crate::surface) fn class(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::InvalidRequest
         | ErrorKind::TooLarge
+        | ErrorKind::SlowBody
         | ErrorKind::UnknownCoding
         | ErrorKind::Unauthorized
         | ErrorKind::Forbidden
@@ -68,6 +69,7 @@ pub(in crate::surface) fn default_code(kind: ErrorKind) -> Option<&'static str> 
         | ErrorKind::NotFound
         | ErrorKind::Internal => return None,
         ErrorKind::TooLarge => "request_too_large",
+        ErrorKind::SlowBody => "request_timeout",
         ErrorKind::UnknownCoding => "unsupported_content_encoding",
         ErrorKind::Forbidden => "model_not_allowed",
         ErrorKind::MethodNotAllowed => "method_not_supported",
@@ -98,6 +100,7 @@ mod tests {
         for (kind, class, code) in [
             (ErrorKind::InvalidRequest, invalid, None),
             (ErrorKind::TooLarge, invalid, Some("request_too_large")),
+            (ErrorKind::SlowBody, invalid, Some("request_timeout")),
             (
                 ErrorKind::UnknownCoding,
                 invalid,
