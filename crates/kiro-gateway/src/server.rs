@@ -87,6 +87,10 @@ const MAX_ERRORS: usize = 100;
 /// Bytes of the head of one HTTP/2 request, unpacked. Hyper's own limit for HTTP/1 is about as large.
 const MAX_HEADER_BYTES: u32 = 64 * 1024;
 
+/// Bytes that one HTTP/1 connection may hold: of a head, of a body that nobody has taken yet, and of an answer for
+/// a client that does not take it. Hyper's own limit is 400 KiB, of which a thousand slow readers make 600 MB.
+const HTTP1_BUFFER: usize = 32 * 1024;
+
 /// Bytes that one HTTP/2 stream may hold for a client that does not take them.
 const SEND_BUFFER: usize = 64 * 1024;
 
@@ -221,6 +225,7 @@ impl Server {
         builder
             .http1()
             .timer(TokioTimer::new())
+            .max_buf_size(HTTP1_BUFFER)
             .header_read_timeout(options.header_timeout);
         builder
             .http2()
