@@ -8,6 +8,7 @@ use crate::fuzz;
 use crate::process;
 use crate::purity;
 use crate::redis;
+use crate::reliability;
 use crate::secrets;
 use crate::workspace::Workspace;
 
@@ -18,7 +19,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain and a Redis.
-const RUST: [Step; 10] = [
+const RUST: [Step; 11] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -58,6 +59,10 @@ const RUST: [Step; 10] = [
     Step {
         name: "test",
         action: test,
+    },
+    Step {
+        name: "table of faults",
+        action: reliability::check,
     },
     Step {
         name: "no secret in what the tests logged",

@@ -17,6 +17,7 @@ mod http;
 mod process;
 mod purity;
 mod redis;
+mod reliability;
 mod secrets;
 mod service;
 mod soak;
@@ -37,6 +38,7 @@ Commands:
                               anthropic-python, anthropic-node, codex, claude-code, aider, continue, cline;
                               all when none is named
   purity                      what each crate may depend on
+  reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
   bench [--seconds N] [--json]
                               the whole path, beside bare hyper pass-throughs of the same bytes
   bench protocol [--instructions] [--json]
@@ -57,6 +59,7 @@ enum Chore {
     Ci { fast: bool },
     Clients(Vec<clients::Client>),
     Purity,
+    Reliability,
     Bench(bench::Options),
     BenchProtocol(bench::protocol::Options),
     BenchAuth { json: bool },
@@ -100,6 +103,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
             clients.map(Chore::Clients)
         }
         ["purity"] => Some(Chore::Purity),
+        ["reliability"] => Some(Chore::Reliability),
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
@@ -145,6 +149,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
         Chore::Purity => purity::check(&Workspace::find()?),
+        Chore::Reliability => reliability::run(&Workspace::find()?),
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
         Chore::BenchAuth { json } => bench::auth::run(&Workspace::find()?, *json),
@@ -176,6 +181,7 @@ mod tests {
             ),
             (&["clients", "cobol"], None),
             (&["purity"], Some(Chore::Purity)),
+            (&["reliability"], Some(Chore::Reliability)),
             (&["bench"], Some(Chore::Bench(bench::Options::default()))),
             (
                 &["bench", "--json", "--seconds", "5"],

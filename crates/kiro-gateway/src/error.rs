@@ -28,6 +28,17 @@ struct Rare {
     overflow: Option<Overflow>,
 }
 
+/// Characters of a failure that the log holds.
+const MAX_LOGGED: usize = 2_000;
+
+/// A character, or its escape when it would move, color or end the line.
+fn one_line(character: char) -> impl Iterator<Item = char> {
+    let moves = character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+    let escaped = moves.then(|| character.escape_default());
+    let plain = (!moves).then_some(character);
+    escaped.into_iter().flatten().chain(plain)
+}
+
 /// How much too long a conversation is, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Overflow {
@@ -229,6 +240,24 @@ impl Error {
         &self.message
     }
 
+    /// The failure and its causes, for the log: on one line and within bounds, because they repeat what a
+    /// client has sent, who could forge lines with it.
+    pub(crate) fn for_log(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(deeper) = cause {
+            text = format!("{text}; because {deeper}");
+            cause = deeper.source();
+        }
+        let n_chars = text.chars().count();
+        let shown = text.chars().take(MAX_LOGGED);
+        let mut line: String = shown.flat_map(one_line).collect();
+        if n_chars > MAX_LOGGED {
+            line += &format!("… ({n_chars} characters)");
+        }
+        line
+    }
+
     /// The part of the request that is at fault, as a path.
     pub fn param(&self) -> Option<&str> {
         self.param.as_deref()
@@ -272,5 +301,23 @@ impl std::error::Error for Error {
             Some(source) => Some(&**source),
             None => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_logged_is_one_line_within_bounds() {
+        let forged = "no `x\nINFO forged\r\u{1b}[31m\u{2028}`";
+        let error = Error::new(ErrorKind::NotFound, forged).with_source("deep\nwater");
+        assert_eq!(
+            error.for_log(),
+            r"NotFound: no `x\nINFO forged\r\u{1b}[31m\u{2028}`; because deep\nwater"
+        );
+        let long = Error::new(ErrorKind::NotFound, "塔".repeat(1 << 20)).for_log();
+        assert!(long.chars().count() < MAX_LOGGED + 100, "{}", long.len());
+        assert!(long.ends_with("(1048586 characters)"));
     }
 }

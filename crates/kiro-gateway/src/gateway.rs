@@ -15,6 +15,7 @@ use tracing::Instrument as _;
 
 use crate::admission::Admission;
 use crate::body::{self, Body, DynError};
+use crate::caught::caught;
 use crate::cors;
 use crate::endpoint::{count_tokens, health, info, metrics, models, responses};
 use crate::error::Error;
@@ -140,7 +141,8 @@ impl Gateway {
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
-        let mut response = match Self::route(&shared, dialect, id, request).await {
+        let answering = caught(Self::route(&shared, dialect, id, request));
+        let mut response = match answering.await {
             Ok(response) => response,
             Err(error) => refuse(dialect, &error.with_request_id(id)),
         };

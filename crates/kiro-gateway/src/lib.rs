@@ -5,6 +5,7 @@ mod beginning;
 mod body;
 mod bounds;
 mod catalog;
+mod caught;
 mod closing;
 mod coding;
 mod cors;

@@ -27,9 +27,9 @@ pub(crate) fn name_request(response: &mut Response<Body>, id: &str) {
 pub(crate) fn refuse(dialect: &dyn Surface, error: &Error) -> Response<Body> {
     let status = dialect.status(error);
     if status.is_server_error() {
-        tracing::warn!(error = error as &dyn std::error::Error, "refused");
+        tracing::warn!(error = %error.for_log(), "refused");
     } else {
-        tracing::debug!(error = error as &dyn std::error::Error, "refused");
+        tracing::debug!(error = %error.for_log(), "refused");
     }
     let mut response = json(status, dialect.refuse(error));
     let headers = response.headers_mut();

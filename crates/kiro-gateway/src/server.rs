@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{Request, Response, Version, header};
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -19,9 +20,13 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::beginning::Beginning;
+use crate::body::Body;
 use crate::closing;
+use crate::error::{Error, ErrorKind};
 use crate::gateway::Gateway;
 use crate::handshake::{acceptor, handshake};
+use crate::response::refuse;
+use crate::routes;
 
 /// How connections are served.
 #[derive(Debug, Clone)]
@@ -86,6 +91,10 @@ const MAX_ERRORS: usize = 100;
 
 /// Bytes of the head of one HTTP/2 request, unpacked. Hyper's own limit for HTTP/1 is about as large.
 const MAX_HEADER_BYTES: u32 = 64 * 1024;
+
+/// Bytes that one HTTP/1 connection may hold: of a head, of a body that nobody has taken yet, and of an answer for
+/// a client that does not take it. Hyper's own limit is 400 KiB, of which a thousand slow readers make 600 MB.
+const HTTP1_BUFFER: usize = 32 * 1024;
 
 /// Bytes that one HTTP/2 stream may hold for a client that does not take them.
 const SEND_BUFFER: usize = 64 * 1024;
@@ -221,6 +230,7 @@ impl Server {
         builder
             .http1()
             .timer(TokioTimer::new())
+            .max_buf_size(HTTP1_BUFFER)
             .header_read_timeout(options.header_timeout);
         builder
             .http2()
@@ -242,7 +252,10 @@ impl Server {
         let service = service_fn(move |request| {
             // It has been told before, by all but the first request.
             let _ = begun.set(());
-            gateway.call(request)
+            match has_one_host(&request) {
+                true => gateway.call(request),
+                false => Box::pin(std::future::ready(Ok(without_host(&request)))),
+            }
         });
         let mut closing = self.closing.subscribe();
         tokio::spawn(async move {
@@ -320,4 +333,17 @@ fn send_at_once(stream: &TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
     }
+}
+
+/// Whether a request says whom it is for, as HTTP/1.1 demands (RFC 9112, section 3.2). Who forwards requests
+/// and finds another host in them than we do could be fooled by one with several.
+fn has_one_host<B>(request: &Request<B>) -> bool {
+    let n_hosts = request.headers().get_all(header::HOST).iter().count();
+    n_hosts == 1 || (n_hosts == 0 && request.version() != Version::HTTP_11)
+}
+
+fn without_host<B>(request: &Request<B>) -> Response<Body> {
+    let dialect = routes::dialect(request.uri().path(), request.headers());
+    let message = "The request has no Host header, or more than one.";
+    refuse(dialect, &Error::new(ErrorKind::InvalidRequest, message))
 }

@@ -105,7 +105,11 @@ impl Inner {
     fn load(&self) -> Result<Credential, AuthError> {
         let text = self.read_settled()?;
         let document = parse(&self.path, &text)?;
-        let mut credential = wire::read(&document)?;
+        let mut credential = wire::read(&document).map_err(|error| {
+            let path = self.path.display();
+            AuthError::misconfigured(format!("{path} is no login that can be used"))
+                .with_source(error)
+        })?;
         credential.id = self.id;
         if let Some(hash) = credential.client_id_hash.clone()
             && credential.client_secret.is_none()

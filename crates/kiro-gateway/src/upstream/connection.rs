@@ -35,6 +35,10 @@ const MAX_IDLE_PER_HOST: usize = 64;
 /// close an idle connection, so that it is we who let go first.
 const MAX_IDLE_AGE: Duration = Duration::from_secs(50);
 
+/// Bytes that are read from the service before the downstream takes them. A frame of a reply has less than one
+/// kilobyte; hyper's own limit is 400 KiB.
+const BUFFER: usize = 16 * 1024;
+
 /// The pool of idle connections of one process, and the way to make new ones.
 pub(crate) struct Connections {
     connector: HttpsConnector<HttpConnector>,
@@ -134,7 +138,8 @@ impl Connections {
     async fn connect(&self, uri: &Uri, origin: Origin) -> Result<Connection, SendError> {
         let connecting = async {
             let stream = call(&self.connector, uri.clone()).await?;
-            let (sender, driver) = http1::Builder::new().handshake(stream).await?;
+            let mut builder = http1::Builder::new();
+            let (sender, driver) = builder.max_buf_size(BUFFER).handshake(stream).await?;
             Ok::<_, DynError>(Connection {
                 origin,
                 sender,

@@ -73,6 +73,8 @@ impl Source {
                 Ok(None) => {
                     self.at_end = true;
                     self.decoder.finish().map_err(failure)?;
+                    let ignored = self.decoder.ignored_events();
+                    tracing::debug!(ignored, "a reply has ended");
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the upstream connection broke in a reply");

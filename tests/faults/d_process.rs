@@ -1,0 +1,338 @@
+//! D: what happens to the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use kiro_sim::{Script, SimOptions, Simulator};
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::support::{
+    CHAT, House, KEY, MESSAGES, Plan, RESPONSES, SOON, Wire, ask, embedded, request, streamed,
+    until, whole, with,
+};
+
+/// SIGTERM with 100 streams: nobody new is let in, every stream is told to its end, and the exit code is 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn d01_sigterm_with_100_streams() {
+    let mut house = Plan::new().env("LOG_LEVEL", "info").start().await;
+    let pieces = ["word "; 20];
+    house.script(
+        "d01",
+        Script::new()
+            .text_slowly(&pieces, Duration::from_millis(100))
+            .stop("END_TURN"),
+    );
+    let mut streams = Vec::new();
+    for _ in 0..100 {
+        streams.push(house.open(&streamed("d01")).await);
+    }
+    for stream in &mut streams {
+        assert!(stream.until("data: ").await);
+    }
+    house.program.signal("-TERM");
+    let mut telling = JoinSet::new();
+    for mut stream in streams {
+        telling.spawn(async move { stream.answer().await.whole_text() });
+    }
+    until("the closed door", || {
+        std::net::TcpStream::connect(house.address()).is_err()
+    })
+    .await;
+    for text in telling.join_all().await {
+        assert_eq!(text, pieces.concat());
+    }
+    assert_eq!(house.program.ended().await, Some(0));
+    house.log_is_clean();
+}
+
+/// SIGTERM with streams that take longer than the drain: each ends with an error in its dialect and no normal end,
+/// and the exit code is 0.
+#[tokio::test(flavor = "multi_thread")]
+async fn d02_streams_longer_than_the_drain() {
+    let plan = Plan::new().cold().set("SERVER__DRAIN_TIMEOUT", "500ms");
+    let mut house = plan.start().await;
+    house.script("d02", Script::new().text("One ").hang());
+    let mut chat = house.open(&streamed("d02")).await;
+    let mut others = Vec::new();
+    for (path, body) in [
+        (MESSAGES, with(streamed("d02"), json!({"max_tokens": 100}))),
+        (
+            RESPONSES,
+            json!({"model": "claude-sonnet-4-5", "stream": true, "input": "d02"}),
+        ),
+    ] {
+        let mut wire = house.wire().await;
+        wire.send(request("POST", path, "", body.to_string()))
+            .await
+            .unwrap();
+        assert!(wire.until("One ").await);
+        others.push(wire);
+    }
+    let mut whole_one = house.open(&whole("d02")).await;
+    assert!(chat.until("One ").await);
+    house
+        .sim
+        .wait_until(|state| state.open_streams == 4, SOON)
+        .await
+        .unwrap();
+    house.program.signal("-TERM");
+    let (text, error) = chat.answer().await.broken_off();
+    assert_eq!(text, "One ");
+    assert!(
+        error["message"].as_str().unwrap().contains("shutting down"),
+        "{error}"
+    );
+    for mut wire in others {
+        let told = wire.rest().await;
+        assert!(told.contains("shutting down"), "{told}");
+        assert!(
+            !told.contains("message_stop") && !told.contains("response.completed"),
+            "{told}"
+        );
+    }
+    assert_eq!(whole_one.answer().await.error().0, 503);
+    assert_eq!(house.program.ended().await, Some(0));
+    house.log_is_clean();
+}
+
+/// A second signal ends the process at once, whatever is open; SIGINT drains as SIGTERM
+/// does, and SIGQUIT does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn d03_signals_twice() {
+    for (first, second) in [
+        ("-TERM", "-TERM"),
+        ("-INT", "-TERM"),
+        ("-TERM", "-INT"),
+        ("-TERM", "-QUIT"),
+    ] {
+        let mut house = Plan::new().cold().start().await;
+        house.script("d03", Script::new().text("One ").hang());
+        let mut wire = house.open(&streamed("d03")).await;
+        assert!(wire.until("One ").await);
+        house.program.signal(first);
+        until("the drain", || house.program.log().contains("draining")).await;
+        house.program.signal(second);
+        // The drain would take 30 s.
+        house.program.ended().await;
+        assert!(
+            !house.program.log().contains("the drain deadline"),
+            "{first} {second}"
+        );
+        house.log_is_clean();
+    }
+    let mut house = Plan::new().cold().start().await;
+    assert_eq!(house.chat(&whole("hi")).await.status, 200);
+    house.program.signal("-INT");
+    assert_eq!(house.program.ended().await, Some(0));
+    let mut house = Plan::new().cold().start().await;
+    house.script("d03", Script::new().text("One ").hang());
+    let mut wire = house.open(&streamed("d03")).await;
+    assert!(wire.until("One ").await);
+    house.program.signal("-QUIT");
+    assert_eq!(house.program.ended().await, Some(131));
+}
+
+/// A good configuration takes the place of the one before in one step, a bad one changes nothing and is named in the
+/// log; no stream is dropped by either.
+#[tokio::test(flavor = "multi_thread")]
+async fn d04_reload_good_and_bad() {
+    let mut house = Plan::new().in_file().start().await;
+    let other = with(whole("hi"), json!({"model": "some-other-model"}));
+    assert_eq!(house.chat(&other).await.status, 404);
+    house.configure("[models]\nfallback = \"claude-haiku-4.5\"");
+    house.program.signal("-HUP");
+    until("the reload", || {
+        house.program.log().contains("was reloaded")
+    })
+    .await;
+    assert_eq!(house.chat(&other).await.status, 200);
+    house.configure("[server]\nmax_boddy = 1");
+    house.program.signal("-HUP");
+    until("the refusal", || house.program.log().contains("max_boddy")).await;
+    assert_eq!(house.chat(&other).await.status, 200, "the one before stays");
+    house.survives().await;
+}
+
+/// While the next process takes over the port and the last one ends, no connection is refused and no answer is cut.
+#[tokio::test(flavor = "multi_thread")]
+async fn d05_hand_over_under_load() {
+    let plan = Plan::new()
+        .in_file()
+        .env("LOG_LEVEL", "info")
+        .set("SERVER__REUSE_PORT", "true");
+    let mut house = plan.cold().start().await;
+    let address = house.address();
+    let over = Arc::new(AtomicBool::new(false));
+    let mut clients = JoinSet::new();
+    for _ in 0..4 {
+        let over = over.clone();
+        clients.spawn(async move {
+            let mut n_answers = 0;
+            while !over.load(Ordering::Relaxed) {
+                let answer = ask(address, KEY, &whole("sim:echo load")).await;
+                assert_eq!(answer.content(), "load");
+                n_answers += 1;
+            }
+            n_answers
+        });
+    }
+    for _ in 0..2 {
+        let next = house.another_at(address);
+        let mut last = std::mem::replace(&mut house.program, next);
+        last.signal("-TERM");
+        assert_eq!(last.ended().await, Some(0));
+    }
+    over.store(true, Ordering::Relaxed);
+    assert!(clients.join_all().await.iter().sum::<u32>() > 0);
+    house.log_is_clean();
+}
+
+/// Without descriptors no connection is accepted and nothing spins; open streams go on, and when descriptors are
+/// back everybody is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn d06_no_descriptors_left() {
+    let mut house = Plan::new().limit("ulimit -n 64").start().await;
+    house.script(
+        "d06",
+        Script::new()
+            .text_slowly(&["word "; 20], Duration::from_millis(100))
+            .stop("END_TURN"),
+    );
+    let mut stream = house.open(&streamed("d06")).await;
+    assert!(stream.until("word ").await);
+    let mut crowd = Vec::new();
+    for _ in 0..100 {
+        crowd.push(house.wire().await);
+    }
+    let refused = || house.program.log().matches("could not be accepted").count();
+    until("the lack of descriptors", || refused() > 0).await;
+    assert_eq!(stream.answer().await.whole_text(), "word ".repeat(20));
+    // It pauses for a tenth of a second each time.
+    assert!(refused() < 600, "{} times", refused());
+    drop(crowd);
+    house.survives().await;
+}
+
+/// A process that is killed resets its streams, and the next one asks nothing again that was asked before.
+#[tokio::test(flavor = "multi_thread")]
+async fn d08_sigkill_and_restart() {
+    let mut house = Plan::new().in_file().cold().start().await;
+    house.script("d08", Script::new().text("One ").hang());
+    let mut wire = house.open(&streamed("d08")).await;
+    assert!(wire.until("One ").await);
+    let sent = house.sent("d08").len();
+    house.program.signal("-KILL");
+    assert_eq!(house.program.ended().await, None);
+    let told = wire.rest().await;
+    assert!(
+        !told.contains("\"finish_reason\":\"stop\"") && !told.contains("[DONE]"),
+        "{told}"
+    );
+    house.program = house.another();
+    let answer = house.chat(&whole("the next")).await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(house.sent("d08").len(), sent, "nothing is asked twice");
+    house.survives().await;
+}
+
+/// A panic in one request is a 500 for it alone: the lock that it held serves the next ones, and so does the
+/// connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn d09_panic_in_one_handler() {
+    let sim = Simulator::start(SimOptions::default()).await.unwrap();
+    let tls = embedded::trusting(rustls::RootCertStore::empty());
+    let panics = Box::new(|_| panic!("on purpose"));
+    let address = embedded::gateway(&sim, &sim.base_url(), tls, panics).await;
+    let guest = format!("{KEY}:{}", sim.issue_social().refresh_token.unwrap());
+    for _ in 0..3 {
+        let (status, message) = ask(address, &guest, &whole("hi")).await.error();
+        assert_eq!(status, 500);
+        assert!(!message.contains("purpose"), "{message}");
+        assert_eq!(ask(address, KEY, &whole("hi")).await.status, 200);
+    }
+    let own = String::from_utf8(request("POST", CHAT, "", whole("hi").to_string())).unwrap();
+    let theirs = own.replace(&format!("Bearer {KEY}"), &format!("Bearer {guest}"));
+    let mut wire = Wire::open(address).await;
+    for (asks, status) in [(&theirs, 500), (&own, 200), (&theirs, 500), (&own, 200)] {
+        wire.send(asks).await.unwrap();
+        assert_eq!(wire.answer().await.status, status);
+    }
+}
+
+/// A process that was stopped for a moment, with streams open and tokens expired meanwhile, goes on where it was;
+/// one refresh serves all.
+#[tokio::test(flavor = "multi_thread")]
+async fn d10_stopped_and_continued() {
+    let mut house = House::start().await;
+    house.script(
+        "d10",
+        Script::new()
+            .text_slowly(&["word "; 20], Duration::from_millis(50))
+            .stop("END_TURN"),
+    );
+    let mut stream = house.open(&streamed("d10")).await;
+    assert!(stream.until("word ").await);
+    let before = house.sim.refreshes(house.accounts[0].account);
+    house.program.signal("-STOP");
+    house.sim.expire_access_tokens();
+    let mut waiting = JoinSet::new();
+    for _ in 0..20 {
+        let mut wire = house.open(&whole("after the stop")).await;
+        waiting.spawn(async move { wire.answer().await.status });
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    house.program.signal("-CONT");
+    assert_eq!(stream.answer().await.whole_text(), "word ".repeat(20));
+    assert_eq!(waiting.join_all().await, [200; 20]);
+    assert_eq!(house.sim.refreshes(house.accounts[0].account), before + 1);
+    house.survives().await;
+}
+
+/// In small what `cargo xtask soak` does for hours: 630 requests with mixed faults leave no memory and no descriptors
+/// behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn d13_mixed_faults_leave_nothing() {
+    let mut house = Plan::new().env("LOG_LEVEL", "info").start().await;
+    let kinds = [
+        "",
+        "sim:cut",
+        "sim:bad-message-crc",
+        "sim:reset",
+        "sim:end-inside-frame",
+        "sim:unknown-event",
+        "sim:segments=1",
+    ];
+    let round = async |house: &House| {
+        for n in 0..30 {
+            let mut asking = JoinSet::new();
+            for kind in kinds {
+                let text = format!("{kind} sim:echo mixed words of round {n}");
+                let body = if n % 2 == 0 {
+                    streamed(&text)
+                } else {
+                    whole(&text)
+                };
+                let asks = request("POST", CHAT, "connection: close\r\n", body.to_string());
+                let address = house.address();
+                asking.spawn(async move {
+                    let mut wire = Wire::open(address).await;
+                    wire.send(asks).await.unwrap();
+                    if n % 5 != 4 {
+                        wire.answer().await;
+                    }
+                });
+            }
+            asking.join_all().await;
+        }
+    };
+    round(&house).await;
+    let before = house.program.holds().memory;
+    for _ in 0..2 {
+        round(&house).await;
+    }
+    let more = house.program.holds().memory.saturating_sub(before);
+    assert!(more < 16 << 20, "{} KiB more", more >> 10);
+    house.survives().await;
+}
