@@ -44,6 +44,8 @@ Commands:
   bench protocol [--instructions] [--json]
                               decoding, beside aws-smithy-eventstream and bare crc32fast
   bench auth [--json]         fresh access tokens, beside a bare ArcSwap load
+  bench overload [--seconds N] [--json]
+                              answers and memory at two and four times the load that fills the gateway
   fuzz [--seconds N] [TARGET]
                               every fuzz target, or one, for N seconds each (60)
   soak [--minutes N] [--seed N]
@@ -63,6 +65,7 @@ enum Chore {
     Bench(bench::Options),
     BenchProtocol(bench::protocol::Options),
     BenchAuth { json: bool },
+    BenchOverload(bench::Options),
     Fuzz(fuzz::Options),
     Soak(soak::Options),
     Help,
@@ -107,6 +110,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
+        ["bench", "overload", options @ ..] => bench_options(options).map(Chore::BenchOverload),
         ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
         ["soak", options @ ..] => soak::Options::parse(options).map(Chore::Soak),
         ["fuzz", options @ ..] => fuzz::Options::parse(options).map(Chore::Fuzz),
@@ -153,6 +157,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
         Chore::BenchAuth { json } => bench::auth::run(&Workspace::find()?, *json),
+        Chore::BenchOverload(options) => bench::overload::run(&Workspace::find()?, options),
         Chore::Fuzz(options) => fuzz::run(&Workspace::find()?, options),
         Chore::Soak(options) => soak::run(&Workspace::find()?, options),
         Chore::Help => {
@@ -210,6 +215,13 @@ mod tests {
                 Some(Chore::BenchAuth { json: true }),
             ),
             (&["bench", "auth", "--seconds", "5"], None),
+            (
+                &["bench", "overload", "--seconds", "5"],
+                Some(Chore::BenchOverload(bench::Options {
+                    seconds: 5,
+                    json: false,
+                })),
+            ),
             (
                 &["fuzz", "--seconds", "5", "reply"],
                 Some(Chore::Fuzz(fuzz::Options {
