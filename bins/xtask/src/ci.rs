@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 use crate::clients::{self, Client};
+use crate::dependencies;
 use crate::fuzz;
 use crate::process;
 use crate::purity;
@@ -18,8 +19,8 @@ struct Step {
     action: fn(&Workspace) -> Result<(), Failure>,
 }
 
-/// The checks that need nothing but the Rust toolchain and a Redis.
-const RUST: [Step; 11] = [
+/// The checks that need nothing but the Rust toolchain, a Redis and cargo-deny.
+const RUST: [Step; 12] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -83,6 +84,10 @@ const RUST: [Step; 11] = [
     Step {
         name: "purity",
         action: purity::check,
+    },
+    Step {
+        name: "licences and origins",
+        action: dependencies::check,
     },
 ];
 

@@ -12,8 +12,10 @@
 mod bench;
 mod ci;
 mod clients;
+mod dependencies;
 mod fuzz;
 mod http;
+mod install;
 mod process;
 mod purity;
 mod redis;
@@ -22,6 +24,7 @@ mod secrets;
 mod service;
 mod soak;
 mod stage;
+mod venv;
 mod workspace;
 
 use std::process::ExitCode;
@@ -38,6 +41,7 @@ Commands:
                               anthropic-python, anthropic-node, codex, claude-code, aider, continue, cline;
                               all when none is named
   purity                      what each crate may depend on
+  dependencies                licences and origins of everything it is built from, by cargo-deny
   reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
   bench [--seconds N] [--json]
                               the whole path, beside bare hyper pass-throughs of the same bytes
@@ -61,6 +65,7 @@ enum Chore {
     Ci { fast: bool },
     Clients(Vec<clients::Client>),
     Purity,
+    Dependencies,
     Reliability,
     Bench(bench::Options),
     BenchProtocol(bench::protocol::Options),
@@ -106,6 +111,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
             clients.map(Chore::Clients)
         }
         ["purity"] => Some(Chore::Purity),
+        ["dependencies"] => Some(Chore::Dependencies),
         ["reliability"] => Some(Chore::Reliability),
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
@@ -153,6 +159,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
         Chore::Purity => purity::check(&Workspace::find()?),
+        Chore::Dependencies => dependencies::check(&Workspace::find()?),
         Chore::Reliability => reliability::run(&Workspace::find()?),
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
@@ -186,6 +193,7 @@ mod tests {
             ),
             (&["clients", "cobol"], None),
             (&["purity"], Some(Chore::Purity)),
+            (&["dependencies"], Some(Chore::Dependencies)),
             (&["reliability"], Some(Chore::Reliability)),
             (&["bench"], Some(Chore::Bench(bench::Options::default()))),
             (

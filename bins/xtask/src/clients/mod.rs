@@ -10,7 +10,6 @@
 //! The packages are installed into `target/clients` from the locked lists beside the tests, once; they are
 //! installed again when a list changes.
 
-mod install;
 mod node;
 mod python;
 

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::install;
 use crate::Failure;
+use crate::install;
 use crate::process;
 use crate::workspace::Workspace;
 

@@ -14,7 +14,7 @@ const STAMP: &str = ".made-from";
 /// # Errors
 ///
 /// The folder cannot be written, or the installation fails.
-pub(super) fn once(
+pub(crate) fn once(
     folder: &Path,
     source: &str,
     install: impl FnOnce() -> Result<(), Failure>,
