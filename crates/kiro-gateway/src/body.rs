@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::admission::{Held, Memory};
 use crate::coding;
 use crate::error::{Error, ErrorKind};
+use crate::values;
 
 /// The body of every response of the gateway. It ends early only when the connection does.
 pub type Body = UnsyncBoxBody<Bytes, std::convert::Infallible>;
@@ -36,13 +37,16 @@ const DISCARD_PAUSE: Duration = Duration::from_millis(500);
 /// waiting for.
 const BYTES_PER_SECOND: u64 = 8 * 1024;
 
+/// Length from which on the values of a body are counted.
+const COUNTED: usize = 64 * 1024;
+
 /// A response body that is there as a whole.
 pub(crate) fn full(bytes: Bytes) -> Body {
     http_body_util::Full::new(bytes).boxed_unsync()
 }
 
 /// Reads a request's body into one buffer, and undoes what its `content-encoding` says. What is held of the
-/// memory for bodies is to be held as long as the body is.
+/// memory for bodies is to be held as long as the body is. The body has to be JSON.
 ///
 /// Memory for an announced length is taken before any of it is read, so that nothing is read in vain; without
 /// an announcement, and for what a coding makes of it, it is taken as it comes.
@@ -50,7 +54,8 @@ pub(crate) fn full(bytes: Bytes) -> Body {
 /// # Errors
 ///
 /// [`ErrorKind::Overloaded`] when there is no memory for it;
-/// [`ErrorKind::TooLarge`] as soon as the announced, the received or the decoded length passes `limit` bytes;
+/// [`ErrorKind::TooLarge`] as soon as the announced, the received or the decoded length passes `limit` bytes, and
+/// for more than [`values::MOST`] values;
 /// [`ErrorKind::SlowBody`] when it does not come within `time` and a second for every eight kibibytes;
 /// [`ErrorKind::UnknownCoding`]; [`ErrorKind::InvalidRequest`] when the downstream stops in the middle, or
 /// when the body does not decode.
@@ -88,7 +93,24 @@ where
         whole = whole => whole?,
         () = overdue(&arrived, time) => return Err(slow(time)),
     };
+    hold_values(&body, &mut held)?;
     Ok((body, held))
+}
+
+/// Holds memory for what is made of a body, too. Short ones make little of it, however many values they have.
+fn hold_values(body: &Bytes, held: &mut Held) -> Result<(), Error> {
+    if body.len() < COUNTED {
+        return Ok(());
+    }
+    let n_values = values::count(body);
+    if n_values > values::MOST {
+        let message = format!(
+            "The request body has {n_values} JSON names and values; this gateway takes {} at most. Send fewer messages or tools.",
+            values::MOST
+        );
+        return Err(Error::new(ErrorKind::TooLarge, message));
+    }
+    held.grow_to(body.len() + n_values * values::BYTES)
 }
 
 /// Ready when the body is later than it may be, given what has arrived of it. Without this, whoever stops in
@@ -246,6 +268,27 @@ mod tests {
         assert!(read.is_ok() && memory.hold(2048).is_err());
         drop(read);
         assert!(memory.hold(4096).is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_made_of_many_values_is_held_and_bounded() {
+        let many = |n_values: usize| {
+            let body = format!("[{}]", vec!["1"; n_values].join(","));
+            http_body_util::Full::new(Bytes::from(body))
+        };
+        let headers = HeaderMap::new();
+        let memory = Memory::new(16 << 20);
+        let read = |body| super::read(&headers, body, 1 << 30, SOON, &memory);
+        let held = read(many(100_000)).await.unwrap();
+        assert!(memory.hold((16 << 20) - 100_000 * 96).is_err());
+        // One mebibyte, of which more than all of the memory is made.
+        let refused = read(many(500_000)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Overloaded);
+        drop(held);
+        assert!(read(many(500_000)).await.is_ok());
+        let refused = read(many(values::MOST + 1)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::TooLarge);
+        assert!(refused.public_message().contains("1000001 JSON names"));
     }
 
     #[tokio::test(start_paused = true)]

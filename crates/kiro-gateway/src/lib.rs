@@ -31,6 +31,7 @@ mod telemetry;
 mod tenant;
 mod upstream;
 mod usage;
+mod values;
 
 pub use admission::{AdmissionOptions, Limits};
 pub use body::Body;

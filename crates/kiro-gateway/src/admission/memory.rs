@@ -47,7 +47,7 @@ impl Memory {
 }
 
 impl Held {
-    /// Takes more, if that is more than what is held already.
+    /// Takes more, if that is more than what is held already. Who needs more than there is at all, takes all of it.
     ///
     /// # Errors
     ///
@@ -60,6 +60,7 @@ impl Held {
             .permits
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
+        let bytes = bytes.min(self.memory.limit);
         let missing = bytes.div_ceil(1024).saturating_sub(has);
         if missing == 0 {
             return Ok(());
@@ -102,7 +103,10 @@ mod tests {
         drop(one);
         assert!(two.grow_to(4096).is_ok());
         drop(two);
-        assert!(memory.hold(4096).is_ok() && memory.hold(4097).is_err());
+        let all = memory.hold(1 << 40).unwrap();
+        assert!(memory.hold(1).is_err());
+        drop(all);
+        assert!(memory.hold(4096).is_ok());
     }
 
     #[test]
