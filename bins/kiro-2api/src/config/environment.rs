@@ -1,10 +1,12 @@
-//! The environment and `.env` as layers of the configuration.
+//! The environment, `.env` and a folder of secrets as layers of the configuration.
 //!
 //! Values stay text; the types of [`Config`](super::Config) read numbers, durations and sizes from it.
 //! So a key made of digits stays a key.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use figment::value::{Dict, Map, Value};
 use figment::{Metadata, Profile, Provider};
@@ -88,6 +90,38 @@ pub(super) fn dotenv(file: &Path) -> Result<Layer, ConfigError> {
         variables.insert(name, value);
     }
     Ok(Layer::new(&file.display().to_string(), &variables))
+}
+
+/// The variable that names a folder of secrets, one file for each: systemd sets it for what `LoadCredential=` loads;
+/// where Docker or Kubernetes mount secrets, a person does.
+pub(crate) const SECRETS: &str = "CREDENTIALS_DIRECTORY";
+
+/// The files of a folder of secrets that are named like variables of ours.
+pub(super) fn secret_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+/// Reads a folder of secrets: the name of a file is that of a variable, and its content the value.
+pub(super) fn secrets(folder: &Path) -> Result<Layer, ConfigError> {
+    let broken = |place: &Path, error: io::Error| {
+        let place = place.display();
+        ConfigError::Invalid(format!("{place}, of {SECRETS}, cannot be read: {error}"))
+    };
+    let files = secret_files(folder).map_err(|error| broken(folder, error))?;
+    let mut variables = BTreeMap::new();
+    for file in files {
+        let value = fs::read_to_string(&file).map_err(|error| broken(&file, error))?;
+        let name = file.file_name().and_then(|name| name.to_str());
+        variables.insert(name.unwrap_or_default().to_owned(), value);
+    }
+    Ok(Layer::new(&folder.display().to_string(), &variables))
 }
 
 /// dotenvy's own message quotes the value, and the value may be a secret.

@@ -437,7 +437,10 @@ impl Source {
     /// The files that are read, whether they exist or not.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let file = self.file.as_ref().or(self.default_file.as_ref());
-        file.into_iter().chain(&self.dotenv).cloned()
+        let secrets = self.folder(environment::SECRETS);
+        let secrets = secrets.and_then(|folder| environment::secret_files(&folder).ok());
+        let files = file.into_iter().chain(&self.dotenv).cloned();
+        files.chain(secrets.into_iter().flatten())
     }
 
     /// What this process was started with.
@@ -506,6 +509,9 @@ impl Config {
         if let Some(name) = source.not_text.first() {
             let reason = format!("the variable {name} of the environment is not text in UTF-8");
             return Err(ConfigError::Invalid(reason));
+        }
+        if let Some(folder) = source.folder(environment::SECRETS) {
+            figment = figment.merge(environment::secrets(&folder)?);
         }
         figment = figment.merge(environment::Layer::of_process(&source.environment));
         if let Some(listen) = source.listen {

@@ -133,6 +133,33 @@ fn logins_of_the_machine_are_used_only_when_asked_for() {
 }
 
 #[test]
+fn secrets_come_from_a_folder_and_the_environment_wins() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    write("PROXY_API_KEY", "key-#-of-the-folder\n");
+    write("KIRO_2API_STORE__KIND", "memory");
+    write("REFRESH_TOKEN", "of the folder");
+    write("tls-key", "not ours");
+    let path = folder.path().to_str().unwrap();
+    let from = (environment::SECRETS, path);
+    let config = load("PROXY_API_KEY=key-of-dotenv-0000", "", &[from]).unwrap();
+    let key = config.proxy_api_key.unwrap();
+    assert_eq!(key.expose(), "key-#-of-the-folder");
+    assert_eq!(config.store.kind, StoreKind::Memory);
+    let config = load("", "", &[from, ("REFRESH_TOKEN", "of the environment")]).unwrap();
+    let token = config.refresh_token.unwrap();
+    assert_eq!(token.expose(), "of the environment");
+
+    let source = Source {
+        environment: [(from.0.to_owned(), from.1.to_owned())].into(),
+        ..Source::default()
+    };
+    assert_eq!(source.files().count(), 3, "they are watched for changes");
+    let error = load("", "", &[(environment::SECRETS, "/no/such/folder")]).unwrap_err();
+    assert!(error.contains("/no/such/folder, of CREDENTIALS_DIRECTORY"));
+}
+
+#[test]
 fn comments_and_quotes_of_an_environment_file_are_not_part_of_a_value() {
     for (value, meant) in [
         ("0123456789abcdef # my key", "0123456789abcdef"),
