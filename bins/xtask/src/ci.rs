@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use crate::Failure;
 use crate::clients::{self, Client};
 use crate::dependencies;
+use crate::deploy;
 use crate::fuzz;
 use crate::process;
 use crate::purity;
@@ -20,7 +21,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis and cargo-deny.
-const RUST: [Step; 12] = [
+const RUST: [Step; 13] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -88,6 +89,10 @@ const RUST: [Step; 12] = [
     Step {
         name: "licences and origins",
         action: dependencies::check,
+    },
+    Step {
+        name: "files for containers and service managers",
+        action: deploy::check,
     },
 ];
 

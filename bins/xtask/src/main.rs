@@ -13,6 +13,8 @@ mod bench;
 mod ci;
 mod clients;
 mod dependencies;
+mod deploy;
+mod dist;
 mod fuzz;
 mod http;
 mod install;
@@ -42,6 +44,8 @@ Commands:
                               all when none is named
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
+  deploy                      the files of deploy/, each looked over by a program that knows its kind
+  dist                        the program as it is shipped, one file that needs no other: target/dist
   reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
   bench [--seconds N] [--json]
                               the whole path, beside bare hyper pass-throughs of the same bytes
@@ -66,6 +70,8 @@ enum Chore {
     Clients(Vec<clients::Client>),
     Purity,
     Dependencies,
+    Deploy,
+    Dist,
     Reliability,
     Bench(bench::Options),
     BenchProtocol(bench::protocol::Options),
@@ -112,6 +118,8 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         }
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
+        ["deploy"] => Some(Chore::Deploy),
+        ["dist"] => Some(Chore::Dist),
         ["reliability"] => Some(Chore::Reliability),
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
@@ -160,6 +168,8 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
+        Chore::Deploy => deploy::check(&Workspace::find()?),
+        Chore::Dist => dist::make(&Workspace::find()?).map(drop),
         Chore::Reliability => reliability::run(&Workspace::find()?),
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
@@ -194,6 +204,8 @@ mod tests {
             (&["clients", "cobol"], None),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
+            (&["deploy"], Some(Chore::Deploy)),
+            (&["dist"], Some(Chore::Dist)),
             (&["reliability"], Some(Chore::Reliability)),
             (&["bench"], Some(Chore::Bench(bench::Options::default()))),
             (
@@ -238,7 +250,7 @@ mod tests {
                 })),
             ),
             (&["fuzz", "--fast"], None),
-            (&["deploy"], None),
+            (&["publish"], None),
         ] {
             assert_eq!(parse(arguments), chore, "{arguments:?}");
         }
