@@ -141,6 +141,57 @@ async fn a06_head_byte_by_byte() {
     house.survives().await;
 }
 
+/// Bodies that trickle, stop in the middle or never begin are a 408, however fast they were before, and what was
+/// held for them is free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a07_body_trickles_or_stops() {
+    let plan = Plan::new()
+        .set("TIMEOUTS__BODY", "5s")
+        .set("SERVER__MAX_BODY", "8MiB")
+        .set("SERVER__MAX_BODY_MEMORY", "24MiB");
+    let mut house = plan.env("LOG_LEVEL", "info").start().await;
+    let before = house.program.holds().memory;
+    let around = whole("").to_string().len();
+    let body = whole(&"x".repeat(8 * MIB - around)).to_string();
+    let asks = request("POST", CHAT, "", &body);
+    let head = asks.len() - body.len();
+    let mut wires = Vec::new();
+    // Never begun, stopped in the middle, and all but the end.
+    for sent in [head, head + 4 * MIB, asks.len() - 1] {
+        let mut wire = house.wire().await;
+        wire.send(&asks[..sent]).await.unwrap();
+        wires.push(wire);
+    }
+    let mut status = 200;
+    while status == 200 {
+        status = house.chat(&whole("And me?")).await.status;
+    }
+    assert_eq!(status, 503, "all of the memory is held");
+    for wire in &mut wires {
+        assert_eq!(wire.answer().await.error().0, 408);
+    }
+    drop(wires);
+    let n_given_up = || house.program.log().matches("status=408").count();
+    assert_eq!(n_given_up(), 3);
+    let mut trickles = house.wire().await;
+    trickles.send(&asks[..head]).await.unwrap();
+    for byte in &asks[head..] {
+        // The connection may be closed in between.
+        let sent = trickles.send([*byte]).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        if sent.is_err() || n_given_up() == 4 {
+            break;
+        }
+    }
+    assert_eq!(trickles.answer().await.error().0, 408);
+    assert_eq!(house.chat(&whole("And me?")).await.status, 200);
+    assert_eq!(house.sent("xxx").len(), 0);
+    drop(trickles);
+    let free = || house.program.holds().memory < before + 16 * MIB;
+    until("the memory of the bodies", free).await;
+    house.survives().await;
+}
+
 /// A body that is too large is a 413 whether its length is announced or not, and takes no memory beyond the
 /// limit.
 #[tokio::test(flavor = "multi_thread")]

@@ -83,7 +83,8 @@ pub const MIN_KEY_LENGTH: usize = 16;
 pub struct Timeouts {
     /// For a connection to the upstream, TLS included. Default: 10 s.
     pub connect: Duration,
-    /// For a request's body to arrive, and a second more for every 8 KiB of it. Default: 30 s.
+    /// For a request's body to arrive, and a second more for every 8 KiB of it; and for it to stop in
+    /// between. Default: 30 s.
     pub body: Duration,
     /// From sending a request to the first event of the reply, at most. Default: 120 s; large models think.
     pub first_event: Duration,
