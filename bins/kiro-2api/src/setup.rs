@@ -8,7 +8,8 @@ use std::sync::Arc;
 use http::Uri;
 use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions};
 use kiro_gateway::{
-    AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ServerOptions, UpstreamOptions,
+    AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ProcessState, ServerOptions,
+    UpstreamOptions,
 };
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::{RootCertStore, ServerConfig};
@@ -31,9 +32,11 @@ pub(crate) struct Parts {
 pub(crate) fn gateway(
     config: &Config,
     found: Option<Arc<dyn CredentialStore>>,
+    process: Arc<ProcessState>,
 ) -> Result<(Gateway, Accounts), Failure> {
     let mut accounts = Accounts::open(&config.store, refresher(config, tls())?)?;
-    let parts = parts(config, &mut accounts, found)?;
+    let mut parts = parts(config, &mut accounts, found)?;
+    parts.options.process = process;
     let gateway = Gateway::new(parts.options)?;
     accounts.put_in_force(parts.own, parts.refresher);
     Ok((gateway, accounts))

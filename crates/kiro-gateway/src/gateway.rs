@@ -103,6 +103,7 @@ impl Gateway {
             pass_invalid_json: options.pass_invalid_json,
             reasoning: options.reasoning,
             counters: Arc::default(),
+            process: options.process,
             schemas: SchemaCache::new(),
             draining: Arc::default(),
             drain: Arc::new(watch::Sender::new(false)),

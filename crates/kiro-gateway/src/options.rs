@@ -1,5 +1,6 @@
 //! What a gateway is made of, and what is refused before it starts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kiro_auth::{Pool, Secret};
@@ -10,6 +11,7 @@ use crate::cors::AllowedOrigins;
 use crate::image::ImageOptions;
 use crate::kept::KeepOptions;
 use crate::key::{AccessKey, KeyDigest};
+use crate::process::ProcessState;
 use crate::tenant::{GuestOptions, MakePool, USUAL_KEY};
 use crate::upstream::UpstreamOptions;
 
@@ -58,6 +60,8 @@ pub struct GatewayOptions {
     pub pass_invalid_json: bool,
     /// Where the thoughts of a model are told.
     pub reasoning: Reasoning,
+    /// What the program tells of the process, for the metrics. The one of the first options stays.
+    pub process: Arc<ProcessState>,
 }
 
 /// Where the thoughts of a model are told. A request can hide them, whatever is set.
@@ -184,6 +188,7 @@ impl GatewayOptions {
             refuse_ignored: false,
             pass_invalid_json: false,
             reasoning: Reasoning::default(),
+            process: Arc::default(),
         }
     }
 }

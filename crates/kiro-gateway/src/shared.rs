@@ -16,6 +16,7 @@ use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
 use crate::pace::Paces;
+use crate::process::ProcessState;
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) pass_invalid_json: bool,
     pub(crate) reasoning: Reasoning,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) process: Arc<ProcessState>,
     /// Agents declare the same tools in every request.
     pub(crate) schemas: SchemaCache,
     /// Whether the server has been asked to stop.
@@ -59,6 +61,7 @@ impl Shared {
         self.upstream.succeed(&old.upstream, &self.paces);
         self.keeper = old.keeper.clone();
         self.counters = old.counters.clone();
+        self.process = old.process.clone();
         self.draining = old.draining.clone();
         self.drain = old.drain.clone();
         self.started = old.started;

@@ -47,6 +47,7 @@ struct Snapshot {
     retries: u64,
     unaffordable: u64,
     hosts_left_alone: usize,
+    dropped_log_lines: u64,
     paces: Vec<(String, Pace)>,
 }
 
@@ -60,6 +61,7 @@ impl Snapshot {
             retries,
             unaffordable,
             hosts_left_alone: shared.upstream.hosts_left_alone().len(),
+            dropped_log_lines: shared.process.dropped_log_lines(),
             paces: shared.paces.all(ceiling),
         }
     }
@@ -80,6 +82,11 @@ impl Collector for Snapshot {
             "retries_refused",
             "Attempts that the budget of retries did not allow.",
             self.unaffordable,
+        )?;
+        counter(
+            "log_lines_dropped",
+            "Lines of the log that nobody read in time.",
+            self.dropped_log_lines,
         )?;
         let mut gauge = |name: &str, help: &str, value: usize| {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
