@@ -12,6 +12,7 @@ mod certificate;
 mod command;
 mod config;
 mod logging;
+mod memory;
 mod refresher;
 mod reload;
 mod search;

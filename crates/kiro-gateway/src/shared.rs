@@ -2,7 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kiro_protocol::conversation::{Conversation, Effort};
 use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use crate::admission::Admission;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
+use crate::error::{Error, ErrorKind};
 use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
@@ -21,6 +23,9 @@ use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
 use crate::usage::Prompt;
+
+/// When there is likely to be memory again.
+const MEMORY_AGAIN: Duration = Duration::from_secs(5);
 
 /// The parts of a gateway.
 #[derive(Debug)]
@@ -65,6 +70,24 @@ impl Shared {
         self.draining = old.draining.clone();
         self.drain = old.drain.clone();
         self.started = old.started;
+    }
+
+    /// Refuses what would take memory while it is short. `own` are the exchanges of the caller, one or none:
+    /// who is alone is let in, because nobody ends who could make room.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Overloaded`].
+    pub(crate) fn spare_memory(&self, own: usize) -> Result<(), Error> {
+        let others = self.counters.active.load(Ordering::Relaxed) > own;
+        if !self.process.is_short_of_memory() || !others {
+            return Ok(());
+        }
+        let message = format!(
+            "The gateway is short of memory (`[server] max_memory`). Please try again in {}s.",
+            MEMORY_AGAIN.as_secs()
+        );
+        Err(Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(MEMORY_AGAIN)))
     }
 
     /// How long an exchange with a model waits.

@@ -14,7 +14,7 @@ use crate::reload::Reloader;
 use crate::search::Search;
 use crate::signals::{Hangups, asked_to_stop};
 use crate::systemd::{self, Sockets};
-use crate::{logging, setup};
+use crate::{logging, memory, setup};
 
 /// How long the process waits for refreshes that are under way when it is asked to stop. One takes about a
 /// second, and 65 when the service does not answer at all; a second signal does not wait for it.
@@ -80,6 +80,7 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
         asked_to_stop().await;
         systemd::stopping();
     });
+    let max_memory = config.server.max_memory;
     let reloader = Reloader {
         source,
         config,
@@ -88,6 +89,7 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
         options,
         level,
     };
+    memory::watch(max_memory, process);
     tokio::spawn(reloader.run(hangups));
     tokio::spawn(systemd::feed_watchdog());
     systemd::ready();

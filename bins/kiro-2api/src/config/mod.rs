@@ -142,6 +142,9 @@ pub(crate) struct Server {
     pub(crate) max_body: usize,
     #[serde(with = "value::size")]
     pub(crate) max_body_memory: usize,
+    /// `None`: that of the control group.
+    #[serde(with = "value::size_or_auto")]
+    pub(crate) max_memory: Option<usize>,
     #[serde(with = "value::number")]
     pub(crate) max_connections: usize,
     #[serde(with = "value::number")]
@@ -335,6 +338,7 @@ impl Default for Server {
             tls: Tls::default(),
             max_body: 64 << 20,
             max_body_memory: admission.max_body_memory,
+            max_memory: None,
             max_connections: options.max_connections.map_or(0, NonZeroUsize::get),
             max_exchanges: admission.max_exchanges.map_or(0, NonZeroUsize::get),
             queue: admission.queue,

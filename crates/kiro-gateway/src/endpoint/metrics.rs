@@ -48,6 +48,7 @@ struct Snapshot {
     unaffordable: u64,
     hosts_left_alone: usize,
     dropped_log_lines: u64,
+    is_short_of_memory: bool,
     paces: Vec<(String, Pace)>,
 }
 
@@ -62,6 +63,7 @@ impl Snapshot {
             unaffordable,
             hosts_left_alone: shared.upstream.hosts_left_alone().len(),
             dropped_log_lines: shared.process.dropped_log_lines(),
+            is_short_of_memory: shared.process.is_short_of_memory(),
             paces: shared.paces.all(ceiling),
         }
     }
@@ -101,6 +103,11 @@ impl Collector for Snapshot {
             "hosts_left_alone",
             "Hosts of the upstream that failed again and again and rest.",
             self.hosts_left_alone,
+        )?;
+        gauge(
+            "short_of_memory",
+            "Whether new requests are refused for want of memory.",
+            usize::from(self.is_short_of_memory),
         )?;
         let limits: [(&str, &str, Limit); 2] = [
             (
