@@ -144,6 +144,7 @@ pub(crate) fn server(config: &Config) -> Result<ServerOptions, Failure> {
     options.max_connections = NonZeroUsize::new(server.max_connections);
     options.header_timeout = server.header_timeout;
     options.write_timeout = server.write_timeout;
+    options.half_close = server.half_close;
     options.drain = server.drain_timeout;
     options.drain_delay = server.drain_delay;
     options.hand_over = server.reuse_port;

@@ -45,6 +45,11 @@ pub struct ServerOptions {
     /// For a client to take more of an answer when its side of the connection is full; then the connection
     /// is closed, and the upstream's with it. Default: 60 s.
     pub write_timeout: Duration,
+    /// Whether a client may close its half of an HTTP/1 connection after a request (`nc -N`) and still get its
+    /// answer. A client that has left looks the same on the wire until something is written to it; so with
+    /// this, what one has left behind goes on upstream, and is paid for, until the next write to it has
+    /// failed. Default: `false`, who closes has left; clients cancel in this way.
+    pub half_close: bool,
     /// For open streams to finish after the shutdown signal; then they are ended, each in its dialect's
     /// way. Default: 30 s, the time that service managers commonly grant before they kill.
     pub drain: Duration,
@@ -63,6 +68,7 @@ impl Default for ServerOptions {
             max_connections: NonZeroUsize::new(10_000),
             header_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(60),
+            half_close: false,
             drain: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
             hand_over: false,
@@ -231,6 +237,7 @@ impl Server {
             .http1()
             .timer(TokioTimer::new())
             .max_buf_size(HTTP1_BUFFER)
+            .half_close(options.half_close)
             .header_read_timeout(options.header_timeout);
         builder
             .http2()

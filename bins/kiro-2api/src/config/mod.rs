@@ -165,6 +165,8 @@ pub(crate) struct Server {
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
     pub(crate) write_timeout: Duration,
+    #[serde(with = "value::switch")]
+    pub(crate) half_close: bool,
     #[serde(with = "value::duration")]
     pub(crate) drain_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -349,6 +351,7 @@ impl Default for Server {
             reasoning: Reasoning::Member,
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
+            half_close: options.half_close,
             drain_timeout: options.drain,
             drain_delay: options.drain_delay,
         }
