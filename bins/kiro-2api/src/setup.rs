@@ -1,6 +1,6 @@
 //! From the configuration to the parts that serve.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -95,6 +95,7 @@ fn parts(
         tls,
     );
     options.keys = config.access_keys()?;
+    options.failed_keys_per_minute = NonZeroU64::new(config.server.failed_keys_per_minute);
     options.limits = config.limits.of_gateway();
     options.tenant_limits = config.tenants.limits.of_gateway();
     options.admission.max_exchanges = NonZeroUsize::new(config.server.max_exchanges);

@@ -4,6 +4,7 @@ mod admission;
 mod beginning;
 mod body;
 mod bounds;
+mod brake;
 mod catalog;
 mod caught;
 mod closing;
@@ -36,6 +37,7 @@ mod values;
 
 pub use admission::{AdmissionOptions, Limits};
 pub use body::Body;
+pub use brake::Peer;
 pub use catalog::ModelOptions;
 pub use cors::AllowedOrigins;
 pub use error::{Error, ErrorKind, Overflow};

@@ -1,5 +1,6 @@
 //! What a gateway is made of, and what is refused before it starts.
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub struct GatewayOptions {
     pub limits: Limits,
     /// Of each caller who sends it with a credential of their own.
     pub tenant_limits: Limits,
+    /// How many keys, and how many logins behind a right key, one [address](crate::Peer) may try without
+    /// success in a minute; then such attempts are refused with 429. What works is let in all the same.
+    /// Default: 60. `None`: no limit.
+    pub failed_keys_per_minute: Option<NonZeroU64>,
     /// More keys, known by their digests. Each has callers and limits of its own; the pool serves them all.
     pub keys: Vec<AccessKey>,
     /// How much the gateway takes on at the same time.
@@ -172,6 +177,7 @@ impl GatewayOptions {
             key: key.into(),
             limits: Limits::default(),
             tenant_limits: Limits::default(),
+            failed_keys_per_minute: NonZeroU64::new(60),
             keys: Vec::new(),
             admission: AdmissionOptions::default(),
             pool,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, Version, header};
+use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -21,6 +22,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::beginning::Beginning;
 use crate::body::Body;
+use crate::brake::Peer;
 use crate::closing;
 use crate::error::{Error, ErrorKind};
 use crate::gateway::Gateway;
@@ -162,7 +164,7 @@ struct Server {
     /// Those in force.
     options: ServerOptions,
     tls: Option<TlsAcceptor>,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, Place)>>,
+    handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr, Place)>>,
     /// For connections. Their number stays what it was at the start.
     places: Arc<Semaphore>,
     /// Every open connection has a receiver; `true` tells them to close.
@@ -194,8 +196,8 @@ impl Server {
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(done) = self.handshakes.join_next() => if let Ok(Some((stream, place))) = done {
-                    self.connection(stream, place);
+                Some(done) = self.handshakes.join_next() => if let Ok(Some((stream, peer, place))) = done {
+                    self.connection(stream, peer, place);
                 },
                 () = &mut end => return,
             }
@@ -206,12 +208,12 @@ impl Server {
         self.take_changes();
         send_at_once(&stream);
         match &self.tls {
-            None => self.connection(stream, place),
+            None => self.connection(stream, peer, place),
             Some(tls) => {
                 let limit = self.options.header_timeout;
                 let shaken = handshake(tls.clone(), stream, peer, limit);
                 self.handshakes
-                    .spawn(async move { Some((shaken.await?, place)) });
+                    .spawn(async move { Some((shaken.await?, peer, place)) });
             }
         }
     }
@@ -229,6 +231,7 @@ impl Server {
     fn connection(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
         place: Place,
     ) {
         let options = &self.options;
@@ -256,7 +259,8 @@ impl Server {
         let stream = TokioIo::new(Box::pin(stream));
         let (gateway, begun) = (self.gateway.clone(), Arc::new(SetOnce::new()));
         let has_begun = begun.clone();
-        let service = service_fn(move |request| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
             // It has been told before, by all but the first request.
             let _ = begun.set(());
             match has_one_host(&request) {
@@ -292,8 +296,8 @@ impl Server {
         let last = Instant::now() + FIRST_REQUEST;
         while let Ok(Some(done)) = timeout_at(last.min(deadline), self.handshakes.join_next()).await
         {
-            if let Ok(Some((stream, place))) = done {
-                self.connection(stream, place);
+            if let Ok(Some((stream, peer, place))) = done {
+                self.connection(stream, peer, place);
             }
         }
         // Nobody has sent a request there yet.

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
+use crate::brake::Brake;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
 use crate::error::{Error, ErrorKind};
@@ -31,6 +32,7 @@ const MEMORY_AGAIN: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
+    pub(crate) brake: Brake,
     pub(crate) tenants: Tenants,
     pub(crate) images: Images,
     pub(crate) keeper: Arc<Keeper>,
@@ -57,6 +59,7 @@ impl Shared {
     /// Takes over what outlives a change of the options: who was here, what was learned, what is kept, and
     /// the word that ends open streams, which must reach those of all predecessors.
     pub(crate) fn succeed(&mut self, old: &Self) {
+        self.brake.succeed(&old.brake);
         self.tenants.succeed(&old.tenants);
         // With other limits the count begins anew: what is under way then ends soon.
         if self.admission.is_like(&old.admission) {

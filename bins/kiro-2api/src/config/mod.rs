@@ -153,6 +153,8 @@ pub(crate) struct Server {
     pub(crate) queue: usize,
     #[serde(with = "value::duration")]
     pub(crate) queue_timeout: Duration,
+    #[serde(with = "value::number")]
+    pub(crate) failed_keys_per_minute: u64,
     /// Origins whose pages may use the gateway; `*` is all of them.
     #[serde(with = "value::list")]
     pub(crate) allowed_origins: Vec<String>,
@@ -345,6 +347,7 @@ impl Default for Server {
             max_exchanges: admission.max_exchanges.map_or(0, NonZeroUsize::get),
             queue: admission.queue,
             queue_timeout: admission.queue_timeout,
+            failed_keys_per_minute: 60,
             allowed_origins: vec!["*".to_owned()],
             refuse_ignored: false,
             pass_invalid_json: false,

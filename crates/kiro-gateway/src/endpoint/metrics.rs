@@ -47,6 +47,7 @@ struct Snapshot {
     retries: u64,
     unaffordable: u64,
     hosts_left_alone: usize,
+    refused_keys: u64,
     dropped_log_lines: u64,
     is_short_of_memory: bool,
     paces: Vec<(String, Pace)>,
@@ -62,6 +63,7 @@ impl Snapshot {
             retries,
             unaffordable,
             hosts_left_alone: shared.upstream.hosts_left_alone().len(),
+            refused_keys: shared.brake.refused(),
             dropped_log_lines: shared.process.dropped_log_lines(),
             is_short_of_memory: shared.process.is_short_of_memory(),
             paces: shared.paces.all(ceiling),
@@ -84,6 +86,11 @@ impl Collector for Snapshot {
             "retries_refused",
             "Attempts that the budget of retries did not allow.",
             self.unaffordable,
+        )?;
+        counter(
+            "keys_refused",
+            "Requests without a right key, or with a login behind it that does not work.",
+            self.refused_keys,
         )?;
         counter(
             "log_lines_dropped",
