@@ -31,6 +31,7 @@ mod shared;
 mod surface;
 mod telemetry;
 mod tenant;
+mod unread;
 mod upstream;
 mod usage;
 mod values;

@@ -1,5 +1,6 @@
 //! Accepting connections, and draining them.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -29,6 +30,7 @@ use crate::gateway::Gateway;
 use crate::handshake::{acceptor, handshake};
 use crate::response::refuse;
 use crate::routes;
+use crate::unread::{Downstream, Unread};
 
 /// How connections are served.
 #[derive(Debug, Clone)]
@@ -45,7 +47,8 @@ pub struct ServerOptions {
     /// For the head of a request to arrive, and before it for the TLS handshake. Default: 10 s.
     pub header_timeout: Duration,
     /// For a client to take more of an answer when its side of the connection is full; then the connection
-    /// is closed, and the upstream's with it. Default: 60 s.
+    /// is closed, and the upstream's with it. A client that does not take a stream of HTTP/2 while it takes
+    /// others loses that one. Default: 60 s.
     pub write_timeout: Duration,
     /// Whether a client may close its half of an HTTP/1 connection after a request (`nc -N`) and still get its
     /// answer. A client that has left looks the same on the wire until something is written to it; so with
@@ -235,51 +238,51 @@ impl Server {
         place: Place,
     ) {
         let options = &self.options;
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .max_buf_size(HTTP1_BUFFER)
-            .half_close(options.half_close)
-            .header_read_timeout(options.header_timeout);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_pending_accept_reset_streams(MAX_RESETS)
-            .max_local_error_reset_streams(MAX_ERRORS)
-            .max_header_list_size(MAX_HEADER_BYTES)
-            .max_send_buf_size(SEND_BUFFER)
-            // Who does not answer is gone, or never was there.
-            .keep_alive_interval(options.header_timeout)
-            .keep_alive_timeout(options.header_timeout);
+        let builder = builder(options);
         let stream = Beginning::new(stream, options.header_timeout);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(options.write_timeout));
         let stream = TokioIo::new(Box::pin(stream));
         let (gateway, begun) = (self.gateway.clone(), Arc::new(SetOnce::new()));
         let has_begun = begun.clone();
+        let (unread, limit) = (Arc::new(Unread::default()), options.write_timeout);
+        let streams = unread.clone();
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(Peer(peer.ip()));
             // It has been told before, by all but the first request.
             let _ = begun.set(());
-            match has_one_host(&request) {
+            let (version, streams) = (request.version(), streams.clone());
+            let answering = match has_one_host(&request) {
                 true => gateway.call(request),
                 false => Box::pin(std::future::ready(Ok(without_host(&request)))),
+            };
+            async move {
+                let response = answering.await?;
+                Ok::<_, Infallible>(response.map(|body| match version {
+                    Version::HTTP_2 => streams.watched(body),
+                    _ => Downstream::Plain(body),
+                }))
             }
         });
         let mut closing = self.closing.subscribe();
         tokio::spawn(async move {
             let connection = builder.serve_connection(stream, service);
             let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                // What has arrived is looked at before the time is.
-                biased;
-                ended = &mut connection => ended,
-                () = told_to_close(&mut closing, &has_begun) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+            let serving = async {
+                tokio::select! {
+                    // What has arrived is looked at before the time is.
+                    biased;
+                    ended = &mut connection => ended,
+                    () = told_to_close(&mut closing, &has_begun) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
                 }
+            };
+            let ended = tokio::select! {
+                biased;
+                ended = serving => ended,
+                never = unread.leave_after(limit) => match never {},
             };
             if let Err(error) = ended {
                 tracing::debug!(error = &*error, "a downstream connection ended early");
@@ -311,6 +314,29 @@ impl Server {
             tracing::warn!("some connections did not end in time");
         }
     }
+}
+
+/// What hyper makes of a connection.
+fn builder(options: &ServerOptions) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .max_buf_size(HTTP1_BUFFER)
+        .half_close(options.half_close)
+        .header_read_timeout(options.header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_ERRORS)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_send_buf_size(SEND_BUFFER)
+        // Who does not answer is gone, or never was there.
+        .keep_alive_interval(options.header_timeout)
+        .keep_alive_timeout(options.header_timeout);
+    builder
 }
 
 /// Ready when the server closes and the first request is there, or does not come: hyper closes a connection
