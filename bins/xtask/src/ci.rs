@@ -7,8 +7,8 @@ use crate::clients::{self, Client};
 use crate::dependencies;
 use crate::fuzz;
 use crate::process;
+use crate::programs;
 use crate::purity;
-use crate::redis;
 use crate::reliability;
 use crate::secrets;
 use crate::workspace::Workspace;
@@ -19,7 +19,7 @@ struct Step {
     action: fn(&Workspace) -> Result<(), Failure>,
 }
 
-/// The checks that need nothing but the Rust toolchain, a Redis and cargo-deny.
+/// The checks that need nothing but the Rust toolchain, a Redis, valgrind and cargo-deny.
 const RUST: [Step; 12] = [
     Step {
         name: "format",
@@ -54,8 +54,8 @@ const RUST: [Step; 12] = [
         action: each_alone,
     },
     Step {
-        name: "server for the tests",
-        action: |_| redis::provide(),
+        name: "programs for the tests",
+        action: |_| programs::provide(),
     },
     Step {
         name: "test",
