@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 
+use super::support::http2;
 use super::support::{
     Answer, CHAT, House, KEY, MESSAGES, MIB, Plan, RESPONSES, SOON, Wire, request, streamed, until,
     whole, with,
@@ -52,7 +53,8 @@ async fn a02_client_closes_before_the_first_byte() {
 }
 
 /// A client that stops reading stops the service as well: of 256 MB a few stay in buffers, and it is left after
-/// the time for a write.
+/// the time for a write. So is a client that does not read one stream of HTTP/2, by opening no window for it, while it
+/// reads everything else.
 #[tokio::test(flavor = "multi_thread")]
 async fn a03_client_stops_reading() {
     let plan = Plan::new()
@@ -67,6 +69,32 @@ async fn a03_client_stops_reading() {
     let most = house.program.peak() - before;
     assert!(most < 32 * MIB, "{} MiB more at the peak", most / MIB);
     drop(wire);
+
+    house.script("windowless", Script::new().flood(16 << 10, 16 << 10, 1));
+    // Settings: an initial window of 1 KiB, which is never opened any further.
+    let mut wire = http2::open(&house, &[0, 4, 0, 0, 4, 0]).await;
+    let body = streamed("windowless").to_string();
+    let head = http2::head("POST", CHAT);
+    let head = http2::frame(http2::HEADERS, http2::END_HEADERS, 1, &head);
+    let body = http2::frame(http2::DATA, http2::END_STREAM, 1, body.as_bytes());
+    wire.send([head, body].concat()).await.unwrap();
+    let reading = tokio::spawn(async move {
+        while let Some(frame) = http2::next(&mut wire).await {
+            match frame.kind {
+                // Whoever answers pings is there.
+                http2::PING if frame.flags == 0 => {
+                    let pong = http2::frame(http2::PING, 1, 0, &frame.payload);
+                    wire.send(pong).await.unwrap();
+                }
+                _ => {}
+            }
+        }
+    });
+    upstream_is_left(&house, "windowless").await;
+    assert!(!reading.is_finished(), "the connection is there");
+    reading.abort();
+    let most = house.program.peak() - before;
+    assert!(most < 32 * MIB, "{} MiB more at the peak", most / MIB);
     house.survives().await;
 }
 
@@ -108,6 +136,43 @@ async fn a04_thousand_slow_readers() {
     house.survives().await;
 }
 
+/// A client that closes its half of the connection after the request gets its answer, if `server.half_close` says so;
+/// one that leaves is then noticed with the next write. By default both are taken for one that has left, which is told
+/// upstream at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a05_half_close_after_the_request() {
+    let pieces = ["word "; 10];
+    let slowly = || Script::new().text_slowly(&pieces, std::time::Duration::from_millis(50));
+    let mut house = Plan::new().set("SERVER__HALF_CLOSE", "true").start().await;
+    house.script("a05", slowly().stop("END_TURN"));
+    let mut stream = house.open(&streamed("a05")).await;
+    stream.half_close().await;
+    assert_eq!(stream.answer().await.whole_text(), pieces.concat());
+    assert_eq!(stream.rest().await, "", "the connection ends");
+    let mut document = house.open(&whole("a05")).await;
+    document.half_close().await;
+    assert_eq!(document.answer().await.content(), pieces.concat());
+    house.script("leaves", slowly().hang());
+    let mut leaves = house.open(&streamed("leaves")).await;
+    assert!(leaves.until("word ").await);
+    drop(leaves);
+    upstream_is_left(&house, "leaves").await;
+    house.survives().await;
+
+    let mut house = House::start().await;
+    for (name, hangs) in [
+        ("in the middle", Script::new().text("One ").hang()),
+        ("before the head", Script::new().hang_before_head()),
+    ] {
+        house.script(name, hangs);
+        let mut stream = house.open(&streamed(name)).await;
+        until("the request upstream", || house.sent(name).len() == 1).await;
+        stream.half_close().await;
+        upstream_is_left(&house, name).await;
+    }
+    house.survives().await;
+}
+
 /// Heads that come byte by byte are ended after the time for a head; 500 of them hinder nobody.
 #[tokio::test(flavor = "multi_thread")]
 async fn a06_head_byte_by_byte() {
@@ -138,6 +203,57 @@ async fn a06_head_byte_by_byte() {
             "{told}"
         );
     }
+    house.survives().await;
+}
+
+/// Bodies that trickle, stop in the middle or never begin are a 408, however fast they were before, and what was
+/// held for them is free again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a07_body_trickles_or_stops() {
+    let plan = Plan::new()
+        .set("TIMEOUTS__BODY", "5s")
+        .set("SERVER__MAX_BODY", "8MiB")
+        .set("SERVER__MAX_BODY_MEMORY", "24MiB");
+    let mut house = plan.env("LOG_LEVEL", "info").start().await;
+    let before = house.program.holds().memory;
+    let around = whole("").to_string().len();
+    let body = whole(&"x".repeat(8 * MIB - around)).to_string();
+    let asks = request("POST", CHAT, "", &body);
+    let head = asks.len() - body.len();
+    let mut wires = Vec::new();
+    // Never begun, stopped in the middle, and all but the end.
+    for sent in [head, head + 4 * MIB, asks.len() - 1] {
+        let mut wire = house.wire().await;
+        wire.send(&asks[..sent]).await.unwrap();
+        wires.push(wire);
+    }
+    let mut status = 200;
+    while status == 200 {
+        status = house.chat(&whole("And me?")).await.status;
+    }
+    assert_eq!(status, 503, "all of the memory is held");
+    for wire in &mut wires {
+        assert_eq!(wire.answer().await.error().0, 408);
+    }
+    drop(wires);
+    let n_given_up = || house.program.log().matches("status=408").count();
+    assert_eq!(n_given_up(), 3);
+    let mut trickles = house.wire().await;
+    trickles.send(&asks[..head]).await.unwrap();
+    for byte in &asks[head..] {
+        // The connection may be closed in between.
+        let sent = trickles.send([*byte]).await;
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        if sent.is_err() || n_given_up() == 4 {
+            break;
+        }
+    }
+    assert_eq!(trickles.answer().await.error().0, 408);
+    assert_eq!(house.chat(&whole("And me?")).await.status, 200);
+    assert_eq!(house.sent("xxx").len(), 0);
+    drop(trickles);
+    let free = || house.program.holds().memory < before + 16 * MIB;
+    until("the memory of the bodies", free).await;
     house.survives().await;
 }
 

@@ -4,13 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kiro_sim::{Script, SimOptions, Simulator};
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::e_attacks::{look_at, png_of};
 use super::support::{
-    CHAT, House, KEY, MESSAGES, Plan, RESPONSES, SOON, Wire, ask, embedded, request, streamed,
-    until, whole, with,
+    CHAT, House, KEY, MESSAGES, Plan, RESPONSES, SOON, WallClock, Wire, ask, embedded, request,
+    streamed, until, whole, with,
 };
 
 /// SIGTERM with 100 streams: nobody new is let in, every stream is told to its end, and the exit code is 0.
@@ -215,6 +218,59 @@ async fn d06_no_descriptors_left() {
     house.survives().await;
 }
 
+fn is_short(house: &House) -> bool {
+    house.program.log().contains("memory is short")
+}
+
+/// Close to the ceiling for memory, of a load of large bodies, new requests are refused with a time to come back
+/// before their bodies are read, streams go on, and the ceiling is not passed; when the load is gone, everybody is
+/// served again.
+#[tokio::test(flavor = "multi_thread")]
+async fn d07_memory_is_nearly_used_up() {
+    const SHORT: &str = "kiro_gateway_short_of_memory";
+    const CEILING: usize = 384 << 20;
+    let plan = Plan::new()
+        .env("LOG_LEVEL", "info")
+        .set("SERVER__MAX_MEMORY", "384MiB")
+        .sim(|sim| sim.credit_quota = 1e12);
+    let mut house = plan.start().await;
+    house.script("picture", Script::new().hang_before_head());
+    house.script("a stream", Script::new().text("One ").hang());
+    let mut stream = house.open(&streamed("a stream")).await;
+    assert!(stream.until("One ").await);
+
+    let picture = STANDARD.encode(png_of(100, 100, 3 << 20));
+    let body = look_at(&format!("data:image/png;base64,{picture}"));
+    let asks = request("POST", CHAT, "", body.to_string());
+    let mut load = Vec::new();
+    while house.metric(SHORT).await == 0.0 {
+        let mut wire = house.wire().await;
+        wire.send(&asks).await.unwrap();
+        load.push(wire);
+        assert!(load.len() < 200, "there is memory for everybody");
+        let asked = || house.sim.open_streams() as usize >= load.len() || is_short(&house);
+        until("the request upstream", asked).await;
+    }
+    for body in [streamed("And me?"), whole("And me?")] {
+        let answer = house.chat(&body).await;
+        assert_eq!(answer.error().0, 503);
+        assert!(answer.header("retry-after").is_some());
+    }
+    // It is refused by its head.
+    let mut wire = house.wire().await;
+    wire.send(&asks[..asks.len() / 2]).await.unwrap();
+    assert_eq!(wire.answer().await.error().0, 503);
+    let peak = house.program.peak();
+    assert!(peak < CEILING, "{} MiB", peak >> 20);
+    drop((wire, load));
+    let is_back = || house.program.log().contains("there is memory again");
+    until("memory", is_back).await;
+    assert_eq!(house.chat(&whole("And me?")).await.status, 200);
+    assert_eq!(house.program.log().matches("memory is short").count(), 1);
+    drop(stream);
+    house.survives().await;
+}
+
 /// A process that is killed resets its streams, and the next one asks nothing again that was asked before.
 #[tokio::test(flavor = "multi_thread")]
 async fn d08_sigkill_and_restart() {
@@ -287,6 +343,116 @@ async fn d10_stopped_and_continued() {
     assert_eq!(stream.answer().await.whole_text(), "word ".repeat(20));
     assert_eq!(waiting.join_all().await, [200; 20]);
     assert_eq!(house.sim.refreshes(house.accounts[0].account), before + 1);
+    house.survives().await;
+}
+
+const DROPPED: &str = "kiro_gateway_log_lines_dropped_total";
+
+/// Asks what is refused at once and fills a few lines of the log, until lines of it are dropped.
+async fn fill_the_log(house: &House) {
+    let asks = request("POST", CHAT, "", "{}").repeat(100);
+    let mut wire = house.wire().await;
+    let mut answers = 0;
+    while house.metric(DROPPED).await == 0.0 {
+        wire.send(&asks).await.unwrap();
+        for _ in 0..100 {
+            assert_eq!(wire.answer().await.status, 400);
+        }
+        answers += 100;
+        assert!(answers < 50_000, "nothing is dropped");
+    }
+}
+
+/// A log that nobody reads holds nobody up: what does not fit into a buffer is dropped and counted, and when it is
+/// read again it says so. A log whose pipe is closed neither ends the program nor keeps it busy, and neither
+/// hinders its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn d11_log_that_nobody_reads() {
+    let mut house = Plan::new().unread().start().await;
+    fill_the_log(&house).await;
+    let answer = house.chat(&streamed("sim:echo to be read")).await;
+    assert_eq!(answer.whole_text(), "to be read");
+    house.program.read_log();
+    let told = || {
+        house
+            .program
+            .log()
+            .contains("lines of the log were dropped")
+    };
+    until("the word about what is missing", told).await;
+    house.survives().await;
+
+    let mut closed = Plan::new().unread().start().await;
+    closed.program.close_log();
+    let before = closed.metric(DROPPED).await;
+    assert_eq!(closed.chat(&whole("hi")).await.status, 200);
+    assert!(closed.metric(DROPPED).await > before);
+    closed.survives().await;
+    let before = closed.program.ticks();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let used = closed.program.ticks() - before;
+    assert!(used < 50, "{used} % of a processor for nothing");
+    closed.program.signal("-TERM");
+    assert_eq!(closed.program.ended().await, Some(0));
+
+    let mut blocked = Plan::new().unread().start().await;
+    fill_the_log(&blocked).await;
+    blocked.program.signal("-TERM");
+    assert_eq!(blocked.program.ended().await, Some(0));
+}
+
+/// A wall clock that jumps an hour ahead and two back ends no stream and stops no timer. A token that looks expired is
+/// refreshed once, and one that only the service knows to be expired is refreshed by its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn d12_clock_jumps() {
+    const HOUR: i64 = 3600;
+    let clock = WallClock::new();
+    let plan = Plan::new()
+        .set("TIMEOUTS__GAP", "3s")
+        .set("TIMEOUTS__LEAST_GAP", "3s");
+    let mut house = clock.rules(plan).start().await;
+    let created = async |house: &House| {
+        let answer = house.chat(&whole("hi")).await.json();
+        answer["created"].as_i64().unwrap()
+    };
+    let refreshes = |house: &House| house.sim.refreshes(house.accounts[0].account);
+    let pieces = ["word "; 20];
+    let slowly = Script::new().text_slowly(&pieces, Duration::from_millis(50));
+    house.script("d12", slowly.stop("END_TURN"));
+    house.script("hangs", Script::new().text("One ").hang());
+    let start = created(&house).await;
+    let mut n_refreshes = refreshes(&house);
+
+    for (moved, refreshed_anew) in [(HOUR, true), (-HOUR, false)] {
+        let mut stream = house.open(&streamed("d12")).await;
+        let mut hangs = house.open(&streamed("hangs")).await;
+        assert!(stream.until("word ").await && hangs.until("One ").await);
+        clock.moved_by(moved);
+        assert_eq!(stream.answer().await.whole_text(), pieces.concat());
+        let (_, error) = hangs.answer().await.broken_off();
+        assert!(
+            error["message"].as_str().unwrap().contains("3 seconds"),
+            "{error}"
+        );
+
+        let mut asking = JoinSet::new();
+        for _ in 0..20 {
+            let mut wire = house.open(&whole("after the jump")).await;
+            asking.spawn(async move { wire.answer().await.status });
+        }
+        assert_eq!(asking.join_all().await, [200; 20]);
+        let off = created(&house).await - start - moved;
+        assert!(
+            (0..HOUR / 2).contains(&off),
+            "the clock of the program is {off} s off"
+        );
+        n_refreshes += u64::from(refreshed_anew);
+        assert_eq!(refreshes(&house), n_refreshes, "{moved}");
+    }
+
+    house.sim.expire_access_tokens();
+    assert_eq!(house.chat(&whole("hi")).await.status, 200);
+    assert_eq!(refreshes(&house), n_refreshes + 1);
     house.survives().await;
 }
 

@@ -1,18 +1,21 @@
 //! E: attacks.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use kiro_auth::Secret;
+use kiro_gateway::KeyDigest;
 use kiro_sim::{Operation, Script};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::support::http2::{self, frame};
 use super::support::{
-    Answer, CHAT, House, KEY, MESSAGES, MIB, Plan, RESPONSES, has_no_secret, refused, request,
-    streamed, whole, with,
+    Answer, CHAT, Count, House, KEY, MESSAGES, MIB, Plan, RESPONSES, Wire, has_no_secret, refused,
+    request, streamed, whole, with,
 };
 
 /// A head with these lines and no key, and the answer to it.
@@ -165,6 +168,154 @@ async fn e02_no_way_around_the_key() {
     }
     assert_eq!(asked(&house), before);
     house.survives().await;
+}
+
+/// The check of a key takes the same instructions, to the last one, for every wrong key, however much of its beginning is
+/// right, and for every right one, whichever of several it is: counted in the running program, where a comparison that
+/// ends early or a look into a table of keys would show.
+#[tokio::test(flavor = "multi_thread")]
+async fn e03_instructions_of_the_key_check() {
+    let more = ["k2a_0123456789-0123456789", "k2a_zyxwvutsrq-zyxwvutsrq"];
+    let mut count = Count::new();
+    let mut plan = Plan::new().env("LOG_LEVEL", "info").cold();
+    for (n, key) in more.iter().enumerate() {
+        let digest = KeyDigest::of(&Secret::from(*key));
+        plan = plan.file(&format!(
+            "[[keys]]\nname = \"key-{n}\"\nhash = \"{digest}\"\n"
+        ));
+    }
+    let plan = plan.set("SERVER__FAILED_KEYS_PER_MINUTE", "0");
+    let mut house = count
+        .of("kiro_gateway::tenant::Tenants::door", plan)
+        .start()
+        .await;
+    let mut check = async |key: &str, status: u16| {
+        let asks = request("HEAD", CHAT, "connection: close\r\n", "");
+        let asks = String::from_utf8(asks).unwrap();
+        let mut wire = house.wire().await;
+        let asks = asks.replace(&format!("Bearer {KEY}"), &format!("Bearer {key}"));
+        wire.send(asks).await.unwrap();
+        let head = format!("HTTP/1.1 {status}");
+        assert!(wire.rest().await.starts_with(&head), "{key}");
+        count.taken(&house).await
+    };
+    // What is done once for a process does not count.
+    check(KEY, 200).await;
+    let mut wrong = vec![
+        "x".repeat(KEY.len()),
+        KEY.to_uppercase(),
+        KEY.replace("sk-", "k2a"),
+    ];
+    for right in [KEY, more[0], more[1]] {
+        for n_right in [1, right.len() / 2, right.len() - 1] {
+            let rest = "~".repeat(right.len() - n_right);
+            wrong.push(format!("{}{rest}", &right[..n_right]));
+        }
+        wrong.push(format!("~{}", &right[1..]));
+    }
+    let mut taken = BTreeMap::new();
+    for key in &wrong {
+        taken
+            .entry(check(key, 401).await)
+            .or_insert(Vec::new())
+            .push(key.as_str());
+    }
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    let wrong = *taken.first_key_value().unwrap().0;
+    taken.clear();
+    for key in [KEY, more[0], more[1]] {
+        taken
+            .entry(check(key, 200).await)
+            .or_insert(Vec::new())
+            .push(key);
+    }
+    assert_eq!(taken.len(), 1, "{taken:?}");
+    let right = *taken.first_key_value().unwrap().0;
+    assert!(
+        wrong > 1000 && right.abs_diff(wrong) < 32,
+        "{right} and {wrong}"
+    );
+    house.survives().await;
+}
+
+/// A flood of wrong keys reaches neither the service nor the sign-in service, costs the processor no more than a few
+/// requests for `/health`, and does not fill the log: beyond so many in a minute an address gets 429, from which a right
+/// key is served all the same. So it goes with made-up logins behind a right key, which are not tried any more, while
+/// those who were here before go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn e04_key_flood() {
+    const N: usize = 10_000;
+    let plan = Plan::new().env("LOG_LEVEL", "info");
+    let mut house = plan
+        .set("SERVER__FAILED_KEYS_PER_MINUTE", "30")
+        .start()
+        .await;
+    house.script("a guest", Script::new().text("Yours.").stop("END_TURN"));
+    let ask = |key: &str| {
+        let asks = request("POST", CHAT, "", whole("a guest").to_string());
+        let asks = String::from_utf8(asks).unwrap();
+        asks.replace(&format!("Bearer {KEY}"), &format!("Bearer {key}"))
+    };
+    let guest = || format!("{KEY}:{}", house.sim.issue_social().refresh_token.unwrap());
+    let (known, unknown) = (guest(), guest());
+    let mut wire = house.wire().await;
+    wire.send(ask(&known)).await.unwrap();
+    assert_eq!(wire.answer().await.content(), "Yours.");
+
+    let requests = house.sim.state().requests;
+    let lines = house.program.log().lines().count();
+    let keys = (0..N).map(|n| ask(&format!("sk-faults-{:016x}", n * 0x9e37_79b9)));
+    let (flood, told) = cost(&house, keys).await;
+    assert_eq!(house.sim.state().requests, requests);
+    assert_eq!(told.keys().collect::<Vec<_>>(), [&401, &429], "{told:?}");
+    assert!(told[&401] < N / 10, "{told:?}");
+    let lines = house.program.log().lines().count() - lines;
+    assert!(lines < told[&401] + 10, "{lines} lines of the log");
+    let health = || "GET /health HTTP/1.1\r\nhost: x\r\n\r\n".to_owned();
+    let (usual, _) = cost(&house, (0..N).map(|_| health())).await;
+    assert!(
+        flood <= 4 * usual + 20,
+        "{flood} ticks, and {usual} for as many of /health"
+    );
+
+    let requests = house.sim.state().requests;
+    let logins = (0..200).map(|n| ask(&format!("{KEY}:made-up-login-{n}")));
+    let (_, told) = cost(&house, logins).await;
+    assert_eq!(told.keys().collect::<Vec<_>>(), [&401, &429], "{told:?}");
+    let tried = house.sim.state().requests - requests;
+    assert_eq!(tried, told[&401] as u64, "one call for each that was tried");
+    for (from, key, status) in [
+        ("127.0.0.1", &*unknown, 429),
+        ("127.0.0.1", &*known, 200),
+        ("127.0.0.1", KEY, 200),
+        ("127.0.0.2", &*unknown, 200),
+        ("127.0.0.2", "sk-faults-wrong", 401),
+    ] {
+        let mut wire = Wire::open_from(from, house.address()).await;
+        wire.send(ask(key)).await.unwrap();
+        let answer = wire.answer().await;
+        assert_eq!(answer.status, status, "{from}");
+        assert_eq!(answer.header("retry-after").is_some(), status == 429);
+    }
+    let counted = house.metric("kiro_gateway_keys_refused_total").await as usize;
+    assert_eq!(counted, N + 200 + 2);
+    house.survives().await;
+}
+
+/// Sends requests one behind the other: the processor time that they took, in hundredths of a second, and how many got
+/// which status.
+async fn cost(house: &House, asks: impl Iterator<Item = String>) -> (u64, BTreeMap<u16, usize>) {
+    let asks: Vec<String> = asks.collect();
+    let mut told = BTreeMap::new();
+    let mut wire = house.wire().await;
+    let before = house.program.ticks();
+    for some in asks.chunks(50) {
+        wire.send(some.concat()).await.unwrap();
+        for _ in some {
+            *told.entry(wire.answer().await.status).or_default() += 1;
+        }
+    }
+    (house.program.ticks() - before, told)
 }
 
 /// Two tenants on the same connections see nothing of each other: not in answers, not in what is kept, not in
@@ -542,7 +693,8 @@ async fn e10_secrets_in_no_output() {
     house.rests().await;
 }
 
-fn look_at(url: &str) -> Value {
+/// A question about a picture.
+pub(super) fn look_at(url: &str) -> Value {
     let content = json!([{"type": "text", "text": "picture"}, {"type": "image_url", "image_url": {"url": url}}]);
     json!({"model": "claude-sonnet-4-5", "messages": [{"role": "user", "content": content}]})
 }
@@ -656,15 +808,15 @@ async fn e12_members_that_steer_the_route() {
     house.survives().await;
 }
 
-/// A PNG whose header promises so many pixels, and bytes of nothing behind it.
-fn png_of(width: u32, height: u32) -> Vec<u8> {
+/// A PNG whose header promises so many pixels, and so many bytes of nothing behind it.
+pub(super) fn png_of(width: u32, height: u32, behind: usize) -> Vec<u8> {
     let mut header = b"IHDR".to_vec();
     header.extend([width.to_be_bytes(), height.to_be_bytes()].concat());
     header.extend([8, 6, 0, 0, 0]);
     let mut png = b"\x89PNG\r\n\x1a\n\0\0\0\x0d".to_vec();
     png.write_all(&header).unwrap();
     png.extend(crc32fast::hash(&header).to_be_bytes());
-    png.extend([0; 4096]);
+    png.resize(png.len() + behind, 0);
     png
 }
 
@@ -681,7 +833,7 @@ async fn e13_decompression_bombs() {
             (65_500, 65_500),
             (0, 0),
         ] {
-            let bomb = STANDARD.encode(png_of(width, height));
+            let bomb = STANDARD.encode(png_of(width, height, 4096));
             let answer = house
                 .chat(&look_at(&format!("data:image/png;base64,{bomb}")))
                 .await;

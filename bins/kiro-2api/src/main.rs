@@ -12,6 +12,7 @@ mod certificate;
 mod command;
 mod config;
 mod logging;
+mod memory;
 mod refresher;
 mod reload;
 mod search;
@@ -21,6 +22,7 @@ mod state;
 mod systemd;
 mod watch;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -75,16 +77,24 @@ async fn run(arguments: Arguments, sockets: systemd::Sockets) -> ExitCode {
         Command::Key(arguments) => command::key::run(arguments),
         Command::Sim(arguments) => command::sim::run(arguments).await,
     };
+    logging::flush();
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
-            let mut cause = error.source();
-            while let Some(deeper) = cause {
-                eprintln!("  because: {deeper}");
-                cause = deeper.source();
-            }
+            // Nobody may be there to read it.
+            let _ = tell(&*error);
             ExitCode::FAILURE
         }
     }
+}
+
+fn tell(error: &dyn std::error::Error) -> std::io::Result<()> {
+    let mut out = std::io::stderr();
+    writeln!(out, "error: {error}")?;
+    let mut cause = error.source();
+    while let Some(deeper) = cause {
+        writeln!(out, "  because: {deeper}")?;
+        cause = deeper.source();
+    }
+    Ok(())
 }

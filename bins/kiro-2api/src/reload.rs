@@ -106,6 +106,10 @@ fn fixed(started: &Config, config: &Config) -> Vec<&'static str> {
             started.server.reuse_port == config.server.reuse_port,
         ),
         (
+            "server.max_memory",
+            started.server.max_memory == config.server.max_memory,
+        ),
+        (
             "server.max_connections",
             started.server.max_connections == config.server.max_connections,
         ),

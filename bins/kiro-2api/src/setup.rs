@@ -1,6 +1,6 @@
 //! From the configuration to the parts that serve.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -8,7 +8,8 @@ use std::sync::Arc;
 use http::Uri;
 use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions};
 use kiro_gateway::{
-    AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ServerOptions, UpstreamOptions,
+    AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ProcessState, ServerOptions,
+    UpstreamOptions,
 };
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::{RootCertStore, ServerConfig};
@@ -31,9 +32,11 @@ pub(crate) struct Parts {
 pub(crate) fn gateway(
     config: &Config,
     found: Option<Arc<dyn CredentialStore>>,
+    process: Arc<ProcessState>,
 ) -> Result<(Gateway, Accounts), Failure> {
     let mut accounts = Accounts::open(&config.store, refresher(config, tls())?)?;
-    let parts = parts(config, &mut accounts, found)?;
+    let mut parts = parts(config, &mut accounts, found)?;
+    parts.options.process = process;
     let gateway = Gateway::new(parts.options)?;
     accounts.put_in_force(parts.own, parts.refresher);
     Ok((gateway, accounts))
@@ -92,6 +95,7 @@ fn parts(
         tls,
     );
     options.keys = config.access_keys()?;
+    options.failed_keys_per_minute = NonZeroU64::new(config.server.failed_keys_per_minute);
     options.limits = config.limits.of_gateway();
     options.tenant_limits = config.tenants.limits.of_gateway();
     options.admission.max_exchanges = NonZeroUsize::new(config.server.max_exchanges);
@@ -141,6 +145,7 @@ pub(crate) fn server(config: &Config) -> Result<ServerOptions, Failure> {
     options.max_connections = NonZeroUsize::new(server.max_connections);
     options.header_timeout = server.header_timeout;
     options.write_timeout = server.write_timeout;
+    options.half_close = server.half_close;
     options.drain = server.drain_timeout;
     options.drain_delay = server.drain_delay;
     options.hand_over = server.reuse_port;

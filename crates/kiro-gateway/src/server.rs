@@ -1,5 +1,6 @@
 //! Accepting connections, and draining them.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, Response, Version, header};
+use hyper::body::Incoming;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -21,12 +23,14 @@ use tokio_rustls::server::TlsStream;
 
 use crate::beginning::Beginning;
 use crate::body::Body;
+use crate::brake::Peer;
 use crate::closing;
 use crate::error::{Error, ErrorKind};
 use crate::gateway::Gateway;
 use crate::handshake::{acceptor, handshake};
 use crate::response::refuse;
 use crate::routes;
+use crate::unread::{Downstream, Unread};
 
 /// How connections are served.
 #[derive(Debug, Clone)]
@@ -43,8 +47,14 @@ pub struct ServerOptions {
     /// For the head of a request to arrive, and before it for the TLS handshake. Default: 10 s.
     pub header_timeout: Duration,
     /// For a client to take more of an answer when its side of the connection is full; then the connection
-    /// is closed, and the upstream's with it. Default: 60 s.
+    /// is closed, and the upstream's with it. A client that does not take a stream of HTTP/2 while it takes
+    /// others loses that one. Default: 60 s.
     pub write_timeout: Duration,
+    /// Whether a client may close its half of an HTTP/1 connection after a request (`nc -N`) and still get its
+    /// answer. A client that has left looks the same on the wire until something is written to it; so with
+    /// this, what one has left behind goes on upstream, and is paid for, until the next write to it has
+    /// failed. Default: `false`, who closes has left; clients cancel in this way.
+    pub half_close: bool,
     /// For open streams to finish after the shutdown signal; then they are ended, each in its dialect's
     /// way. Default: 30 s, the time that service managers commonly grant before they kill.
     pub drain: Duration,
@@ -63,6 +73,7 @@ impl Default for ServerOptions {
             max_connections: NonZeroUsize::new(10_000),
             header_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(60),
+            half_close: false,
             drain: Duration::from_secs(30),
             drain_delay: Duration::ZERO,
             hand_over: false,
@@ -156,7 +167,7 @@ struct Server {
     /// Those in force.
     options: ServerOptions,
     tls: Option<TlsAcceptor>,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, Place)>>,
+    handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr, Place)>>,
     /// For connections. Their number stays what it was at the start.
     places: Arc<Semaphore>,
     /// Every open connection has a receiver; `true` tells them to close.
@@ -188,8 +199,8 @@ impl Server {
                         sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(done) = self.handshakes.join_next() => if let Ok(Some((stream, place))) = done {
-                    self.connection(stream, place);
+                Some(done) = self.handshakes.join_next() => if let Ok(Some((stream, peer, place))) = done {
+                    self.connection(stream, peer, place);
                 },
                 () = &mut end => return,
             }
@@ -200,12 +211,12 @@ impl Server {
         self.take_changes();
         send_at_once(&stream);
         match &self.tls {
-            None => self.connection(stream, place),
+            None => self.connection(stream, peer, place),
             Some(tls) => {
                 let limit = self.options.header_timeout;
                 let shaken = handshake(tls.clone(), stream, peer, limit);
                 self.handshakes
-                    .spawn(async move { Some((shaken.await?, place)) });
+                    .spawn(async move { Some((shaken.await?, peer, place)) });
             }
         }
     }
@@ -223,52 +234,55 @@ impl Server {
     fn connection(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
         place: Place,
     ) {
         let options = &self.options;
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .max_buf_size(HTTP1_BUFFER)
-            .header_read_timeout(options.header_timeout);
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(MAX_STREAMS)
-            .max_pending_accept_reset_streams(MAX_RESETS)
-            .max_local_error_reset_streams(MAX_ERRORS)
-            .max_header_list_size(MAX_HEADER_BYTES)
-            .max_send_buf_size(SEND_BUFFER)
-            // Who does not answer is gone, or never was there.
-            .keep_alive_interval(options.header_timeout)
-            .keep_alive_timeout(options.header_timeout);
+        let builder = builder(options);
         let stream = Beginning::new(stream, options.header_timeout);
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(options.write_timeout));
         let stream = TokioIo::new(Box::pin(stream));
         let (gateway, begun) = (self.gateway.clone(), Arc::new(SetOnce::new()));
         let has_begun = begun.clone();
-        let service = service_fn(move |request| {
+        let (unread, limit) = (Arc::new(Unread::default()), options.write_timeout);
+        let streams = unread.clone();
+        let service = service_fn(move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
             // It has been told before, by all but the first request.
             let _ = begun.set(());
-            match has_one_host(&request) {
+            let (version, streams) = (request.version(), streams.clone());
+            let answering = match has_one_host(&request) {
                 true => gateway.call(request),
                 false => Box::pin(std::future::ready(Ok(without_host(&request)))),
+            };
+            async move {
+                let response = answering.await?;
+                Ok::<_, Infallible>(response.map(|body| match version {
+                    Version::HTTP_2 => streams.watched(body),
+                    _ => Downstream::Plain(body),
+                }))
             }
         });
         let mut closing = self.closing.subscribe();
         tokio::spawn(async move {
             let connection = builder.serve_connection(stream, service);
             let mut connection = std::pin::pin!(connection);
-            let ended = tokio::select! {
-                // What has arrived is looked at before the time is.
-                biased;
-                ended = &mut connection => ended,
-                () = told_to_close(&mut closing, &has_begun) => {
-                    connection.as_mut().graceful_shutdown();
-                    connection.await
+            let serving = async {
+                tokio::select! {
+                    // What has arrived is looked at before the time is.
+                    biased;
+                    ended = &mut connection => ended,
+                    () = told_to_close(&mut closing, &has_begun) => {
+                        connection.as_mut().graceful_shutdown();
+                        connection.await
+                    }
                 }
+            };
+            let ended = tokio::select! {
+                biased;
+                ended = serving => ended,
+                never = unread.leave_after(limit) => match never {},
             };
             if let Err(error) = ended {
                 tracing::debug!(error = &*error, "a downstream connection ended early");
@@ -285,8 +299,8 @@ impl Server {
         let last = Instant::now() + FIRST_REQUEST;
         while let Ok(Some(done)) = timeout_at(last.min(deadline), self.handshakes.join_next()).await
         {
-            if let Ok(Some((stream, place))) = done {
-                self.connection(stream, place);
+            if let Ok(Some((stream, peer, place))) = done {
+                self.connection(stream, peer, place);
             }
         }
         // Nobody has sent a request there yet.
@@ -300,6 +314,29 @@ impl Server {
             tracing::warn!("some connections did not end in time");
         }
     }
+}
+
+/// What hyper makes of a connection.
+fn builder(options: &ServerOptions) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .max_buf_size(HTTP1_BUFFER)
+        .half_close(options.half_close)
+        .header_read_timeout(options.header_timeout);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_RESETS)
+        .max_local_error_reset_streams(MAX_ERRORS)
+        .max_header_list_size(MAX_HEADER_BYTES)
+        .max_send_buf_size(SEND_BUFFER)
+        // Who does not answer is gone, or never was there.
+        .keep_alive_interval(options.header_timeout)
+        .keep_alive_timeout(options.header_timeout);
+    builder
 }
 
 /// Ready when the server closes and the first request is there, or does not come: hyper closes a connection

@@ -2,7 +2,8 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use kiro_protocol::conversation::{Conversation, Effort};
 use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
@@ -10,21 +11,28 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
+use crate::brake::Brake;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
+use crate::error::{Error, ErrorKind};
 use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
 use crate::pace::Paces;
+use crate::process::ProcessState;
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
 use crate::usage::Prompt;
 
+/// When there is likely to be memory again.
+const MEMORY_AGAIN: Duration = Duration::from_secs(5);
+
 /// The parts of a gateway.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
+    pub(crate) brake: Brake,
     pub(crate) tenants: Tenants,
     pub(crate) images: Images,
     pub(crate) keeper: Arc<Keeper>,
@@ -37,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) pass_invalid_json: bool,
     pub(crate) reasoning: Reasoning,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) process: Arc<ProcessState>,
     /// Agents declare the same tools in every request.
     pub(crate) schemas: SchemaCache,
     /// Whether the server has been asked to stop.
@@ -50,6 +59,7 @@ impl Shared {
     /// Takes over what outlives a change of the options: who was here, what was learned, what is kept, and
     /// the word that ends open streams, which must reach those of all predecessors.
     pub(crate) fn succeed(&mut self, old: &Self) {
+        self.brake.succeed(&old.brake);
         self.tenants.succeed(&old.tenants);
         // With other limits the count begins anew: what is under way then ends soon.
         if self.admission.is_like(&old.admission) {
@@ -59,9 +69,28 @@ impl Shared {
         self.upstream.succeed(&old.upstream, &self.paces);
         self.keeper = old.keeper.clone();
         self.counters = old.counters.clone();
+        self.process = old.process.clone();
         self.draining = old.draining.clone();
         self.drain = old.drain.clone();
         self.started = old.started;
+    }
+
+    /// Refuses what would take memory while it is short. `own` are the exchanges of the caller, one or none:
+    /// who is alone is let in, because nobody ends who could make room.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Overloaded`].
+    pub(crate) fn spare_memory(&self, own: usize) -> Result<(), Error> {
+        let others = self.counters.active.load(Ordering::Relaxed) > own;
+        if !self.process.is_short_of_memory() || !others {
+            return Ok(());
+        }
+        let message = format!(
+            "The gateway is short of memory (`[server] max_memory`). Please try again in {}s.",
+            MEMORY_AGAIN.as_secs()
+        );
+        Err(Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(MEMORY_AGAIN)))
     }
 
     /// How long an exchange with a model waits.

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
 use crate::admission::{Gate, Gates};
+use crate::brake::Attempt;
 use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
 use crate::kept::Owner;
@@ -194,17 +195,29 @@ impl Tenants {
         Err(refusal.unwrap_or_else(wrong_key))
     }
 
+    /// What somebody tries with these headers, unless they are known: a key, or a login behind a right one that
+    /// has not been here lately.
+    pub(crate) fn attempt(&self, headers: &HeaderMap) -> Option<Attempt> {
+        let mut attempt = Attempt::Key;
+        for sent in presented_keys(headers) {
+            let (key, credential) = divide(sent);
+            let Some(door) = self.door(key) else { continue };
+            let is_known = |token| self.guests().contains(&guest_digest(door, token));
+            if credential.is_none_or(is_known) {
+                return None;
+            }
+            attempt = Attempt::Login;
+        }
+        Some(attempt)
+    }
+
     /// Whose one of the keys is. `None` for a wrong one.
     fn owner(&self, sent: &str) -> Option<Result<Arc<Tenant>, Error>> {
-        // Refresh tokens hold a colon themselves, so only the first one divides; a key has none.
-        let (key, credential) = match sent.split_once(':') {
-            Some((key, credential)) => (key, Some(credential)),
-            None => (sent, None),
-        };
+        let (key, credential) = divide(sent);
         let door = self.door(key)?;
         Some(match credential {
-            Some(token) if !token.trim().is_empty() => self.guest(door, key, token.trim()),
-            _ => self.at_home(door, key),
+            Some(token) => self.guest(door, key, token),
+            None => self.at_home(door, key),
         })
     }
 
@@ -236,15 +249,7 @@ impl Tenants {
     }
 
     fn guest(&self, door: &Door, key: &str, sent: &str) -> Result<Arc<Tenant>, Error> {
-        // The same credential behind another key is another guest. No header holds the zero.
-        let before = match &*door.name {
-            USUAL_KEY => String::new(),
-            name => format!("{name}\0"),
-        };
-        let digest: Digest = Sha256::new_with_prefix(before)
-            .chain_update(sent)
-            .finalize()
-            .into();
+        let digest = guest_digest(door, sent);
         let now = Instant::now();
         let mut guests = self.guests();
         forget_idle(&mut guests, now, self.idle_expiry);
@@ -320,6 +325,25 @@ impl Door {
             && a.limits == b.limits
             && a.tenant_limits == b.tenant_limits
     }
+}
+
+/// The key and what is sent behind it, if anything is. Refresh tokens hold a colon themselves, so only the first
+/// one divides; a key has none.
+fn divide(sent: &str) -> (&str, Option<&str>) {
+    match sent.split_once(':') {
+        Some((key, credential)) => (key, Some(credential.trim()).filter(|it| !it.is_empty())),
+        None => (sent, None),
+    }
+}
+
+/// What a guest is known by. The same credential behind another key is another guest. No header holds the zero.
+fn guest_digest(door: &Door, sent: &str) -> Digest {
+    let before = match &*door.name {
+        USUAL_KEY => String::new(),
+        name => format!("{name}\0"),
+    };
+    let digest = Sha256::new_with_prefix(before).chain_update(sent);
+    digest.finalize().into()
 }
 
 /// Their exchanges go on: they hold what they need.

@@ -26,10 +26,12 @@ pub(crate) struct Plan {
     sim: SimOptions,
     settings: Vec<(String, String)>,
     limit: String,
+    toml: String,
     accounts: usize,
     in_file: bool,
     upstream: Option<String>,
     cold: bool,
+    unread: bool,
 }
 
 /// A simulated Kiro and the program before it.
@@ -52,10 +54,12 @@ impl Plan {
             sim: SimOptions::default(),
             settings: vec![("LOG_LEVEL".into(), "trace".into())],
             limit: String::new(),
+            toml: String::new(),
             accounts: 1,
             in_file: false,
             upstream: None,
             cold: false,
+            unread: false,
         }
     }
 
@@ -77,6 +81,12 @@ impl Plan {
     /// A line of the shell that takes something away from the program.
     pub(crate) fn limit(mut self, line: &str) -> Self {
         line.clone_into(&mut self.limit);
+        self
+    }
+
+    /// More of the configuration's file.
+    pub(crate) fn file(mut self, toml: &str) -> Self {
+        self.toml += toml;
         self
     }
 
@@ -104,6 +114,12 @@ impl Plan {
         self
     }
 
+    /// Nobody reads the log.
+    pub(crate) fn unread(mut self) -> Self {
+        self.unread = true;
+        self
+    }
+
     pub(crate) async fn start(mut self) -> House {
         let sim = Simulator::start(self.sim).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
@@ -113,22 +129,27 @@ impl Plan {
         set("PROXY_API_KEY", KEY.into());
         set("KIRO_2API_UPSTREAM__ENDPOINT", upstream);
         set("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", sim.base_url());
+        let mut toml = self.toml;
         match &*accounts {
             [] => {}
             [one] if !self.in_file => set("REFRESH_TOKEN", one.refresh_token.clone().unwrap()),
             many => {
-                let mut toml = String::new();
                 for (n, account) in many.iter().enumerate() {
                     let file = folder.path().join(format!("login-{n}.json"));
                     write_login(&file, account);
                     toml += &format!("[[account]]\nname = \"n{n}\"\nfile = {file:?}\n");
                 }
-                std::fs::write(folder.path().join("kiro-2api.toml"), toml).unwrap();
             }
+        }
+        if !toml.is_empty() {
+            std::fs::write(folder.path().join("kiro-2api.toml"), toml).unwrap();
         }
         let mut starting = command(folder.path(), &self.limit, ANY_PORT);
         starting.envs(self.settings.iter().cloned());
-        let program = Program::start(starting);
+        let program = match self.unread {
+            true => Program::start_unread(starting),
+            false => Program::start(starting),
+        };
         let mut house = House {
             idle: program.holds(),
             sim,

@@ -1,6 +1,8 @@
 //! The program before a simulated Kiro, and clients that are not polite.
 
 mod answer;
+mod clock;
+mod count;
 pub(crate) mod embedded;
 mod house;
 pub(crate) mod http2;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 pub(crate) use answer::Answer;
+pub(crate) use clock::WallClock;
+pub(crate) use count::Count;
 pub(crate) use house::{House, Plan, has_no_secret, request, write_login};
 pub(crate) use program::refused;
 pub(crate) use wire::Wire;

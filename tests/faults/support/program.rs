@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -20,6 +20,8 @@ pub(crate) struct Program {
     child: Child,
     pub(crate) address: SocketAddr,
     log: Arc<Mutex<String>>,
+    /// Its standard error, while nobody reads it.
+    unread: Option<ChildStderr>,
 }
 
 /// What it holds of the machine.
@@ -56,20 +58,21 @@ pub(crate) fn refused(environment: &[(&str, &str)]) -> String {
 impl Program {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let (mut lines, kept) = (BufReader::new(child.stderr.take().unwrap()), log.clone());
-        thread::spawn(move || {
-            let mut line = Vec::new();
-            while lines
-                .read_until(b'\n', &mut line)
-                .is_ok_and(|read| read > 0)
-            {
-                kept.lock()
-                    .unwrap()
-                    .push_str(&String::from_utf8_lossy(&line));
-                line.clear();
-            }
-        });
+        let log = Arc::default();
+        collect(child.stderr.take().unwrap(), &log);
+        Self::started(child, log)
+    }
+
+    /// Nobody reads its log.
+    pub(crate) fn start_unread(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let unread = child.stderr.take();
+        let mut program = Self::started(child, Arc::default());
+        program.unread = unread;
+        program
+    }
+
+    fn started(mut child: Child, log: Arc<Mutex<String>>) -> Self {
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut text = String::new();
         while !text.contains("Base URL for clients: ") {
@@ -83,7 +86,18 @@ impl Program {
             child,
             address,
             log,
+            unread: None,
         }
+    }
+
+    /// Reads its log from now on.
+    pub(crate) fn read_log(&mut self) {
+        collect(self.unread.take().unwrap(), &self.log);
+    }
+
+    /// Closes the pipe of its log, which nobody has read.
+    pub(crate) fn close_log(&mut self) {
+        drop(self.unread.take().unwrap());
     }
 
     /// All that it has logged so far.
@@ -126,6 +140,15 @@ impl Program {
         kib << 10
     }
 
+    /// Processor time that it has used, in hundredths of a second.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        // The name is in parentheses; user and system time are the twelfth and thirteenth field behind it.
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        let times = fields.split(' ').skip(11).take(2);
+        times.map(|time| time.parse::<u64>().unwrap()).sum()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         let sent = Command::new("kill").args([signal, &pid]).status();
@@ -147,6 +170,23 @@ impl Program {
         self.signal("-KILL");
         assert_eq!(self.ended().await, None);
     }
+}
+
+/// Reads a log, line by line, until it ends.
+fn collect(stderr: ChildStderr, log: &Arc<Mutex<String>>) {
+    let (mut lines, log) = (BufReader::new(stderr), log.clone());
+    thread::spawn(move || {
+        let mut line = Vec::new();
+        while lines
+            .read_until(b'\n', &mut line)
+            .is_ok_and(|read| read > 0)
+        {
+            log.lock()
+                .unwrap()
+                .push_str(&String::from_utf8_lossy(&line));
+            line.clear();
+        }
+    });
 }
 
 impl Drop for Program {

@@ -1,7 +1,7 @@
 //! A connection that sends what it is told to, byte for byte.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -36,6 +36,16 @@ impl Wire {
         Self::of(connecting.await.unwrap().unwrap()).unwrap()
     }
 
+    /// A connection from another address of this machine.
+    pub(crate) async fn open_from(from: &str, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket
+            .bind((from.parse::<Ipv4Addr>().unwrap(), 0).into())
+            .unwrap();
+        let connecting = timeout(SOON, socket.connect(address));
+        Self::of(connecting.await.unwrap().unwrap()).unwrap()
+    }
+
     fn of(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let (read, over) = (Vec::new(), false);
@@ -45,6 +55,11 @@ impl Wire {
     /// Sends bytes. The other side may have hung up, which what it sent before tells better.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         timeout(SOON, self.stream.write_all(bytes.as_ref())).await?
+    }
+
+    /// Says that nothing more is sent, and goes on to read.
+    pub(crate) async fn half_close(&mut self) {
+        self.stream.shutdown().await.unwrap();
     }
 
     /// Waits until `part` has come; it stays to be read. `false` when the other side ends before.

@@ -12,6 +12,16 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::TcpSocket;
 
+/// A line on standard output, if somebody reads it: nobody has to, so a pipe that is closed is no failure, as it
+/// would be for `println!`.
+macro_rules! say {
+    ($($words:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($words)*);
+    }};
+}
+pub(crate) use say;
+
 /// What a command may fail with; printed with its causes.
 pub(crate) type Failure = Box<dyn std::error::Error>;
 

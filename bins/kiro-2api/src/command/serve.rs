@@ -2,18 +2,19 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use kiro_gateway::serve_watched;
+use kiro_gateway::{ProcessState, serve_watched};
 use tokio::sync::watch;
 
-use super::{Failure, bind};
+use super::{Failure, bind, say};
 use crate::config::{Config, Source};
 use crate::reload::Reloader;
 use crate::search::Search;
 use crate::signals::{Hangups, asked_to_stop};
 use crate::systemd::{self, Sockets};
-use crate::{logging, setup};
+use crate::{logging, memory, setup};
 
 /// How long the process waits for refreshes that are under way when it is asked to stop. One takes about a
 /// second, and 65 when the service does not answer at all; a second signal does not wait for it.
@@ -32,13 +33,14 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Failure> {
     let source = Source::of_process(arguments.config, arguments.listen);
     let config = Config::load(&source)?;
-    let level = logging::init(&config.log);
+    let process = Arc::<ProcessState>::default();
+    let level = logging::init(&config.log, &process);
     // Before it listens, it ends the process.
     let hangups = Hangups::listen();
     let search = Search::run(&source, &config).await;
     let found = search.as_ref().and_then(Search::store);
     let serves_with_found = found.is_some();
-    let (gateway, accounts) = setup::gateway(&config, found)?;
+    let (gateway, accounts) = setup::gateway(&config, found, process.clone())?;
     let passed = sockets.listener()?;
     let mut options = setup::server(&config)?;
     // A socket that was passed outlives this process, so there is nothing to hand over.
@@ -53,31 +55,32 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
         None => bind(config.server.listen, config.server.reuse_port).await?,
     };
     let address = listener.local_addr()?;
-    println!(
+    say!(
         "Kiro-2API {} listens on {scheme}://{address}",
         env!("CARGO_PKG_VERSION")
     );
     match config.accounts().count() {
         0 if serves_with_found => {}
-        0 => println!(
+        0 => say!(
             "Tenant-only mode: there is neither REFRESH_TOKEN nor KIRO_CREDS_FILE nor KIRO_API_KEY nor an [[account]], so every caller must send `Authorization: Bearer PROXY_API_KEY:REFRESH_TOKEN`."
         ),
-        n => println!(
+        n => say!(
             "Serving with {n} account{} of its own.",
             if n == 1 { "" } else { "s" }
         ),
     }
     match search.map(|search| search.message()).as_deref() {
-        None if config.discover => println!("A login is configured, so none was looked for."),
+        None if config.discover => say!("A login is configured, so none was looked for."),
         None | Some("") => {}
-        Some(message) => println!("{message}"),
+        Some(message) => say!("{message}"),
     }
-    println!("Base URL for clients: {scheme}://{address}/v1");
+    say!("Base URL for clients: {scheme}://{address}/v1");
     let options = watch::Sender::new(options);
     let serving = serve_watched(listener, gateway.clone(), options.subscribe(), async {
         asked_to_stop().await;
         systemd::stopping();
     });
+    let max_memory = config.server.max_memory;
     let reloader = Reloader {
         source,
         config,
@@ -86,6 +89,7 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
         options,
         level,
     };
+    memory::watch(max_memory, process);
     tokio::spawn(reloader.run(hangups));
     tokio::spawn(systemd::feed_watchdog());
     systemd::ready();

@@ -1,6 +1,7 @@
 //! `kiro-2api sim`: the simulated Kiro service alone.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use kiro_sim::{SimOptions, Simulator};
 
@@ -20,7 +21,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
-    logging::init(&Log::default());
+    logging::init(&Log::default(), &Arc::default());
     let mut options = SimOptions::default();
     options.listen = arguments.listen;
     // With the same tokens in each run, a gateway would find what an earlier one had rotated.

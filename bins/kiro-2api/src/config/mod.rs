@@ -142,6 +142,9 @@ pub(crate) struct Server {
     pub(crate) max_body: usize,
     #[serde(with = "value::size")]
     pub(crate) max_body_memory: usize,
+    /// `None`: that of the control group.
+    #[serde(with = "value::size_or_auto")]
+    pub(crate) max_memory: Option<usize>,
     #[serde(with = "value::number")]
     pub(crate) max_connections: usize,
     #[serde(with = "value::number")]
@@ -150,6 +153,8 @@ pub(crate) struct Server {
     pub(crate) queue: usize,
     #[serde(with = "value::duration")]
     pub(crate) queue_timeout: Duration,
+    #[serde(with = "value::number")]
+    pub(crate) failed_keys_per_minute: u64,
     /// Origins whose pages may use the gateway; `*` is all of them.
     #[serde(with = "value::list")]
     pub(crate) allowed_origins: Vec<String>,
@@ -162,6 +167,8 @@ pub(crate) struct Server {
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
     pub(crate) write_timeout: Duration,
+    #[serde(with = "value::switch")]
+    pub(crate) half_close: bool,
     #[serde(with = "value::duration")]
     pub(crate) drain_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -335,16 +342,19 @@ impl Default for Server {
             tls: Tls::default(),
             max_body: 64 << 20,
             max_body_memory: admission.max_body_memory,
+            max_memory: None,
             max_connections: options.max_connections.map_or(0, NonZeroUsize::get),
             max_exchanges: admission.max_exchanges.map_or(0, NonZeroUsize::get),
             queue: admission.queue,
             queue_timeout: admission.queue_timeout,
+            failed_keys_per_minute: 60,
             allowed_origins: vec!["*".to_owned()],
             refuse_ignored: false,
             pass_invalid_json: false,
             reasoning: Reasoning::Member,
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
+            half_close: options.half_close,
             drain_timeout: options.drain,
             drain_delay: options.drain_delay,
         }

@@ -95,6 +95,46 @@ pub(super) mod size {
     }
 }
 
+/// Sizes, or `auto` for what the system says.
+pub(super) mod size_or_auto {
+    use super::*;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Size {
+        Auto(Auto),
+        Bytes(#[serde(with = "size")] usize),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Auto {
+        Auto,
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<usize>, D::Error> {
+        match Size::deserialize(from) {
+            Ok(Size::Auto(Auto::Auto)) => Ok(None),
+            Ok(Size::Bytes(bytes)) => Ok(Some(bytes)),
+            Err(_) => Err(de::Error::custom(
+                "expected `auto`, a size such as `512MiB` or a number of bytes",
+            )),
+        }
+    }
+
+    pub(crate) fn serialize<S: Serializer>(
+        bytes: &Option<usize>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => size::serialize(bytes, to),
+            None => to.serialize_str("auto"),
+        }
+    }
+}
+
 /// Numbers, also written as text.
 pub(super) mod number {
     use std::fmt::Display;

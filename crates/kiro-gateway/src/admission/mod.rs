@@ -12,7 +12,7 @@ mod slots;
 mod whole;
 
 pub(crate) use gate::Gate;
-pub(crate) use gcra::Level;
+pub(crate) use gcra::{Level, Rate, Taken};
 pub use limits::Limits;
 pub(crate) use memory::{Held, Memory};
 pub(crate) use pass::{Gates, Pass, Standing};

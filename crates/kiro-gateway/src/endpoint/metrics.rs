@@ -47,6 +47,9 @@ struct Snapshot {
     retries: u64,
     unaffordable: u64,
     hosts_left_alone: usize,
+    refused_keys: u64,
+    dropped_log_lines: u64,
+    is_short_of_memory: bool,
     paces: Vec<(String, Pace)>,
 }
 
@@ -60,6 +63,9 @@ impl Snapshot {
             retries,
             unaffordable,
             hosts_left_alone: shared.upstream.hosts_left_alone().len(),
+            refused_keys: shared.brake.refused(),
+            dropped_log_lines: shared.process.dropped_log_lines(),
+            is_short_of_memory: shared.process.is_short_of_memory(),
             paces: shared.paces.all(ceiling),
         }
     }
@@ -81,6 +87,16 @@ impl Collector for Snapshot {
             "Attempts that the budget of retries did not allow.",
             self.unaffordable,
         )?;
+        counter(
+            "keys_refused",
+            "Requests without a right key, or with a login behind it that does not work.",
+            self.refused_keys,
+        )?;
+        counter(
+            "log_lines_dropped",
+            "Lines of the log that nobody read in time.",
+            self.dropped_log_lines,
+        )?;
         let mut gauge = |name: &str, help: &str, value: usize| {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
@@ -94,6 +110,11 @@ impl Collector for Snapshot {
             "hosts_left_alone",
             "Hosts of the upstream that failed again and again and rest.",
             self.hosts_left_alone,
+        )?;
+        gauge(
+            "short_of_memory",
+            "Whether new requests are refused for want of memory.",
+            usize::from(self.is_short_of_memory),
         )?;
         let limits: [(&str, &str, Limit); 2] = [
             (

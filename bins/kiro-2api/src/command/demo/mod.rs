@@ -4,6 +4,7 @@ mod ask;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use kiro_auth::Secret;
 use kiro_sim::{SimOptions, Simulator};
@@ -35,8 +36,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let new_key = || format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
     let key = arguments.key.unwrap_or_else(new_key);
     let config = config(&sim, &key);
-    logging::init(&config.log);
-    let (gateway, _) = setup::gateway(&config, None)?;
+    let process = Arc::default();
+    logging::init(&config.log, &process);
+    let (gateway, _) = setup::gateway(&config, None, process)?;
     let listener = match arguments.listen {
         Some(address) => bind(address, false).await?,
         None => first_free_port().await?,
