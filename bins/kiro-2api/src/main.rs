@@ -70,12 +70,16 @@ enum Command {
     Models(command::models::Arguments),
     /// Show what is used of the credits of each account, and when they are full again.
     Usage(command::usage::Arguments),
+    /// Check the configuration, and show every value with where it comes from.
+    Check(command::check::Arguments),
     /// Make keys for callers, and hash them for the configuration.
     Key(command::key::Arguments),
     /// Try it without an account: a simulated Kiro, the gateway, and one question to it.
     Demo(command::demo::Arguments),
     /// Run the simulated Kiro service alone.
     Sim(command::sim::Arguments),
+    /// Print the completions for a shell.
+    Completions(command::completions::Arguments),
 }
 
 /// How long the process waits for refreshes that are under way when it ends. One takes about a second, and 65 when
@@ -143,8 +147,13 @@ async fn perform(
         Command::Chat(arguments) => command::chat::run(arguments).await,
         Command::Models(arguments) => interruptible(command::models::run(arguments)).await,
         Command::Usage(arguments) => interruptible(command::usage::run(arguments)).await,
+        Command::Check(arguments) => command::check::run(arguments).map(well),
         Command::Key(arguments) => command::key::run(arguments).map(well),
         Command::Demo(arguments) => command::demo::run(arguments).await.map(well),
         Command::Sim(arguments) => command::sim::run(arguments).await.map(well),
+        Command::Completions(arguments) => {
+            command::completions::run(arguments);
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 pub(crate) mod accounts;
 pub(crate) mod chat;
+pub(crate) mod check;
+pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod doctor;
 mod facts;

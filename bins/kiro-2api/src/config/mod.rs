@@ -442,6 +442,14 @@ impl Source {
         self.environment.get(name).map(String::as_str)
     }
 
+    /// The variable of the environment that sets a key.
+    pub(crate) fn variable_of(&self, key: &str) -> Option<&str> {
+        let mut set = self.environment.iter();
+        let is_it = |name: &str| environment::key_of(name).is_some_and(|of| of == key);
+        let (name, _) = set.find(|(name, value)| is_it(name) && !value.trim().is_empty())?;
+        Some(name)
+    }
+
     /// The files that are read, whether they exist or not.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let file = self.file.as_ref().or(self.default_file.as_ref());

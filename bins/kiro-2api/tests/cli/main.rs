@@ -7,6 +7,7 @@
 
 mod accounts;
 mod chat;
+mod check;
 mod doctor;
 mod import;
 mod login;
