@@ -78,6 +78,8 @@ enum Command {
     Demo(command::demo::Arguments),
     /// Run the simulated Kiro service alone.
     Sim(command::sim::Arguments),
+    /// Put load on a running gateway and show how long answers take.
+    Bench(command::bench::Arguments),
     /// Print the completions for a shell.
     Completions(command::completions::Arguments),
 }
@@ -151,6 +153,7 @@ async fn perform(
         Command::Key(arguments) => command::key::run(arguments).map(well),
         Command::Demo(arguments) => command::demo::run(arguments).await.map(well),
         Command::Sim(arguments) => command::sim::run(arguments).await.map(well),
+        Command::Bench(arguments) => command::bench::run(arguments).await,
         Command::Completions(arguments) => {
             command::completions::run(arguments);
             Ok(ExitCode::SUCCESS)

@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod accounts;
+mod bench;
 mod chat;
 mod check;
 mod doctor;
+mod help;
 mod import;
 mod login;
 mod models;
