@@ -36,9 +36,17 @@ pub(crate) struct Accounts {
 /// The accounts of one configuration.
 #[derive(Default)]
 pub(crate) struct Own {
-    sources: Vec<(Described, TokenSource)>,
+    members: Vec<Member>,
     /// `None` where there is no account.
     pub(crate) pool: Option<Pool>,
+}
+
+/// One account, ready for use.
+#[derive(Clone)]
+pub(crate) struct Member {
+    described: Described,
+    store: Arc<dyn CredentialStore>,
+    source: TokenSource,
 }
 
 /// All that makes one source different from another.
@@ -71,17 +79,17 @@ impl Accounts {
         config: &Config,
         found: Option<Arc<dyn CredentialStore>>,
     ) -> Result<Own, Failure> {
-        let mut sources = Vec::new();
+        let mut members = Vec::new();
         for account in config.accounts() {
             let described = Described::new(account, config);
-            let source = match self.known(&described) {
-                Some(source) => source,
+            let member = match self.known(&described) {
+                Some(member) => member,
                 None => {
                     let store = self.store(&described.account)?;
-                    self.source(&described, store)?
+                    self.member(described, store)?
                 }
             };
-            sources.push((described, source));
+            members.push(member);
         }
         if let Some(found) = found {
             let account = Account {
@@ -90,19 +98,18 @@ impl Accounts {
             };
             let mut described = Described::new(account, config);
             described.found = Some(found.id());
-            let source = match self.known(&described) {
-                Some(source) => source,
-                None => self.source(&described, behind(found, &self.state))?,
-            };
-            sources.push((described, source));
+            members.push(match self.known(&described) {
+                Some(member) => member,
+                None => self.member(described, behind(found, &self.state))?,
+            });
         }
-        let members = sources.iter().map(|(_, source)| source.clone());
-        let members: Vec<_> = members.collect();
-        let pool = (!members.is_empty()).then(|| match &self.in_force.pool {
-            Some(pool) => pool.succeed(members),
-            None => Pool::new(members),
+        let sources = members.iter().map(|member| member.source.clone());
+        let sources: Vec<_> = sources.collect();
+        let pool = (!sources.is_empty()).then(|| match &self.in_force.pool {
+            Some(pool) => pool.succeed(sources),
+            None => Pool::new(sources),
         });
-        Ok(Own { sources, pool })
+        Ok(Own { members, pool })
     }
 
     /// Makes the pool of a caller who brings a credential.
@@ -120,10 +127,14 @@ impl Accounts {
         self.refresher.renew(refresher);
     }
 
-    fn known(&self, described: &Described) -> Option<TokenSource> {
-        let mut sources = self.in_force.sources.iter();
-        let (_, source) = sources.find(|(known, _)| known == described)?;
-        Some(source.clone())
+    /// The accounts in force.
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.in_force.members
+    }
+
+    fn known(&self, described: &Described) -> Option<Member> {
+        let mut members = self.members().iter();
+        members.find(|known| known.described == *described).cloned()
     }
 
     /// Where the credential of an account is kept.
@@ -159,11 +170,11 @@ impl Accounts {
         behind(store.clone(), &self.state)
     }
 
-    fn source(
+    fn member(
         &self,
-        described: &Described,
+        described: Described,
         store: Arc<dyn CredentialStore>,
-    ) -> Result<TokenSource, Failure> {
+    ) -> Result<Member, Failure> {
         let account = &described.account;
         if let Some(region) = &account.region {
             // A region becomes a part of a host name.
@@ -173,15 +184,49 @@ impl Accounts {
         overrides.api_region = account.region.clone();
         overrides.default_api_region = described.default_region.clone();
         overrides.profile_arn = account.profile_arn.clone();
-        Ok(token_source(store, &self.refresher, overrides))
+        Ok(Member {
+            source: token_source(store.clone(), &self.refresher, overrides),
+            store,
+            described,
+        })
     }
 }
 
 impl Own {
     /// What each account is configured with, and the name of its credential.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Account, CredentialId)> {
-        let sources = self.sources.iter();
-        sources.map(|(described, source)| (&described.account, source.id()))
+        let members = self.members.iter();
+        members.map(|member| (&member.described.account, member.source.id()))
+    }
+}
+
+impl Member {
+    /// What it is called; the login that was found on the machine has no name.
+    pub(crate) fn name(&self) -> &str {
+        match self.described.found {
+            Some(_) => "found",
+            None => &self.described.account.name,
+        }
+    }
+
+    /// How it is configured.
+    pub(crate) fn account(&self) -> &Account {
+        &self.described.account
+    }
+
+    /// Whether it was found on the machine and not configured.
+    pub(crate) fn is_found(&self) -> bool {
+        self.described.found.is_some()
+    }
+
+    /// Where its credential is kept.
+    pub(crate) fn store(&self) -> &Arc<dyn CredentialStore> {
+        &self.store
+    }
+
+    /// Its access tokens.
+    pub(crate) fn source(&self) -> &TokenSource {
+        &self.source
     }
 }
 
@@ -204,7 +249,7 @@ fn behind(source: Arc<dyn CredentialStore>, state: &Arc<State>) -> Arc<dyn Crede
 /// yet, by its name.
 ///
 /// It opens and closes the file, so it is done once, before the first credential is read.
-fn file_store(path: &Path) -> Arc<dyn CredentialStore> {
+pub(crate) fn file_store(path: &Path) -> Arc<dyn CredentialStore> {
     const DATABASE: &[u8; 16] = b"SQLite format 3\0";
     let mut start = [0; DATABASE.len()];
     let is_database = match File::open(path).and_then(|mut file| file.read_exact(&mut start)) {

@@ -10,6 +10,7 @@ use crate::accounts::Accounts;
 use crate::command::Failure;
 use crate::config::{Config, Source};
 use crate::logging::Level;
+use crate::saved::{self, Saved};
 use crate::search::Search;
 use crate::setup::{self, home};
 use crate::signals::Hangups;
@@ -54,7 +55,8 @@ impl Reloader {
 
     /// Everything that may fail comes before anything is changed.
     async fn reload(&mut self, started: &Config, watch: &mut Watch) -> Result<(), Failure> {
-        let config = Config::load(&self.source)?;
+        let mut config = Config::load(&self.source)?;
+        saved::join(&mut config)?;
         watch.set_files(files(&self.source, &config));
         let search = Search::run(&self.source, &config).await;
         let found = search.as_ref().and_then(Search::store);
@@ -91,7 +93,8 @@ fn files(source: &Source, config: &Config) -> Vec<PathBuf> {
     let tls = &config.server.tls;
     let tls = [&tls.cert, &tls.key, &tls.client_ca];
     let tls = tls.into_iter().flatten().map(|file| home(file));
-    source.files().chain(tls).collect()
+    let saved = Saved::of(config).ok().map(|saved| saved.list());
+    source.files().chain(tls).chain(saved).collect()
 }
 
 /// The keys that differ and that a process keeps for its life.

@@ -34,7 +34,13 @@ impl Search {
         self.used()?.place.open()
     }
 
-    fn used(&self) -> Option<&Find> {
+    /// What was found.
+    pub(crate) fn discovery(&self) -> &Discovery {
+        &self.discovery
+    }
+
+    /// The login to serve with, and where it is.
+    pub(crate) fn used(&self) -> Option<&Find> {
         self.discovery.chosen().filter(|_| self.may_use)
     }
 
@@ -70,7 +76,8 @@ impl Search {
     }
 }
 
-fn places(source: &Source, config: &Config) -> Places {
+/// Where to look.
+pub(crate) fn places(source: &Source, config: &Config) -> Places {
     let user = std::env::home_dir().filter(|home| !home.as_os_str().is_empty());
     let mut places = Places::new(Platform::of_this_build(), user);
     places.xdg_data_home = source.folder("XDG_DATA_HOME");

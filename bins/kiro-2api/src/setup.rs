@@ -6,7 +6,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
-use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions};
+use kiro_auth::sign_in::{SignIn, SignInOptions};
+use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions, Pool, SystemClock};
 use kiro_gateway::{
     AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ProcessState, ServerOptions,
     UpstreamOptions,
@@ -17,7 +18,7 @@ use rustls::{RootCertStore, ServerConfig};
 use crate::accounts::{Accounts, Own};
 use crate::certificate::{self, CertificateError};
 use crate::command::Failure;
-use crate::config::{Config, FetchImages, Reasoning};
+use crate::config::{Config, FetchImages, Reasoning, Store, StoreKind};
 use crate::state::kept_responses;
 
 /// The parts of one configuration, which have to be put in force together.
@@ -40,6 +41,44 @@ pub(crate) fn gateway(
     let gateway = Gateway::new(parts.options)?;
     accounts.put_in_force(parts.own, parts.refresher);
     Ok((gateway, accounts))
+}
+
+/// The accounts alone, for a command that serves nobody.
+pub(crate) fn accounts(
+    config: &Config,
+    found: Option<Arc<dyn CredentialStore>>,
+) -> Result<Accounts, Failure> {
+    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?)?;
+    let own = accounts.of(config, found)?;
+    accounts.put_in_force(own, refresher(config, tls())?);
+    Ok(accounts)
+}
+
+/// A gateway that serves with these credentials of its own.
+pub(crate) fn gateway_of(
+    config: &Config,
+    accounts: &mut Accounts,
+    found: Option<Arc<dyn CredentialStore>>,
+    pool: Pool,
+) -> Result<Gateway, Failure> {
+    let mut options = parts(config, accounts, found)?.options;
+    options.pool = Some(pool);
+    Ok(Gateway::new(options)?)
+}
+
+/// Whether a gateway could be built and served, as far as that can be told without opening anything of its state.
+///
+/// # Errors
+///
+/// Why not.
+pub(crate) fn check(config: &Config) -> Result<(), Failure> {
+    let mut config = config.clone();
+    config.store = Store {
+        kind: StoreKind::Memory,
+        ..Store::default()
+    };
+    server(&config)?;
+    gateway(&config, None, Arc::default()).map(drop)
 }
 
 /// Puts a changed configuration in force.
@@ -71,7 +110,7 @@ fn parts(
         Region::new(region)?;
     }
     let mut upstream = UpstreamOptions::default();
-    upstream.endpoint = address("upstream.endpoint", config.upstream.endpoint.as_deref())?;
+    upstream.endpoint = endpoint(config)?;
     upstream.user_agent = config.upstream.user_agent.clone();
     upstream.max_retries = config.upstream.max_retries;
     upstream.wire_profile = config
@@ -204,7 +243,7 @@ fn each<T: FromStr>(key: &str, what: &str, texts: &[String]) -> Result<Vec<T>, F
 /// TLS towards the upstream and the sign-in services, one configuration for the process.
 ///
 /// The roots are Mozilla's, compiled in, so that an image without certificates works too.
-fn tls() -> rustls::ClientConfig {
+pub(crate) fn tls() -> rustls::ClientConfig {
     let roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -214,6 +253,18 @@ fn tls() -> rustls::ClientConfig {
 }
 
 fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<HttpRefresher, Failure> {
+    Ok(HttpRefresher::new(tls, sign_in_services(config)?)?)
+}
+
+/// What signs people in, at the same services.
+pub(crate) fn sign_in(config: &Config) -> Result<SignIn, Failure> {
+    let mut options = SignInOptions::default();
+    options.http = sign_in_services(config)?;
+    Ok(SignIn::new(tls(), options, Arc::new(SystemClock))?)
+}
+
+/// How the sign-in services are reached.
+pub(crate) fn sign_in_services(config: &Config) -> Result<HttpRefresherOptions, Failure> {
     let mut options = HttpRefresherOptions::default();
     options.auth_endpoint = address(
         "upstream.auth_endpoint",
@@ -224,7 +275,7 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<HttpRefresher
     options
         .idp_hosts
         .extend(hosts.map(|host| host.to_ascii_lowercase()));
-    Ok(HttpRefresher::new(tls, options)?)
+    Ok(options)
 }
 
 /// `~/` at the beginning is the home directory, as in a shell.
@@ -233,6 +284,11 @@ pub(crate) fn home(path: &Path) -> PathBuf {
         (Ok(rest), Some(home)) => home.join(rest),
         _ => path.to_owned(),
     }
+}
+
+/// What replaces all hosts of the API.
+pub(crate) fn endpoint(config: &Config) -> Result<Option<Uri>, Failure> {
+    address("upstream.endpoint", config.upstream.endpoint.as_deref())
 }
 
 fn address(key: &str, text: Option<&str>) -> Result<Option<Uri>, Failure> {

@@ -47,10 +47,7 @@ impl State {
                     rest: in_memory(),
                 })
             }
-            StoreKind::File => {
-                let folder = config.path.as_deref().map(home).or_else(default_folder);
-                Ok(Self::Vault(in_folder(folder)?))
-            }
+            StoreKind::File => Ok(Self::Vault(in_folder(folder(config))?)),
         }
     }
 
@@ -90,6 +87,11 @@ pub(crate) fn kept_responses(config: &Store) -> Result<Option<RedisServer>, Fail
     let mut options = RedisStoreOptions::default();
     options.timeout = KEPT_TIMEOUT;
     Ok(Some(RedisServer::new(url, options)?))
+}
+
+/// The folder of what outlives the process. `None` for a user without a home.
+pub(crate) fn folder(config: &Store) -> Option<PathBuf> {
+    config.path.as_deref().map(home).or_else(default_folder)
 }
 
 fn in_folder(folder: Option<PathBuf>) -> Result<Vault, Failure> {

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use kiro_gateway::{ProcessState, serve_watched};
 use tokio::sync::watch;
@@ -14,13 +13,10 @@ use crate::reload::Reloader;
 use crate::search::Search;
 use crate::signals::{Hangups, asked_to_stop};
 use crate::systemd::{self, Sockets};
-use crate::{logging, memory, setup};
-
-/// How long the process waits for refreshes that are under way when it is asked to stop. One takes about a
-/// second, and 65 when the service does not answer at all; a second signal does not wait for it.
-const LONGEST_REFRESH: Duration = Duration::from_secs(70);
+use crate::{logging, memory, saved, setup};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Arguments {
     /// Address and port to listen on [default: 127.0.0.1:8000]
     #[arg(long, value_name = "ADDRESS:PORT")]
@@ -30,9 +26,17 @@ pub(crate) struct Arguments {
     config: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "\
+It serves with the accounts of `kiro-2api accounts list`. SIGHUP reloads, SIGTERM and Ctrl-C drain.
+
+Examples:
+  PROXY_API_KEY=$(openssl rand -hex 24) kiro-2api serve
+  kiro-2api serve --config /etc/kiro-2api.toml --listen 0.0.0.0:8443";
+
 pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Failure> {
     let source = Source::of_process(arguments.config, arguments.listen);
-    let config = Config::load(&source)?;
+    let mut config = Config::load(&source)?;
+    saved::join(&mut config)?;
     let process = Arc::<ProcessState>::default();
     let level = logging::init(&config.log, &process);
     // Before it listens, it ends the process.
@@ -62,7 +66,7 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     match config.accounts().count() {
         0 if serves_with_found => {}
         0 => say!(
-            "Tenant-only mode: there is neither REFRESH_TOKEN nor KIRO_CREDS_FILE nor KIRO_API_KEY nor an [[account]], so every caller must send `Authorization: Bearer PROXY_API_KEY:REFRESH_TOKEN`."
+            "Tenant-only mode: there is neither REFRESH_TOKEN nor KIRO_CREDS_FILE nor KIRO_API_KEY nor an [[account]], and nobody has signed in with `kiro-2api login`, so every caller must send `Authorization: Bearer PROXY_API_KEY:REFRESH_TOKEN`."
         ),
         n => say!(
             "Serving with {n} account{} of its own.",
@@ -94,14 +98,5 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     tokio::spawn(systemd::feed_watchdog());
     systemd::ready();
     serving.await?;
-    // The answer that a refresh waits for may hold the only working refresh token.
-    if tokio::time::timeout(LONGEST_REFRESH, kiro_auth::refreshes_landed())
-        .await
-        .is_err()
-    {
-        tracing::error!(
-            "a refresh is still under way; its credential may have to be signed in again"
-        );
-    }
     Ok(())
 }

@@ -165,7 +165,8 @@ pub(super) fn is_ours(variable: &str) -> bool {
     key_of(variable).is_some()
 }
 
-fn key_of(variable: &str) -> Option<String> {
+/// The key that a variable sets, if it is one of ours.
+pub(super) fn key_of(variable: &str) -> Option<String> {
     if let Some((_, key)) = NAMES.iter().find(|(name, _)| *name == variable) {
         return Some((*key).to_owned());
     }

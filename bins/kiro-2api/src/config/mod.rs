@@ -64,6 +64,9 @@ pub(crate) struct Config {
     pub(crate) responses: Responses,
     pub(crate) timeouts: Timeouts,
     pub(crate) log: Log,
+    /// Accounts that `login` and `accounts` have saved; see [`saved`](crate::saved).
+    #[serde(skip)]
+    pub(crate) saved: Vec<Account>,
 }
 
 /// One account of the gateway's own.
@@ -444,6 +447,19 @@ impl Source {
             .map(PathBuf::from)
     }
 
+    /// A variable of the environment.
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(name).map(String::as_str)
+    }
+
+    /// The variable of the environment that sets a key.
+    pub(crate) fn variable_of(&self, key: &str) -> Option<&str> {
+        let mut set = self.environment.iter();
+        let is_it = |name: &str| environment::key_of(name).is_some_and(|of| of == key);
+        let (name, _) = set.find(|(name, value)| is_it(name) && !value.trim().is_empty())?;
+        Some(name)
+    }
+
     /// The files that are read, whether they exist or not.
     pub(crate) fn files(&self) -> impl Iterator<Item = PathBuf> {
         let file = self.file.as_ref().or(self.default_file.as_ref());
@@ -499,12 +515,41 @@ pub(crate) enum ConfigError {
 }
 
 impl Config {
-    /// Reads all layers and checks the result.
+    /// Reads all layers and checks the result, for a gateway that is to serve.
     ///
     /// # Errors
     ///
     /// [`ConfigError`], which names the key and the layer.
     pub(crate) fn load(source: &Source) -> Result<Self, ConfigError> {
+        let config = Self::read(source)?;
+        match config.has_key() {
+            true => Ok(config),
+            false => Err(ConfigError::NoKey),
+        }
+    }
+
+    /// The same for a command that serves nobody, and so needs no key.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load).
+    pub(crate) fn read(source: &Source) -> Result<Self, ConfigError> {
+        let config: Self = Self::layers(source)?.extract().map_err(explain)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Whether there is a key that callers can send.
+    pub(crate) fn has_key(&self) -> bool {
+        self.proxy_api_key.is_some() || !self.keys.is_empty()
+    }
+
+    /// All layers, each value with where it comes from.
+    ///
+    /// # Errors
+    ///
+    /// A layer cannot be read.
+    pub(crate) fn layers(source: &Source) -> Result<Figment, ConfigError> {
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
         if let Some(file) = source.file.as_ref().filter(|file| !file.is_file()) {
             return Err(ConfigError::NoFile(file.clone()));
@@ -527,12 +572,10 @@ impl Config {
         if let Some(listen) = source.listen {
             figment = figment.merge(("server.listen", listen.to_string()));
         }
-        let config: Self = figment.extract().map_err(explain)?;
-        config.check()?;
-        Ok(config)
+        Ok(figment)
     }
 
-    /// The accounts of the gateway's own: the one that needs no table, then the list.
+    /// The accounts of the gateway's own: the one that needs no table, the list, and what was saved.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = Account> {
         let first = Account {
             name: "default".into(),
@@ -547,6 +590,7 @@ impl Config {
             .then_some(first)
             .into_iter()
             .chain(self.account.clone())
+            .chain(self.saved.clone())
     }
 
     /// The keys that are known by their hashes.
@@ -563,9 +607,6 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.access_keys()?;
-        if self.proxy_api_key.is_none() && self.keys.is_empty() {
-            return Err(ConfigError::NoKey);
-        }
         if self.store.kind == StoreKind::Redis && self.store.url.is_none() {
             return Err(ConfigError::Invalid(
                 "store.kind is redis, and store.url is not set; it is an address such as `redis://:password@host:6379/0`".into(),

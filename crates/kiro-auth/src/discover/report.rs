@@ -163,7 +163,8 @@ pub struct LoginFacts {
 }
 
 impl LoginFacts {
-    pub(super) fn of(credential: &Credential, now: SystemTime) -> Self {
+    /// What there is to say about a credential.
+    pub fn of(credential: &Credential, now: SystemTime) -> Self {
         let login = credential.login;
         let has_token = credential.access_token.is_some();
         let left = freshness(credential.expires_at, now, &Margins::default());

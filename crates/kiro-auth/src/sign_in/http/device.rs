@@ -1,6 +1,7 @@
 //! A sign-in with a device code, under way.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -53,6 +54,11 @@ impl DeviceSignIn {
     /// The code that the person compares with what the page shows, or types.
     pub fn user_code(&self) -> &str {
         &self.authorization.user_code
+    }
+
+    /// How long the code is good, counted from the beginning of the sign-in.
+    pub fn expires_in(&self) -> Duration {
+        self.authorization.expires_in
     }
 
     /// Waits until somebody approves.

@@ -1,0 +1,274 @@
+//! Accounts that `kiro-2api login` and `kiro-2api accounts` have saved, beside those of the configuration.
+//!
+//! ```text
+//! ~/.local/state/kiro-2api/
+//!   accounts.json          which there are: [{"name": "work", "file": "…/accounts/work.json"}, …]
+//!   accounts/work.json     a login of our own, in the form of Kiro's cache
+//! ```
+//!
+//! A login of another program is not copied but named: two copies of one refresh token use each other up.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use kiro_auth::{Credential, CredentialStore as _, FileStore};
+use serde::{Deserialize, Serialize};
+
+use crate::command::Failure;
+use crate::config::{Account, Config};
+use crate::state;
+
+/// The accounts of one state folder.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    folder: PathBuf,
+}
+
+/// One of them, without a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Entry {
+    pub(crate) name: String,
+    /// The file of the login, which may be another program's.
+    pub(crate) file: PathBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) region: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) profile_arn: Option<String>,
+}
+
+impl Entry {
+    pub(crate) fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+}
+
+/// Longest name of an account; it becomes the name of a file.
+const MAX_NAME: usize = 64;
+
+/// Why an account could not be saved, found or removed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SavedError {
+    #[error("there is no home folder to keep accounts in; set KIRO_2API_STORE__PATH to a folder")]
+    NoFolder,
+    #[error(
+        "`{0}` cannot be the name of an account: letters, digits, `-`, `_` and `.`, at most 64 of them, the first a letter or a digit"
+    )]
+    BadName(String),
+    #[error(
+        "there is an account `{0}` already: sign in to it again with --replace, or give another --name"
+    )]
+    Taken(String),
+    #[error("the list of saved accounts, {}, cannot be understood: correct or remove it", file.display())]
+    Damaged {
+        file: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("{} cannot be {done}", path.display())]
+    Io {
+        done: &'static str,
+        path: PathBuf,
+        source: io::Error,
+    },
+}
+
+/// Puts what was saved beside what is configured.
+pub(crate) fn join(config: &mut Config) -> Result<(), SavedError> {
+    let Ok(saved) = Saved::of(config) else {
+        return Ok(());
+    };
+    let accounts = saved.entries()?.into_iter().map(|entry| Account {
+        name: entry.name,
+        file: Some(entry.file),
+        region: entry.region,
+        profile_arn: entry.profile_arn,
+        ..Account::default()
+    });
+    config.saved = accounts.collect();
+    Ok(())
+}
+
+impl Saved {
+    pub(crate) fn of(config: &Config) -> Result<Self, SavedError> {
+        let folder = state::folder(&config.store).ok_or(SavedError::NoFolder)?;
+        Ok(Self { folder })
+    }
+
+    /// The file that changes whenever an account comes or goes.
+    pub(crate) fn list(&self) -> PathBuf {
+        self.folder.join("accounts.json")
+    }
+
+    /// In the order in which they were saved.
+    pub(crate) fn entries(&self) -> Result<Vec<Entry>, SavedError> {
+        let file = self.list();
+        let text = match fs::read(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            read => read.map_err(failed("read", &file))?,
+        };
+        serde_json::from_slice(&text).map_err(|source| SavedError::Damaged { file, source })
+    }
+
+    /// Whether the name can be given to one more account, or to this one again.
+    pub(crate) fn check(&self, name: &str, replace: bool) -> Result<(), SavedError> {
+        let mut characters = name.chars();
+        let first = characters.next().is_some_and(|c| c.is_ascii_alphanumeric());
+        let rest = characters.all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+        if !first || !rest || name.len() > MAX_NAME {
+            return Err(SavedError::BadName(name.to_owned()));
+        }
+        let is_taken = self.entries()?.iter().any(|entry| entry.name == name);
+        match is_taken && !replace {
+            true => Err(SavedError::Taken(name.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    /// Keeps a login in a file of our own; gives the file.
+    ///
+    /// # Errors
+    ///
+    /// [`SavedError`], and those of [`FileStore`].
+    pub(crate) async fn keep(
+        &self,
+        entry: Entry,
+        credential: &Credential,
+        replace: bool,
+    ) -> Result<PathBuf, Failure> {
+        let name = &entry.name;
+        self.check(name, replace)?;
+        let logins = self.logins();
+        create_private(&logins).map_err(failed("made", &logins))?;
+        let file = logins.join(format!("{name}.json"));
+        // A store keeps what it does not know of a file that exists, and this login shall stand alone.
+        let fresh = logins.join(format!(".{name}.{}.new", std::process::id()));
+        FileStore::new(&fresh).save(credential).await?;
+        // A gateway that refreshes the old login would write over the new one.
+        let claim = FileStore::new(&file).claim().await?;
+        fs::rename(&fresh, &file).map_err(failed("written", &file))?;
+        drop(claim);
+        self.name(Entry {
+            file: file.clone(),
+            ..entry
+        })?;
+        Ok(file)
+    }
+
+    /// Remembers an account, in place of the one that had the name.
+    pub(crate) fn name(&self, entry: Entry) -> Result<(), SavedError> {
+        self.change(|entries| {
+            entries.retain(|known| known.name != entry.name);
+            entries.push(entry);
+        })
+    }
+
+    /// Forgets an account, and its file if that is our own. Gives what it was.
+    pub(crate) fn remove(&self, name: &str) -> Result<Option<Entry>, SavedError> {
+        let mut removed = None;
+        self.change(|entries| {
+            let at = entries.iter().position(|entry| entry.name == name);
+            removed = at.map(|at| entries.remove(at));
+        })?;
+        if let Some(entry) = removed.as_ref().filter(|entry| self.owns(entry)) {
+            match fs::remove_file(&entry.file) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(failed("removed", &entry.file)(error));
+                }
+                _ => {}
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Whether the file of an account is ours alone.
+    pub(crate) fn owns(&self, entry: &Entry) -> bool {
+        entry.file.parent() == Some(&*self.logins())
+    }
+
+    fn logins(&self) -> PathBuf {
+        self.folder.join("accounts")
+    }
+
+    /// Reads, changes and replaces the list, one process at a time.
+    fn change(&self, change: impl FnOnce(&mut Vec<Entry>)) -> Result<(), SavedError> {
+        create_private(&self.folder).map_err(failed("made", &self.folder))?;
+        let lock = self.folder.join(".accounts.lock");
+        let held = File::create(&lock).map_err(failed("written", &lock))?;
+        held.lock().map_err(failed("locked", &lock))?;
+        let mut entries = self.entries()?;
+        change(&mut entries);
+        let file = self.list();
+        let fresh = self.folder.join(".accounts.json.new");
+        // A list of structs of strings always serializes.
+        let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
+        fs::write(&fresh, text).map_err(failed("written", &fresh))?;
+        fs::rename(&fresh, &file).map_err(failed("written", &file))
+    }
+}
+
+fn failed(done: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SavedError {
+    let path = path.to_owned();
+    move |source| SavedError::Io { done, path, source }
+}
+
+/// A folder that only its owner can look into.
+fn create_private(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str) -> Entry {
+        Entry {
+            name: name.to_owned(),
+            file: format!("/elsewhere/{name}.json").into(),
+            ..Entry::default()
+        }
+    }
+
+    #[test]
+    fn names_become_files_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved {
+            folder: folder.path().join("new"),
+        };
+        for name in ["work", "ann-2", "a.b_c", &"a".repeat(MAX_NAME)] {
+            assert!(saved.check(name, false).is_ok(), "{name}");
+        }
+        for name in ["", ".hidden", "../up", "a/b", "a b", "é", &"a".repeat(65)] {
+            assert!(saved.check(name, false).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_saved_is_there_until_it_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved {
+            folder: folder.path().join("new"),
+        };
+        assert_eq!(saved.entries().unwrap(), []);
+        saved.name(entry("one")).unwrap();
+        saved.name(entry("two")).unwrap();
+        assert_eq!(saved.entries().unwrap(), [entry("one"), entry("two")]);
+        assert!(matches!(
+            saved.check("one", false),
+            Err(SavedError::Taken(_))
+        ));
+        assert!(saved.check("one", true).is_ok());
+        assert_eq!(saved.remove("one").unwrap(), Some(entry("one")));
+        assert_eq!(saved.remove("one").unwrap(), None);
+        assert_eq!(saved.entries().unwrap(), [entry("two")]);
+        fs::write(saved.list(), "[{").unwrap();
+        assert!(matches!(saved.entries(), Err(SavedError::Damaged { .. })));
+    }
+}
