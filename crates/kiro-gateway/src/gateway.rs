@@ -24,6 +24,8 @@ use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{GatewayOptions, SetupError};
 use crate::pace::Paces;
+#[cfg(feature = "pages")]
+use crate::pages::{self, Pages};
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
 use crate::shared::Shared;
@@ -102,6 +104,8 @@ impl Gateway {
             refuse_ignored: options.refuse_ignored,
             pass_invalid_json: options.pass_invalid_json,
             reasoning: options.reasoning,
+            #[cfg(feature = "pages")]
+            pages: Pages::new(options.docs),
             counters: Arc::default(),
             schemas: SchemaCache::new(),
             draining: Arc::default(),
@@ -172,7 +176,8 @@ impl Gateway {
             let methods = routes::methods(request.uri().path());
             return Ok(cors::options(request.headers(), &methods));
         }
-        let (row, named) = match routes::find(request.method(), request.uri().path()) {
+        let found = routes::find(request.method(), request.uri().path());
+        let (row, named) = match found.and_then(|found| shared.open(found)) {
             Ok(found) => found,
             Err(no_route) => {
                 return Ok(no_such_route(
@@ -195,9 +200,11 @@ impl Gateway {
                 Ok(head_of(row))
             }
             Route::CountTokens => count_tokens::answer(shared, request).await,
-            Route::Info => Ok(info::answer()),
+            Route::Info => Ok(info::answer(shared)),
             Route::Health => Ok(health::answer(shared)),
             Route::Ready => Ok(health::ready(shared)),
+            #[cfg(feature = "pages")]
+            Route::Page(page) => pages::answer(page, request.headers(), named.as_deref()).await,
             Route::Metrics => metrics::answer(shared, request.headers()),
             Route::Response => {
                 let query = request.uri().query().unwrap_or_default();
@@ -300,7 +307,16 @@ mod tests {
     const KEY: &str = "sk-0123456789abcdef";
 
     /// What works without a key, on purpose: none of it tells more than that the gateway is there.
-    const PUBLIC: [&str; 5] = ["/", "/health", "/healthz", "/readyz", "/api/hello"];
+    const PUBLIC: &[&str] = &["/", "/health", "/healthz", "/readyz", "/api/hello"];
+
+    /// The same of pages, which are the same for everybody.
+    const PAGES: &[&str] = &[
+        "/openapi.json",
+        "/docs",
+        "/docs/{id}",
+        "/redoc",
+        "/redoc/{id}",
+    ];
 
     /// A gateway whose upstream nobody can reach.
     fn gateway() -> Gateway {
@@ -366,13 +382,19 @@ mod tests {
     async fn every_route_is_public_or_refuses_what_is_no_key() {
         let gateway = gateway();
         let right = keys(&[("authorization", &format!("Bearer {KEY}"))]);
-        for row in &routes::TABLE {
+        for row in routes::TABLE {
             let path = row.path.replace("{id}", "x").replace("{response_id}", "x");
-            assert_eq!(PUBLIC.contains(&row.path), !row.key, "{path}");
+            let is_public = PUBLIC.contains(&row.path) || PAGES.contains(&row.path);
+            assert_eq!(is_public, !row.key, "{path}");
             for method in [&row.method, &Method::HEAD] {
                 for headers in no_keys() {
                     let told = status(&gateway, method, &path, &headers).await;
-                    let expected = if row.key { 401 } else { 200 };
+                    let expected = match (row.key, row.path.ends_with("/{id}")) {
+                        (true, _) => 401,
+                        // No page has a file of that name.
+                        (false, true) => 404,
+                        (false, false) => 200,
+                    };
                     assert_eq!(told, expected, "{method} {path} {headers:?}");
                 }
                 // The key is what makes the difference.
@@ -410,7 +432,7 @@ mod tests {
 
     #[tokio::test]
     async fn options_tell_the_methods_and_do_nothing() {
-        for row in &routes::TABLE {
+        for row in routes::TABLE {
             let mut request = Request::options(row.path.replace(['{', '}'], ""));
             request = request.header("authorization", "Bearer wrong");
             let request = request.body(http_body_util::Empty::<Bytes>::new()).unwrap();

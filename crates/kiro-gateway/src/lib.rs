@@ -20,6 +20,8 @@ mod kept;
 mod key;
 mod options;
 mod pace;
+#[cfg(feature = "pages")]
+mod pages;
 mod relay;
 mod response;
 mod routes;

@@ -58,6 +58,10 @@ pub struct GatewayOptions {
     pub pass_invalid_json: bool,
     /// Where the thoughts of a model are told.
     pub reasoning: Reasoning,
+    /// Whether the description of the API and its pages are open, to everybody: they hold no secret. Default:
+    /// `true`.
+    #[cfg(feature = "pages")]
+    pub docs: bool,
 }
 
 /// Where the thoughts of a model are told. A request can hide them, whatever is set.
@@ -183,6 +187,8 @@ impl GatewayOptions {
             refuse_ignored: false,
             pass_invalid_json: false,
             reasoning: Reasoning::default(),
+            #[cfg(feature = "pages")]
+            docs: true,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use http::{HeaderMap, Method};
 
+#[cfg(feature = "pages")]
+use crate::pages::Page;
 use crate::surface::{self, Surface, chat, messages, responses};
 
 /// What answers a request.
@@ -29,6 +31,9 @@ pub(crate) enum Route {
     DeleteResponse,
     /// Stops the making of a response.
     CancelResponse,
+    /// A page for people, or a part of one.
+    #[cfg(feature = "pages")]
+    Page(Page),
     /// An API dialect.
     Surface(&'static dyn Surface),
 }
@@ -45,7 +50,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 16] = [
+pub(crate) static TABLE: &[Row] = &[
     Row {
         method: Method::GET,
         path: "/",
@@ -80,6 +85,46 @@ pub(crate) static TABLE: [Row; 16] = [
         route: Route::Info,
         key: false,
         about: "what this server is, as some clients ask for it",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/openapi.json",
+        route: Route::Page(Page::OpenApi),
+        key: false,
+        about: "the description of the API",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/docs",
+        route: Route::Page(Page::Docs),
+        key: false,
+        about: "the API to read and to try (Swagger UI)",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/docs/{id}",
+        route: Route::Page(Page::File),
+        key: false,
+        about: "a part of that page",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/redoc",
+        route: Route::Page(Page::Redoc),
+        key: false,
+        about: "the API to read (ReDoc)",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/redoc/{id}",
+        route: Route::Page(Page::File),
+        key: false,
+        about: "a part of that page",
     },
     Row {
         method: Method::GET,
@@ -160,6 +205,9 @@ pub(crate) static TABLE: [Row; 16] = [
     },
 ];
 
+/// The row of a request, and the `{id}` of its path.
+pub(crate) type Found = (&'static Row, Option<String>);
+
 /// Why no route answers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoRoute {
@@ -171,7 +219,7 @@ pub(crate) enum NoRoute {
 
 /// Finds the row for a request, and the `{id}` of its path, percent-decoded. `HEAD` is answered on
 /// every path.
-pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Row, Option<String>), NoRoute> {
+pub(crate) fn find(method: &Method, path: &str) -> Result<Found, NoRoute> {
     let path = tidy(path);
     let matching: Vec<_> = TABLE
         .iter()
@@ -334,7 +382,7 @@ mod tests {
             );
         }
         assert_eq!(found(Method::GET, "/models/"), Some(("/v1/models", None)));
-        for row in &TABLE {
+        for row in TABLE {
             assert_eq!(found(Method::HEAD, row.path).unwrap().0, row.path);
         }
     }

@@ -16,6 +16,11 @@ use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
 use crate::pace::Paces;
+#[cfg(feature = "pages")]
+use crate::pages::Pages;
+#[cfg(feature = "pages")]
+use crate::routes::Route;
+use crate::routes::{Found, NoRoute, Row};
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
@@ -36,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) refuse_ignored: bool,
     pub(crate) pass_invalid_json: bool,
     pub(crate) reasoning: Reasoning,
+    #[cfg(feature = "pages")]
+    pub(crate) pages: Pages,
     pub(crate) counters: Arc<Counters>,
     /// Agents declare the same tools in every request.
     pub(crate) schemas: SchemaCache,
@@ -62,6 +69,24 @@ impl Shared {
         self.draining = old.draining.clone();
         self.drain = old.drain.clone();
         self.started = old.started;
+    }
+
+    /// The route that was found, unless it is closed.
+    pub(crate) fn open(&self, found: Found) -> Result<Found, NoRoute> {
+        match self.is_open(found.0) {
+            true => Ok(found),
+            false => Err(NoRoute::Path { nearest: "/" }),
+        }
+    }
+
+    /// Whether a route is there at all, as the options have it.
+    pub(crate) fn is_open(&self, row: &Row) -> bool {
+        #[cfg(feature = "pages")]
+        if let Route::Page(page) = row.route {
+            return self.pages.is_open(page);
+        }
+        let _ = row;
+        true
     }
 
     /// How long an exchange with a model waits.

@@ -158,6 +158,8 @@ pub(crate) struct Server {
     #[serde(with = "value::switch")]
     pub(crate) pass_invalid_json: bool,
     pub(crate) reasoning: Reasoning,
+    #[serde(with = "value::switch")]
+    pub(crate) docs: bool,
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -343,6 +345,7 @@ impl Default for Server {
             refuse_ignored: false,
             pass_invalid_json: false,
             reasoning: Reasoning::Member,
+            docs: true,
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
             drain_timeout: options.drain,
