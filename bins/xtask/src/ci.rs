@@ -6,6 +6,7 @@ use crate::Failure;
 use crate::clients::{self, Client};
 use crate::dependencies;
 use crate::fuzz;
+use crate::pages;
 use crate::process;
 use crate::purity;
 use crate::redis;
@@ -91,8 +92,12 @@ const RUST: [Step; 12] = [
     },
 ];
 
-/// The checks with other people's clients.
-const CLIENTS: [Step; 14] = [
+/// The checks with other people's clients, browsers among them.
+const CLIENTS: [Step; 15] = [
+    Step {
+        name: "pages in a browser",
+        action: pages::run,
+    },
     Step {
         name: "client openai for Python",
         action: |at| clients::run(at, &[Client::Python]),

@@ -16,6 +16,7 @@ mod dependencies;
 mod fuzz;
 mod http;
 mod install;
+mod pages;
 mod process;
 mod purity;
 mod redis;
@@ -40,6 +41,7 @@ Commands:
                               langchain, litellm, pydantic-ai, instructor, ai-sdk, openai-agents,
                               anthropic-python, anthropic-node, codex, claude-code, aider, continue, cline;
                               all when none is named
+  pages                       the pages for people, in Chromium; screenshots are left in target/pages
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
   reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
@@ -64,6 +66,7 @@ type Failure = Box<dyn std::error::Error>;
 enum Chore {
     Ci { fast: bool },
     Clients(Vec<clients::Client>),
+    Pages,
     Purity,
     Dependencies,
     Reliability,
@@ -110,6 +113,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
                 .collect();
             clients.map(Chore::Clients)
         }
+        ["pages"] => Some(Chore::Pages),
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
         ["reliability"] => Some(Chore::Reliability),
@@ -158,6 +162,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
     match chore {
         Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
+        Chore::Pages => pages::run(&Workspace::find()?),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
         Chore::Reliability => reliability::run(&Workspace::find()?),
@@ -192,6 +197,7 @@ mod tests {
                 Some(Chore::Clients(vec![Client::Node])),
             ),
             (&["clients", "cobol"], None),
+            (&["pages"], Some(Chore::Pages)),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
             (&["reliability"], Some(Chore::Reliability)),
