@@ -19,6 +19,9 @@ use crate::workspace::Workspace;
 /// What a browser may be called.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
+/// The key of the operator.
+const ADMIN_KEY: &str = "admin-key-of-the-page-tests";
+
 /// A browser on a busy machine takes seconds for a page.
 const DEADLINE: Duration = Duration::from_secs(300);
 
@@ -37,7 +40,9 @@ pub(crate) fn run(workspace: &Workspace) -> Result<(), Failure> {
         fs::remove_dir_all(&screenshots)?;
     }
     fs::create_dir_all(&screenshots)?;
-    let mut stage = Stage::start(workspace, Build::Debug, &folder.join("stage"), &[])?;
+    let settings = [("KIRO_2API_ADMIN__KEY", ADMIN_KEY)];
+    let mut stage = Stage::start(workspace, Build::Debug, &folder.join("stage"), &settings)?;
+    test.env("ADMIN_KEY", ADMIN_KEY);
     test.env("GATEWAY_URL", &stage.gateway_url);
     test.env("GATEWAY_KEY", KEY);
     test.env("SIMULATOR_URL", &stage.simulator_url);

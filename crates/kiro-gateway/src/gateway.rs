@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -17,11 +17,13 @@ use crate::admission::Admission;
 use crate::body::{self, Body, DynError};
 use crate::caught::caught;
 use crate::cors;
+use crate::endpoint::admin::{self, Office};
 use crate::endpoint::{count_tokens, health, info, metrics, models, responses};
 use crate::error::Error;
 use crate::exchange;
 use crate::image::Images;
 use crate::kept::Keeper;
+use crate::key::KeyDigest;
 use crate::options::{GatewayOptions, SetupError};
 use crate::pace::Paces;
 #[cfg(feature = "pages")]
@@ -70,7 +72,8 @@ impl Gateway {
         options.check()?;
         let mut next = Self::parts(options);
         next.succeed(&self.shared.load());
-        self.shared.store(Arc::new(next));
+        let old = self.shared.swap(Arc::new(next));
+        old.superseded.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -104,8 +107,10 @@ impl Gateway {
             refuse_ignored: options.refuse_ignored,
             pass_invalid_json: options.pass_invalid_json,
             reasoning: options.reasoning,
+            superseded: AtomicBool::new(false),
             #[cfg(feature = "pages")]
-            pages: Pages::new(options.docs),
+            pages: Pages::new(options.docs, options.admin_key.is_some()),
+            office: Office::new(options.admin_key.as_ref().map(KeyDigest::of)),
             counters: Arc::default(),
             schemas: SchemaCache::new(),
             draining: Arc::default(),
@@ -205,6 +210,7 @@ impl Gateway {
             Route::Ready => Ok(health::ready(shared)),
             #[cfg(feature = "pages")]
             Route::Page(page) => pages::answer(page, request.headers(), named.as_deref()).await,
+            Route::Admin(admin) => admin::answer(shared, admin, request.headers()).await,
             Route::Metrics => metrics::answer(shared, request.headers()),
             Route::Response => {
                 let query = request.uri().query().unwrap_or_default();
@@ -316,7 +322,14 @@ mod tests {
         "/docs/{id}",
         "/redoc",
         "/redoc/{id}",
+        "/dashboard",
+        "/dashboard/{id}",
     ];
+
+    /// What the key of the operator opens, and no other.
+    const ADMIN: &[&str] = &["/admin/snapshot", "/admin/events"];
+
+    const ADMIN_KEY: &str = "admin-0123456789";
 
     /// A gateway whose upstream nobody can reach.
     fn gateway() -> Gateway {
@@ -330,6 +343,7 @@ mod tests {
         let key = kiro_auth::Secret::from(KEY);
         let mut options = GatewayOptions::new(key, Some(none()), Box::new(move |_| none()), tls);
         options.upstream.endpoint = Some("http://127.0.0.1:1".parse().unwrap());
+        options.admin_key = Some(ADMIN_KEY.into());
         Gateway::new(options).unwrap()
     }
 
@@ -381,15 +395,22 @@ mod tests {
     #[tokio::test]
     async fn every_route_is_public_or_refuses_what_is_no_key() {
         let gateway = gateway();
-        let right = keys(&[("authorization", &format!("Bearer {KEY}"))]);
+        let bearer = |key: &str| keys(&[("authorization", &format!("Bearer {key}"))]);
         for row in routes::TABLE {
             let path = row.path.replace("{id}", "x").replace("{response_id}", "x");
             let is_public = PUBLIC.contains(&row.path) || PAGES.contains(&row.path);
-            assert_eq!(is_public, !row.key, "{path}");
+            let is_admin = ADMIN.contains(&row.path);
+            let needs_key = row.key || is_admin;
+            assert_eq!(is_public, !needs_key, "{path}");
+            assert_eq!(is_admin, matches!(row.route, Route::Admin(_)), "{path}");
+            let (right, other) = match is_admin {
+                true => (bearer(ADMIN_KEY), bearer(KEY)),
+                false => (bearer(KEY), bearer(ADMIN_KEY)),
+            };
             for method in [&row.method, &Method::HEAD] {
-                for headers in no_keys() {
+                for headers in no_keys().into_iter().chain([other.clone()]) {
                     let told = status(&gateway, method, &path, &headers).await;
-                    let expected = match (row.key, row.path.ends_with("/{id}")) {
+                    let expected = match (needs_key, row.path.ends_with("/{id}")) {
                         (true, _) => 401,
                         // No page has a file of that name.
                         (false, true) => 404,
@@ -401,7 +422,7 @@ mod tests {
                 let told = status(&gateway, method, &path, &right).await;
                 assert_ne!(told, 401, "{method} {path}");
             }
-            if !row.key {
+            if !needs_key {
                 continue;
             }
             for trick in [

@@ -18,6 +18,7 @@ mod handshake;
 mod image;
 mod kept;
 mod key;
+mod observation;
 mod options;
 mod pace;
 #[cfg(feature = "pages")]

@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, Method};
 
+use crate::endpoint::admin::Admin;
 #[cfg(feature = "pages")]
 use crate::pages::Page;
 use crate::surface::{self, Surface, chat, messages, responses};
@@ -31,6 +32,8 @@ pub(crate) enum Route {
     DeleteResponse,
     /// Stops the making of a response.
     CancelResponse,
+    /// What the operator sees.
+    Admin(Admin),
     /// A page for people, or a part of one.
     #[cfg(feature = "pages")]
     Page(Page),
@@ -106,7 +109,7 @@ pub(crate) static TABLE: &[Row] = &[
     Row {
         method: Method::GET,
         path: "/docs/{id}",
-        route: Route::Page(Page::File),
+        route: Route::Page(Page::DocsFile),
         key: false,
         about: "a part of that page",
     },
@@ -122,9 +125,39 @@ pub(crate) static TABLE: &[Row] = &[
     Row {
         method: Method::GET,
         path: "/redoc/{id}",
-        route: Route::Page(Page::File),
+        route: Route::Page(Page::RedocFile),
         key: false,
         about: "a part of that page",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/dashboard",
+        route: Route::Page(Page::Dashboard),
+        key: false,
+        about: "what the gateway does, for its operator",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/dashboard/{id}",
+        route: Route::Page(Page::DashboardFile),
+        key: false,
+        about: "a part of that page",
+    },
+    Row {
+        method: Method::GET,
+        path: "/admin/snapshot",
+        route: Route::Admin(Admin::Snapshot),
+        key: false,
+        about: "what the gateway does, for its operator: needs the admin key",
+    },
+    Row {
+        method: Method::GET,
+        path: "/admin/events",
+        route: Route::Admin(Admin::Events),
+        key: false,
+        about: "the same as a stream of changes: needs the admin key",
     },
     Row {
         method: Method::GET,

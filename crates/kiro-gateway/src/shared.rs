@@ -12,15 +12,14 @@ use tokio::time::Instant;
 use crate::admission::Admission;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
+use crate::endpoint::admin::Office;
 use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
 use crate::pace::Paces;
 #[cfg(feature = "pages")]
 use crate::pages::Pages;
-#[cfg(feature = "pages")]
-use crate::routes::Route;
-use crate::routes::{Found, NoRoute, Row};
+use crate::routes::{Found, NoRoute, Route, Row};
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
@@ -41,6 +40,8 @@ pub(crate) struct Shared {
     pub(crate) refuse_ignored: bool,
     pub(crate) pass_invalid_json: bool,
     pub(crate) reasoning: Reasoning,
+    /// Who may see what the gateway does.
+    pub(crate) office: Office,
     #[cfg(feature = "pages")]
     pub(crate) pages: Pages,
     pub(crate) counters: Arc<Counters>,
@@ -51,6 +52,8 @@ pub(crate) struct Shared {
     /// `true` once open streams must end.
     pub(crate) drain: Arc<watch::Sender<bool>>,
     pub(crate) started: Instant,
+    /// Whether other options are in force.
+    pub(crate) superseded: AtomicBool,
 }
 
 impl Shared {
@@ -65,6 +68,7 @@ impl Shared {
         self.paces = Arc::new(self.paces.succeed(&old.paces));
         self.upstream.succeed(&old.upstream, &self.paces);
         self.keeper = old.keeper.clone();
+        self.office.succeed(&old.office);
         self.counters = old.counters.clone();
         self.draining = old.draining.clone();
         self.drain = old.drain.clone();
@@ -81,12 +85,12 @@ impl Shared {
 
     /// Whether a route is there at all, as the options have it.
     pub(crate) fn is_open(&self, row: &Row) -> bool {
-        #[cfg(feature = "pages")]
-        if let Route::Page(page) = row.route {
-            return self.pages.is_open(page);
+        match row.route {
+            Route::Admin(_) => self.office.is_open(),
+            #[cfg(feature = "pages")]
+            Route::Page(page) => self.pages.is_open(page),
+            _ => true,
         }
-        let _ = row;
-        true
     }
 
     /// How long an exchange with a model waits.

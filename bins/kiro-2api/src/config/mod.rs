@@ -59,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) tenants: Tenants,
     pub(crate) models: Models,
     pub(crate) server: Server,
+    pub(crate) admin: Admin,
     pub(crate) upstream: Upstream,
     pub(crate) images: Images,
     pub(crate) responses: Responses,
@@ -168,6 +169,15 @@ pub(crate) struct Server {
     pub(crate) drain_timeout: Duration,
     #[serde(with = "value::duration")]
     pub(crate) drain_delay: Duration,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Admin {
+    /// The key of the operator.
+    #[serde(with = "value::secret")]
+    pub(crate) key: Option<Secret>,
 }
 
 /// `[server.tls]`: certificate and key, or neither; and whose clients get in.

@@ -37,7 +37,7 @@ pub(crate) fn answer(shared: &Shared) -> Response<Body> {
             method: row.method.as_str(),
             path: row.path,
             about: row.about,
-            needs_key: row.key,
+            needs_key: row.key || matches!(row.route, routes::Route::Admin(_)),
         })
         .collect();
     let info = Info {

@@ -8,12 +8,15 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncReadExt as _;
 
+use super::Page;
 use crate::body::{self, Body};
 use crate::error::{Error, ErrorKind};
 
 /// A file.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct File {
+    /// Whose part it is.
+    of: Page,
     name: &'static str,
     content: Content,
 }
@@ -33,34 +36,80 @@ macro_rules! packed {
     };
 }
 
-const FILES: [File; 5] = [
+const FILES: [File; 13] = [
     File {
+        of: Page::DocsFile,
         name: "swagger-ui.js",
         content: packed!("swagger-ui.js"),
     },
     File {
+        of: Page::DocsFile,
         name: "swagger-ui.css",
         content: packed!("swagger-ui.css"),
     },
     File {
+        of: Page::DocsFile,
         name: "docs.js",
         content: Content::Plain(include_str!("assets/docs.js")),
     },
     File {
+        of: Page::RedocFile,
         name: "redoc-bundle.js",
         content: packed!("redoc-bundle.js"),
     },
     File {
+        of: Page::RedocFile,
         name: "redoc.js",
         content: Content::Plain(include_str!("assets/redoc.js")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "dashboard.css",
+        content: Content::Plain(include_str!("assets/dashboard/dashboard.css")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "main.js",
+        content: Content::Plain(include_str!("assets/dashboard/main.js")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "overview.js",
+        content: Content::Plain(include_str!("assets/dashboard/overview.js")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "playground.js",
+        content: Content::Plain(include_str!("assets/dashboard/playground.js")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "charts.js",
+        content: Content::Plain(include_str!("assets/dashboard/charts.js")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "events.js",
+        content: Content::Plain(include_str!("assets/dashboard/events.js")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "dom.js",
+        content: Content::Plain(include_str!("assets/dashboard/dom.js")),
+    },
+    File {
+        of: Page::DashboardFile,
+        name: "words.js",
+        content: Content::Plain(include_str!("assets/dashboard/words.js")),
     },
 ];
 
 impl File {
-    /// The file of a name. Only the last segment counts: a page at `/docs/` asks for `/docs/docs/docs.js`.
-    pub(super) fn of_name(name: &str) -> Option<Self> {
+    /// A file of a page. Only the last segment counts: a page at `/docs/` asks for `/docs/docs/docs.js`.
+    pub(super) fn find(of: Page, name: &str) -> Option<Self> {
         let name = name.rsplit('/').next().unwrap_or_default();
-        FILES.into_iter().find(|file| file.name == name)
+        let mut files = FILES.into_iter();
+        files.find(|file| file.of == of && file.name == name)
     }
 
     /// Answers with it, or says that what the browser has is still right.

@@ -28,6 +28,13 @@ pub(super) const REDOC: Html = Html {
     workers: "blob:",
 };
 
+/// What the gateway does.
+pub(super) const DASHBOARD: Html = Html {
+    text: include_str!("assets/dashboard/dashboard.html"),
+    styles: "'self'",
+    workers: "'none'",
+};
+
 /// Answers with a page.
 ///
 /// Only scripts that the page names run. They carry a nonce, and "the same origin" would not do: other answers

@@ -5,6 +5,7 @@
 //! /openapi.json                 the API, as openapi/ makes it
 //! /docs, /docs/{file}           Swagger UI, from a crate of the registry, embedded by build.rs
 //! /redoc, /redoc/{file}         ReDoc, the same
+//! /dashboard, /dashboard/{file} ours; it reads /admin/…, and holds nothing itself
 //! ```
 
 mod file;
@@ -27,24 +28,34 @@ pub(crate) enum Page {
     Docs,
     /// The API to read.
     Redoc,
-    /// A script or a style.
-    File,
+    /// What the gateway does, for its operator.
+    Dashboard,
+    /// A script or a style of one.
+    DocsFile,
+    /// The same.
+    RedocFile,
+    /// The same.
+    DashboardFile,
 }
 
 /// Which pages there are.
 #[derive(Debug)]
 pub(crate) struct Pages {
     docs: bool,
+    dashboard: bool,
 }
 
 impl Pages {
-    pub(crate) fn new(docs: bool) -> Self {
-        Self { docs }
+    pub(crate) fn new(docs: bool, dashboard: bool) -> Self {
+        Self { docs, dashboard }
     }
 
     /// Whether a page is there at all.
-    pub(crate) fn is_open(&self, _page: Page) -> bool {
-        self.docs
+    pub(crate) fn is_open(&self, page: Page) -> bool {
+        match page {
+            Page::Dashboard | Page::DashboardFile => self.dashboard,
+            _ => self.docs,
+        }
     }
 }
 
@@ -58,7 +69,8 @@ pub(crate) async fn answer(
         Page::OpenApi => Ok(json(http::StatusCode::OK, openapi::document())),
         Page::Docs => Ok(html::page(html::DOCS)),
         Page::Redoc => Ok(html::page(html::REDOC)),
-        Page::File => match File::of_name(name.unwrap_or_default()) {
+        Page::Dashboard => Ok(html::page(html::DASHBOARD)),
+        file => match File::find(file, name.unwrap_or_default()) {
             Some(file) => file.answer(headers).await,
             None => Err(Error::new(ErrorKind::NotFound, "There is no such file.")),
         },

@@ -53,6 +53,7 @@ fn make() -> Value {
             {"name": "Anthropic", "description": "Messages."},
             {"name": "Models"},
             {"name": "Gateway", "description": "The gateway itself."},
+            {"name": "Admin", "description": "For the operator."},
             {"name": "Pages", "description": "For people."},
         ],
         "paths": paths,
@@ -78,6 +79,11 @@ fn security_schemes() -> Value {
             "in": "header",
             "name": "x-api-key",
             "description": "The same, as Anthropic's clients send it.",
+        },
+        "admin": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The admin key of the gateway.",
         },
     })
 }

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::example::{self, Example};
 use super::schema::Schemas;
+use crate::endpoint::admin::{self, Admin};
 use crate::endpoint::{health, info};
 use crate::pages::Page;
 use crate::routes::{Route, Row};
@@ -34,6 +35,8 @@ enum Errors {
     OpenAi,
     /// In Anthropic's words.
     Anthropic,
+    /// In OpenAI's words, to the operator.
+    Admin,
 }
 
 /// The operation of a route, as OpenAPI has it.
@@ -54,9 +57,10 @@ pub(super) fn of(row: &Row, schemas: &mut Schemas) -> Value {
         .map(|name| json!({"$ref": format!("#/components/parameters/{name}")}))
         .collect();
     parameters.extend(in_path(row.path));
-    let security = match row.key {
-        true => json!([{"bearer": []}, {"apiKey": []}]),
-        false => json!([]),
+    let security = match (row.route, row.key) {
+        (Route::Admin(_), _) => json!([{"admin": []}]),
+        (_, true) => json!([{"bearer": []}, {"apiKey": []}]),
+        (_, false) => json!([]),
     };
     let mut value = json!({
         "operationId": id(row),
@@ -166,6 +170,7 @@ fn describe(row: &Row, schemas: &mut Schemas) -> Operation {
             )
         },
         Route::Page(page) => of_page(page),
+        Route::Admin(admin) => of_admin(admin, schemas),
     }
 }
 
@@ -261,6 +266,29 @@ fn kept(about: &'static str, schema: Value) -> Operation {
     }
 }
 
+fn of_admin(admin: Admin, schemas: &mut Schemas) -> Operation {
+    let about = "404 unless the gateway has an admin key. Tenants are named by the key that they use and a hash; nothing of what they say is told.";
+    match admin {
+        Admin::Snapshot => Operation {
+            errors: Errors::Admin,
+            ..json_answer("Admin", about, schemas.answered::<admin::Snapshot>())
+        },
+        Admin::Events => {
+            let answer = json!({
+                "description": "Once a second at most, as long as it is open.",
+                "content": {"text/event-stream": {
+                    "schema": {"type": "string", "description": "Server-sent events named `change`: what is new since the one before; the first holds everything."},
+                    "x-itemSchema": schemas.answered::<admin::Change>(),
+                }},
+            });
+            Operation {
+                errors: Errors::Admin,
+                ..plain("Admin", about, answer)
+            }
+        }
+    }
+}
+
 fn of_page(page: Page) -> Operation {
     match page {
         Page::OpenApi => json_answer(
@@ -269,7 +297,12 @@ fn of_page(page: Page) -> Operation {
             json!({"type": "object", "required": ["openapi", "info", "paths"]}),
         ),
         Page::Docs | Page::Redoc => text_answer("Pages", "For a browser.", "text/html"),
-        Page::File => text_answer(
+        Page::Dashboard => text_answer(
+            "Pages",
+            "For a browser. 404 unless the gateway has an admin key, which the page asks for; the page itself holds nothing.",
+            "text/html",
+        ),
+        Page::DocsFile | Page::RedocFile | Page::DashboardFile => text_answer(
             "Pages",
             "Scripts and styles of the page.",
             "text/javascript",
@@ -287,6 +320,7 @@ impl Errors {
         let statuses: &[u16] = match self {
             Self::None => &[],
             Self::Small => &[400, 404],
+            Self::Admin => &[401, 404],
             Self::OpenAi => &[400, 403, 404, 408, 413, 415, 429, 502, 503, 504],
             Self::Anthropic => &[400, 402, 403, 404, 408, 413, 415, 429, 502, 504, 529],
         };
@@ -375,6 +409,7 @@ fn in_path(path: &str) -> Option<Value> {
         ("response_id", _) => "resp_1",
         (_, "/docs/{id}") => "docs.js",
         (_, "/redoc/{id}") => "redoc.js",
+        (_, "/dashboard/{id}") => "main.js",
         _ => "claude-sonnet-4-5",
     };
     Some(json!({
