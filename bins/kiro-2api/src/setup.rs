@@ -154,6 +154,8 @@ fn parts(
     options.max_body = config.server.max_body;
     options.allowed_origins = allowed_origins(&config.server.allowed_origins);
     options.refuse_ignored = config.server.refuse_ignored;
+    options.admin_key = config.admin.key.clone();
+    options.docs = config.server.docs;
     options.pass_invalid_json = config.server.pass_invalid_json;
     options.reasoning = match config.server.reasoning {
         Reasoning::Member => kiro_gateway::Reasoning::Member,

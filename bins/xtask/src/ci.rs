@@ -7,6 +7,7 @@ use crate::clients::{self, Client};
 use crate::dependencies;
 use crate::deploy;
 use crate::fuzz;
+use crate::pages;
 use crate::process;
 use crate::programs;
 use crate::purity;
@@ -96,8 +97,12 @@ const RUST: [Step; 13] = [
     },
 ];
 
-/// The checks with other people's clients.
-const CLIENTS: [Step; 14] = [
+/// The checks with other people's clients, browsers among them.
+const CLIENTS: [Step; 15] = [
+    Step {
+        name: "pages in a browser",
+        action: pages::run,
+    },
     Step {
         name: "client openai for Python",
         action: |at| clients::run(at, &[Client::Python]),

@@ -18,6 +18,7 @@ mod dist;
 mod fuzz;
 mod http;
 mod install;
+mod pages;
 mod process;
 mod programs;
 mod purity;
@@ -42,6 +43,7 @@ Commands:
                               langchain, litellm, pydantic-ai, instructor, ai-sdk, openai-agents,
                               anthropic-python, anthropic-node, codex, claude-code, aider, continue, cline;
                               all when none is named
+  pages                       the pages for people, in Chromium; screenshots are left in target/pages
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
   deploy                      the files of deploy/, each looked over by a program that knows its kind
@@ -68,6 +70,7 @@ type Failure = Box<dyn std::error::Error>;
 enum Chore {
     Ci { fast: bool },
     Clients(Vec<clients::Client>),
+    Pages,
     Purity,
     Dependencies,
     Deploy,
@@ -116,6 +119,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
                 .collect();
             clients.map(Chore::Clients)
         }
+        ["pages"] => Some(Chore::Pages),
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
         ["deploy"] => Some(Chore::Deploy),
@@ -166,6 +170,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
     match chore {
         Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
+        Chore::Pages => pages::run(&Workspace::find()?),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
         Chore::Deploy => deploy::check(&Workspace::find()?),
@@ -202,6 +207,7 @@ mod tests {
                 Some(Chore::Clients(vec![Client::Node])),
             ),
             (&["clients", "cobol"], None),
+            (&["pages"], Some(Chore::Pages)),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
             (&["deploy"], Some(Chore::Deploy)),

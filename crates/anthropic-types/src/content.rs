@@ -11,6 +11,8 @@ use crate::json::{Json, Text};
 /// {"role": "user", "content": [{"type": "text", "text": "What is this?"}]}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesInputMessage"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct InputMessage<'a> {
@@ -66,6 +68,8 @@ pub enum Content<'a> {
 /// compaction                  content
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesBlock"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Block<'a> {
@@ -75,6 +79,10 @@ pub struct Block<'a> {
     /// Text.
     pub text: Option<Text<'a>>,
     /// Where a picture or a document comes from: a [`Source`], and of a search result a string.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::AnySource>")
+    )]
     pub source: Option<Json<'a>>,
     /// The title of a document or of a search result.
     pub title: Option<String>,
@@ -89,6 +97,10 @@ pub struct Block<'a> {
     /// The tool use that a result answers.
     pub tool_use_id: Option<String>,
     /// What a tool returned: [`Content`]. Of other blocks, whatever they have.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::AnyContent>")
+    )]
     pub content: Option<Json<'a>>,
     /// Whether the tool failed.
     pub is_error: Option<bool>,
@@ -109,6 +121,8 @@ pub struct Block<'a> {
 /// {"type": "content", "content": [{"type": "text", "text": "Dear reader"}]}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesSource"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Source<'a> {

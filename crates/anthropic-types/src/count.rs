@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 /// {"input_tokens": 2095}
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesTokenCount"))]
 #[non_exhaustive]
 pub struct TokenCount {
     /// Tokens of everything that would be sent.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 ///  "request_id": "req_1"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "AnthropicError"))]
 #[non_exhaustive]
 pub struct ErrorBody {
     /// `error`
@@ -22,6 +24,8 @@ pub struct ErrorBody {
 
 /// What went wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "AnthropicErrorObject"))]
 #[non_exhaustive]
 pub struct ErrorObject {
     /// The class, for example `invalid_request_error`, `rate_limit_error` or `overloaded_error`.
@@ -40,6 +44,8 @@ pub struct ErrorObject {
 /// {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "AnthropicErrorDetails"))]
 #[non_exhaustive]
 pub struct ErrorDetails {
     /// What happened, in one word. Clients take an unknown one for the bare class.

@@ -24,6 +24,8 @@ use crate::response::{ContentBlock, Message, StopReason, Usage};
 /// A stream is `message_start`, the blocks one after the other, `message_delta`, `message_stop`; a ping
 /// may stand anywhere, and an error ends it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesEvent"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Event<'a> {
@@ -63,6 +65,8 @@ pub struct Event<'a> {
 /// {"stop_reason": "end_turn", "stop_sequence": null}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesEventDelta"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct EventDelta<'a> {

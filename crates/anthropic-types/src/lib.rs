@@ -8,6 +8,8 @@ mod json;
 mod model;
 mod request;
 mod response;
+#[cfg(feature = "schema")]
+mod schema;
 mod search;
 mod tool;
 

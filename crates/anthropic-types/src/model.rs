@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 ///  "created_at": "2025-09-29T00:00:00Z", "max_input_tokens": 200000, "max_tokens": 64000}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "AnthropicModel"))]
 #[non_exhaustive]
 pub struct Model {
     /// `model`
@@ -34,6 +36,8 @@ pub struct Model {
 /// {"data": [], "has_more": false, "first_id": null, "last_id": null}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "AnthropicModelList"))]
 #[non_exhaustive]
 pub struct ModelList {
     /// The models.

@@ -17,16 +17,19 @@ use crate::tool::{Tool, ToolChoice};
 /// Nothing but types is checked: which values are legal, and which members must be there, is the
 /// server's business.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct MessagesRequest<'a> {
     /// The name of the model.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub model: Option<String>,
     /// Most tokens to produce, thoughts included.
     pub max_tokens: Option<i64>,
     /// The system prompt.
     pub system: Option<Content<'a>>,
     /// The conversation, oldest message first.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub messages: Option<Vec<InputMessage<'a>>>,
     /// Whether the answer comes as a stream.
     pub stream: Option<bool>,
@@ -65,6 +68,8 @@ pub struct MessagesRequest<'a> {
 /// {"type": "enabled", "budget_tokens": 2048}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesThinking"))]
 #[non_exhaustive]
 pub struct Thinking {
     /// `enabled`, `adaptive`, `between_tools` or `disabled`.
@@ -82,6 +87,8 @@ pub struct Thinking {
 /// {"effort": "high", "format": {"type": "json_schema", "schema": {"type": "object"}}}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesOutputConfig"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct OutputConfig<'a> {
@@ -93,6 +100,8 @@ pub struct OutputConfig<'a> {
 
 /// The JSON that an answer must be.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesOutputFormat"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct OutputFormat<'a> {

@@ -17,6 +17,8 @@ use crate::search::SearchContent;
 ///            "output_tokens": 3}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesMessage"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Message<'a> {
@@ -46,6 +48,8 @@ pub struct Message<'a> {
 /// One block of an answer. One struct stands for all kinds, as in a request's
 /// [`Block`](crate::Block); use the constructors.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesContentBlock"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ContentBlock<'a> {
@@ -84,6 +88,8 @@ pub struct ContentBlock<'a> {
 
 /// Why an answer ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesStopReason"))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StopReason {
@@ -105,6 +111,8 @@ pub enum StopReason {
 
 /// What was consumed, in tokens. `input_tokens` does not include those of the caches.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesUsage"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Usage<'a> {
@@ -132,6 +140,8 @@ pub struct Usage<'a> {
 
 /// What output is made of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesOutputTokensDetails"))]
 #[non_exhaustive]
 pub struct OutputTokensDetails {
     /// Tokens of thoughts.
@@ -140,6 +150,8 @@ pub struct OutputTokensDetails {
 
 /// How often the server's own tools were used.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesServerToolUsage"))]
 #[non_exhaustive]
 pub struct ServerToolUsage {
     /// Searches of the web.

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesSearchContent"))]
 #[serde(untagged, bound(deserialize = "'de: 'a"))]
 pub enum SearchContent<'a> {
     /// Pages, best first.
@@ -30,6 +32,8 @@ pub enum SearchContent<'a> {
 ///  "encrypted_content": "RXhhbXBsZQ==", "page_age": "April 7, 2026"}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesSearchResult"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct SearchResult<'a> {
@@ -51,6 +55,8 @@ pub struct SearchResult<'a> {
 
 /// Why a search failed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesSearchError"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct SearchError<'a> {

@@ -14,6 +14,8 @@ use crate::json::{Object, Text};
 ///  "allowed_domains": ["example.com"]}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesTool"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Tool<'a> {
@@ -42,6 +44,8 @@ pub struct Tool<'a> {
 /// {"type": "tool", "name": "get_weather", "disable_parallel_tool_use": true}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "MessagesToolChoice"))]
 #[non_exhaustive]
 pub struct ToolChoice {
     /// `auto`, `any`, `tool` or `none`.

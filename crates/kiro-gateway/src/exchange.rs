@@ -56,11 +56,11 @@ where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
 {
-    let mut record = Record::begin(&shared.counters);
+    let mut record = Record::begin(&shared.counters, surface.name(), id);
     let answered = match shared.tenants.admit(request.headers()) {
         Err(error) => Err(error),
         Ok(tenant) => {
-            record.admitted(&tenant.key);
+            record.admitted(&tenant);
             let answered = match serve(shared, surface, id, request, &tenant, &mut record).await {
                 Ok(served) if served.mode == Mode::Stream => {
                     let response = stream(shared, served, record);
@@ -79,7 +79,7 @@ where
         }
         Err(error) => {
             record.committed(surface.status(error));
-            record.end(Ending::Failed);
+            record.fail(error);
         }
     }
     answered
@@ -388,6 +388,7 @@ async fn collect(
             None => {
                 shared.keeper.keep(&tenant.owner, &mut *encoder).await;
                 encoder.finish(&mut out);
+                record.consumed(encoder.consumed());
                 let warning = reply.warning();
                 return Ok((out, Extra { credits, warning }));
             }

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -18,13 +18,17 @@ use crate::body::{self, Body, DynError};
 use crate::brake::{Brake, Peer};
 use crate::caught::caught;
 use crate::cors;
+use crate::endpoint::admin::{self, Office};
 use crate::endpoint::{count_tokens, health, info, metrics, models, responses};
 use crate::error::{Error, ErrorKind};
 use crate::exchange;
 use crate::image::Images;
 use crate::kept::Keeper;
+use crate::key::KeyDigest;
 use crate::options::{GatewayOptions, SetupError};
 use crate::pace::Paces;
+#[cfg(feature = "pages")]
+use crate::pages::{self, Pages};
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
 use crate::shared::Shared;
@@ -69,7 +73,8 @@ impl Gateway {
         options.check()?;
         let mut next = Self::parts(options);
         next.succeed(&self.shared.load());
-        self.shared.store(Arc::new(next));
+        let old = self.shared.swap(Arc::new(next));
+        old.superseded.store(true, Ordering::Relaxed);
         Ok(())
     }
 
@@ -104,6 +109,10 @@ impl Gateway {
             refuse_ignored: options.refuse_ignored,
             pass_invalid_json: options.pass_invalid_json,
             reasoning: options.reasoning,
+            superseded: AtomicBool::new(false),
+            #[cfg(feature = "pages")]
+            pages: Pages::new(options.docs, options.admin_key.is_some()),
+            office: Office::new(options.admin_key.as_ref().map(KeyDigest::of)),
             counters: Arc::default(),
             process: options.process,
             schemas: SchemaCache::new(),
@@ -175,7 +184,8 @@ impl Gateway {
             let methods = routes::methods(request.uri().path());
             return Ok(cors::options(request.headers(), &methods));
         }
-        let (row, named) = match routes::find(request.method(), request.uri().path()) {
+        let found = routes::find(request.method(), request.uri().path());
+        let (row, named) = match found.and_then(|found| shared.open(found)) {
             Ok(found) => found,
             Err(no_route) => {
                 return Ok(no_such_route(
@@ -206,9 +216,12 @@ impl Gateway {
                 admitted.map(|_| head_of(row))
             }
             Route::CountTokens => count_tokens::answer(shared, request).await,
-            Route::Info => Ok(info::answer()),
+            Route::Info => Ok(info::answer(shared)),
             Route::Health => Ok(health::answer(shared)),
             Route::Ready => Ok(health::ready(shared)),
+            #[cfg(feature = "pages")]
+            Route::Page(page) => pages::answer(page, request.headers(), named.as_deref()).await,
+            Route::Admin(admin) => admin::answer(shared, admin, request.headers()).await,
             Route::Metrics => metrics::answer(shared, request.headers()),
             Route::Response => {
                 let query = request.uri().query().unwrap_or_default();
@@ -317,7 +330,23 @@ mod tests {
     const KEY: &str = "sk-0123456789abcdef";
 
     /// What works without a key, on purpose: none of it tells more than that the gateway is there.
-    const PUBLIC: [&str; 5] = ["/", "/health", "/healthz", "/readyz", "/api/hello"];
+    const PUBLIC: &[&str] = &["/", "/health", "/healthz", "/readyz", "/api/hello"];
+
+    /// The same of pages, which are the same for everybody.
+    const PAGES: &[&str] = &[
+        "/openapi.json",
+        "/docs",
+        "/docs/{id}",
+        "/redoc",
+        "/redoc/{id}",
+        "/dashboard",
+        "/dashboard/{id}",
+    ];
+
+    /// What the key of the operator opens, and no other.
+    const ADMIN: &[&str] = &["/admin/snapshot", "/admin/events"];
+
+    const ADMIN_KEY: &str = "admin-0123456789";
 
     /// A gateway whose upstream nobody can reach.
     fn gateway() -> Gateway {
@@ -331,6 +360,7 @@ mod tests {
         let key = kiro_auth::Secret::from(KEY);
         let mut options = GatewayOptions::new(key, Some(none()), Box::new(move |_| none()), tls);
         options.upstream.endpoint = Some("http://127.0.0.1:1".parse().unwrap());
+        options.admin_key = Some(ADMIN_KEY.into());
         Gateway::new(options).unwrap()
     }
 
@@ -382,21 +412,34 @@ mod tests {
     #[tokio::test]
     async fn every_route_is_public_or_refuses_what_is_no_key() {
         let gateway = gateway();
-        let right = keys(&[("authorization", &format!("Bearer {KEY}"))]);
-        for row in &routes::TABLE {
+        let bearer = |key: &str| keys(&[("authorization", &format!("Bearer {key}"))]);
+        for row in routes::TABLE {
             let path = row.path.replace("{id}", "x").replace("{response_id}", "x");
-            assert_eq!(PUBLIC.contains(&row.path), !row.key, "{path}");
+            let is_public = PUBLIC.contains(&row.path) || PAGES.contains(&row.path);
+            let is_admin = ADMIN.contains(&row.path);
+            let needs_key = row.key || is_admin;
+            assert_eq!(is_public, !needs_key, "{path}");
+            assert_eq!(is_admin, matches!(row.route, Route::Admin(_)), "{path}");
+            let (right, other) = match is_admin {
+                true => (bearer(ADMIN_KEY), bearer(KEY)),
+                false => (bearer(KEY), bearer(ADMIN_KEY)),
+            };
             for method in [&row.method, &Method::HEAD] {
-                for headers in no_keys() {
+                for headers in no_keys().into_iter().chain([other.clone()]) {
                     let told = status(&gateway, method, &path, &headers).await;
-                    let expected = if row.key { 401 } else { 200 };
+                    let expected = match (needs_key, row.path.ends_with("/{id}")) {
+                        (true, _) => 401,
+                        // No page has a file of that name.
+                        (false, true) => 404,
+                        (false, false) => 200,
+                    };
                     assert_eq!(told, expected, "{method} {path} {headers:?}");
                 }
                 // The key is what makes the difference.
                 let told = status(&gateway, method, &path, &right).await;
                 assert_ne!(told, 401, "{method} {path}");
             }
-            if !row.key {
+            if !needs_key {
                 continue;
             }
             for trick in [
@@ -427,7 +470,7 @@ mod tests {
 
     #[tokio::test]
     async fn options_tell_the_methods_and_do_nothing() {
-        for row in &routes::TABLE {
+        for row in routes::TABLE {
             let mut request = Request::options(row.path.replace(['{', '}'], ""));
             request = request.header("authorization", "Bearer wrong");
             let request = request.body(http_body_util::Empty::<Bytes>::new()).unwrap();

@@ -19,8 +19,11 @@ mod handshake;
 mod image;
 mod kept;
 mod key;
+mod observation;
 mod options;
 mod pace;
+#[cfg(feature = "pages")]
+mod pages;
 mod process;
 mod relay;
 mod response;

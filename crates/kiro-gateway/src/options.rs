@@ -67,6 +67,13 @@ pub struct GatewayOptions {
     pub reasoning: Reasoning,
     /// What the program tells of the process, for the metrics. The one of the first options stays.
     pub process: Arc<ProcessState>,
+    /// The key of the operator, for `/admin/…` and the dashboard; as long as `key` at least, and no caller's key.
+    /// Default: `None`, neither is there.
+    pub admin_key: Option<Secret>,
+    /// Whether the description of the API and its pages are open, to everybody: they hold no secret. Default:
+    /// `true`.
+    #[cfg(feature = "pages")]
+    pub docs: bool,
 }
 
 /// Where the thoughts of a model are told. A request can hide them, whatever is set.
@@ -195,6 +202,9 @@ impl GatewayOptions {
             pass_invalid_json: false,
             reasoning: Reasoning::default(),
             process: Arc::default(),
+            admin_key: None,
+            #[cfg(feature = "pages")]
+            docs: true,
         }
     }
 }
@@ -229,6 +239,12 @@ pub enum SetupError {
         /// The name of the other.
         second: String,
     },
+    /// Whoever has this key would see what only the operator should.
+    #[error("the admin key is the key `{name}` of callers")]
+    AdminKeyOfCaller {
+        /// What the key is called.
+        name: String,
+    },
     /// A body of the largest size could never be held.
     #[error("max_body_memory is {memory} bytes, less than max_body, {body}")]
     BodyMemory {
@@ -260,6 +276,14 @@ impl GatewayOptions {
             check_key(key)?;
         }
         check_keys(&self.all_keys())?;
+        if let Some(admin) = &self.admin_key {
+            check_key(admin)?;
+            let digest = KeyDigest::of(admin);
+            let mut keys = self.all_keys().into_iter();
+            if let Some(same) = keys.find(|key| key.digest.matches(&digest)) {
+                return Err(SetupError::AdminKeyOfCaller { name: same.name });
+            }
+        }
         let (memory, body) = (self.admission.max_body_memory, self.max_body);
         if (1..body).contains(&memory) {
             return Err(SetupError::BodyMemory { memory, body });

@@ -146,6 +146,7 @@ impl Relay {
             }
             Step::End => {
                 self.encoder.finish(out);
+                self.record.consumed(self.encoder.consumed());
                 self.record.end(Ending::Complete);
             }
             Step::Failed(error) => {
@@ -154,7 +155,8 @@ impl Relay {
                     "the stream ends with an error"
                 );
                 self.encoder.fail(&error, out);
-                self.record.end(Ending::Failed);
+                self.record.consumed(self.encoder.consumed());
+                self.record.fail(&error);
             }
         }
         false

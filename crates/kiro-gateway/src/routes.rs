@@ -2,6 +2,9 @@
 
 use http::{HeaderMap, Method};
 
+use crate::endpoint::admin::Admin;
+#[cfg(feature = "pages")]
+use crate::pages::Page;
 use crate::surface::{self, Surface, chat, messages, responses};
 
 /// What answers a request.
@@ -29,6 +32,11 @@ pub(crate) enum Route {
     DeleteResponse,
     /// Stops the making of a response.
     CancelResponse,
+    /// What the operator sees.
+    Admin(Admin),
+    /// A page for people, or a part of one.
+    #[cfg(feature = "pages")]
+    Page(Page),
     /// An API dialect.
     Surface(&'static dyn Surface),
 }
@@ -45,7 +53,7 @@ pub(crate) struct Row {
 }
 
 /// Every route there is.
-pub(crate) static TABLE: [Row; 16] = [
+pub(crate) static TABLE: &[Row] = &[
     Row {
         method: Method::GET,
         path: "/",
@@ -80,6 +88,76 @@ pub(crate) static TABLE: [Row; 16] = [
         route: Route::Info,
         key: false,
         about: "what this server is, as some clients ask for it",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/openapi.json",
+        route: Route::Page(Page::OpenApi),
+        key: false,
+        about: "the description of the API",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/docs",
+        route: Route::Page(Page::Docs),
+        key: false,
+        about: "the API to read and to try (Swagger UI)",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/docs/{id}",
+        route: Route::Page(Page::DocsFile),
+        key: false,
+        about: "a part of that page",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/redoc",
+        route: Route::Page(Page::Redoc),
+        key: false,
+        about: "the API to read (ReDoc)",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/redoc/{id}",
+        route: Route::Page(Page::RedocFile),
+        key: false,
+        about: "a part of that page",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/dashboard",
+        route: Route::Page(Page::Dashboard),
+        key: false,
+        about: "what the gateway does, for its operator",
+    },
+    #[cfg(feature = "pages")]
+    Row {
+        method: Method::GET,
+        path: "/dashboard/{id}",
+        route: Route::Page(Page::DashboardFile),
+        key: false,
+        about: "a part of that page",
+    },
+    Row {
+        method: Method::GET,
+        path: "/admin/snapshot",
+        route: Route::Admin(Admin::Snapshot),
+        key: false,
+        about: "what the gateway does, for its operator: needs the admin key",
+    },
+    Row {
+        method: Method::GET,
+        path: "/admin/events",
+        route: Route::Admin(Admin::Events),
+        key: false,
+        about: "the same as a stream of changes: needs the admin key",
     },
     Row {
         method: Method::GET,
@@ -160,6 +238,9 @@ pub(crate) static TABLE: [Row; 16] = [
     },
 ];
 
+/// The row of a request, and the `{id}` of its path.
+pub(crate) type Found = (&'static Row, Option<String>);
+
 /// Why no route answers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum NoRoute {
@@ -171,7 +252,7 @@ pub(crate) enum NoRoute {
 
 /// Finds the row for a request, and the `{id}` of its path, percent-decoded. `HEAD` is answered on
 /// every path.
-pub(crate) fn find(method: &Method, path: &str) -> Result<(&'static Row, Option<String>), NoRoute> {
+pub(crate) fn find(method: &Method, path: &str) -> Result<Found, NoRoute> {
     let path = tidy(path);
     let matching: Vec<_> = TABLE
         .iter()
@@ -334,7 +415,7 @@ mod tests {
             );
         }
         assert_eq!(found(Method::GET, "/models/"), Some(("/v1/models", None)));
-        for row in &TABLE {
+        for row in TABLE {
             assert_eq!(found(Method::HEAD, row.path).unwrap().0, row.path);
         }
     }

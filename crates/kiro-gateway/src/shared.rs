@@ -14,12 +14,16 @@ use crate::admission::Admission;
 use crate::brake::Brake;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
+use crate::endpoint::admin::Office;
 use crate::error::{Error, ErrorKind};
 use crate::image::Images;
 use crate::kept::Keeper;
 use crate::options::{Reasoning, Timeouts};
 use crate::pace::Paces;
+#[cfg(feature = "pages")]
+use crate::pages::Pages;
 use crate::process::ProcessState;
+use crate::routes::{Found, NoRoute, Route, Row};
 use crate::telemetry::Counters;
 use crate::tenant::{Tenant, Tenants};
 use crate::upstream::{Order, Upstream};
@@ -44,6 +48,10 @@ pub(crate) struct Shared {
     pub(crate) refuse_ignored: bool,
     pub(crate) pass_invalid_json: bool,
     pub(crate) reasoning: Reasoning,
+    /// Who may see what the gateway does.
+    pub(crate) office: Office,
+    #[cfg(feature = "pages")]
+    pub(crate) pages: Pages,
     pub(crate) counters: Arc<Counters>,
     pub(crate) process: Arc<ProcessState>,
     /// Agents declare the same tools in every request.
@@ -53,6 +61,8 @@ pub(crate) struct Shared {
     /// `true` once open streams must end.
     pub(crate) drain: Arc<watch::Sender<bool>>,
     pub(crate) started: Instant,
+    /// Whether other options are in force.
+    pub(crate) superseded: AtomicBool,
 }
 
 impl Shared {
@@ -68,6 +78,7 @@ impl Shared {
         self.paces = Arc::new(self.paces.succeed(&old.paces));
         self.upstream.succeed(&old.upstream, &self.paces);
         self.keeper = old.keeper.clone();
+        self.office.succeed(&old.office);
         self.counters = old.counters.clone();
         self.process = old.process.clone();
         self.draining = old.draining.clone();
@@ -91,6 +102,24 @@ impl Shared {
             MEMORY_AGAIN.as_secs()
         );
         Err(Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(MEMORY_AGAIN)))
+    }
+
+    /// The route that was found, unless it is closed.
+    pub(crate) fn open(&self, found: Found) -> Result<Found, NoRoute> {
+        match self.is_open(found.0) {
+            true => Ok(found),
+            false => Err(NoRoute::Path { nearest: "/" }),
+        }
+    }
+
+    /// Whether a route is there at all, as the options have it.
+    pub(crate) fn is_open(&self, row: &Row) -> bool {
+        match row.route {
+            Route::Admin(_) => self.office.is_open(),
+            #[cfg(feature = "pages")]
+            Route::Page(page) => self.pages.is_open(page),
+            _ => true,
+        }
     }
 
     /// How long an exchange with a model waits.

@@ -7,13 +7,30 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::error::Error;
+use crate::observation::{Observation, Sighting};
+use crate::tenant::Tenant;
+use crate::usage::Consumed;
+
 /// Counters of the whole process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counters {
     /// Exchanges that are under way.
     pub(crate) active: AtomicUsize,
     /// Exchanges that have ended, however they ended.
     pub(crate) ended: AtomicU64,
+    /// What the operator's pages show.
+    pub(crate) observation: Arc<Observation>,
+}
+
+impl Default for Counters {
+    fn default() -> Self {
+        Self {
+            active: AtomicUsize::new(0),
+            ended: AtomicU64::new(0),
+            observation: Arc::new(Observation::new()),
+        }
+    }
 }
 
 /// How an exchange ended.
@@ -52,11 +69,12 @@ pub(crate) struct Record {
     /// The status that went downstream, if one did.
     status: Option<StatusCode>,
     ending: Ending,
+    sighting: Sighting,
 }
 
 impl Record {
-    /// The exchange has begun.
-    pub(crate) fn begin(counters: &Arc<Counters>) -> Self {
+    /// The exchange has begun: of which surface, and by which name.
+    pub(crate) fn begin(counters: &Arc<Counters>, surface: &'static str, id: &str) -> Self {
         counters.active.fetch_add(1, Ordering::Relaxed);
         Self {
             counters: counters.clone(),
@@ -68,36 +86,54 @@ impl Record {
             events: 0,
             status: None,
             ending: Ending::Cancelled,
+            sighting: counters.observation.begin(surface, id),
         }
     }
 
     /// Who asks is known.
-    pub(crate) fn admitted(&mut self, key: &Arc<str>) {
-        self.key = Some(key.clone());
+    pub(crate) fn admitted(&mut self, tenant: &Tenant) {
+        self.key = Some(tenant.key.clone());
+        self.sighting.admitted(tenant);
     }
 
     /// What was asked for is known.
     pub(crate) fn accepted(&mut self, model: &str, stream: bool) {
         model.clone_into(&mut self.model);
         self.stream = stream;
+        self.sighting.accepted(model, stream);
     }
 
     /// Another event of the reply has arrived.
     pub(crate) fn event(&mut self) {
         self.events += 1;
         if self.first_event.is_none() {
-            self.first_event = Some(self.started.elapsed());
+            let after = self.started.elapsed();
+            self.first_event = Some(after);
+            self.sighting.first_event(after);
         }
     }
 
     /// The head of the response goes downstream.
     pub(crate) fn committed(&mut self, status: StatusCode) {
         self.status = Some(status);
+        self.sighting.committed(status);
+    }
+
+    /// What the reply has consumed so far.
+    pub(crate) fn consumed(&mut self, consumed: Option<Consumed>) {
+        self.sighting.consumed(consumed);
     }
 
     /// The exchange has ended.
     pub(crate) fn end(&mut self, ending: Ending) {
         self.ending = ending;
+        self.sighting.ended(ending);
+    }
+
+    /// The exchange has ended with an error.
+    pub(crate) fn fail(&mut self, error: &Error) {
+        self.sighting.failed(error);
+        self.end(Ending::Failed);
     }
 }
 

@@ -12,6 +12,8 @@ use serde::{Deserialize, Serialize};
 /// In a chat stream the object must hold nothing beside `error`: a reader that tries the chunk first
 /// would take a `choices` for one and lose the error (source: zed, `crates/open_ai/src/open_ai.rs`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "OpenAiError"))]
 #[non_exhaustive]
 pub struct ErrorBody {
     /// The error itself.
@@ -21,6 +23,8 @@ pub struct ErrorBody {
 /// What went wrong. All four members are always written, as `null` where there is nothing to say: the
 /// schema requires them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "OpenAiErrorObject"))]
 #[non_exhaustive]
 pub struct ErrorObject {
     /// The text for a person. Some clients refuse an error whose message is empty.

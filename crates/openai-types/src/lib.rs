@@ -6,6 +6,8 @@ mod error;
 mod json;
 mod model;
 pub mod responses;
+#[cfg(feature = "schema")]
+mod schema;
 
 pub use error::{ErrorBody, ErrorObject};
 pub use json::{Object, Text};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 /// The last three members belong to Anthropic's list. One document serves the clients of both vendors
 /// (measured with both Python SDKs, November 2026).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ModelList {
     /// Always `list`.
@@ -42,6 +43,7 @@ pub struct ModelList {
 /// The first four members are OpenAI's and always there; `type`, `display_name` and `created_at` are
 /// Anthropic's; the rest is read by some user interfaces to size a conversation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Model {
     /// The name to put into a request.
@@ -74,6 +76,7 @@ pub struct Model {
 
 /// Extension: what a model can do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 #[non_exhaustive]
 pub struct ModelCapabilities {

@@ -59,6 +59,7 @@ pub(crate) struct Config {
     pub(crate) tenants: Tenants,
     pub(crate) models: Models,
     pub(crate) server: Server,
+    pub(crate) admin: Admin,
     pub(crate) upstream: Upstream,
     pub(crate) images: Images,
     pub(crate) responses: Responses,
@@ -166,6 +167,8 @@ pub(crate) struct Server {
     #[serde(with = "value::switch")]
     pub(crate) pass_invalid_json: bool,
     pub(crate) reasoning: Reasoning,
+    #[serde(with = "value::switch")]
+    pub(crate) docs: bool,
     #[serde(with = "value::duration")]
     pub(crate) header_timeout: Duration,
     #[serde(with = "value::duration")]
@@ -176,6 +179,15 @@ pub(crate) struct Server {
     pub(crate) drain_timeout: Duration,
     #[serde(with = "value::duration")]
     pub(crate) drain_delay: Duration,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Admin {
+    /// The key of the operator.
+    #[serde(with = "value::secret")]
+    pub(crate) key: Option<Secret>,
 }
 
 /// `[server.tls]`: certificate and key, or neither; and whose clients get in.
@@ -355,6 +367,7 @@ impl Default for Server {
             refuse_ignored: false,
             pass_invalid_json: false,
             reasoning: Reasoning::Member,
+            docs: true,
             header_timeout: options.header_timeout,
             write_timeout: options.write_timeout,
             half_close: options.half_close,

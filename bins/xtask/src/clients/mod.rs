@@ -10,7 +10,7 @@
 //! The packages are installed into `target/clients` from the locked lists beside the tests, once; they are
 //! installed again when a list changes.
 
-mod node;
+pub(crate) mod node;
 mod python;
 
 use std::process::Command;

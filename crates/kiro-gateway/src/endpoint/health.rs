@@ -18,7 +18,8 @@ use crate::shared::Shared;
 use crate::upstream::Reach;
 
 #[derive(serde::Serialize)]
-struct Health {
+#[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
+pub(crate) struct Health {
     /// `ok`; `degraded` when no request could be served: no usable credential, or no upstream; `draining`
     /// once the server was asked to stop.
     status: &'static str,
@@ -30,6 +31,8 @@ struct Health {
 }
 
 #[derive(serde::Serialize)]
+#[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "pages", schemars(rename = "HealthCredentials"))]
 struct Credentials {
     /// `own`, or `tenants` when every caller brings one.
     mode: &'static str,
@@ -38,6 +41,8 @@ struct Credentials {
 }
 
 #[derive(serde::Serialize)]
+#[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "pages", schemars(rename = "HealthUpstream"))]
 struct Upstream {
     state: Reach,
     /// Seconds since the epoch.

@@ -9,15 +9,19 @@ use http::{Response, StatusCode};
 use crate::body::Body;
 use crate::response::json;
 use crate::routes;
+use crate::shared::Shared;
 
 #[derive(serde::Serialize)]
-struct Info {
+#[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
+pub(crate) struct Info {
     name: &'static str,
     version: &'static str,
     routes: Vec<Route>,
 }
 
 #[derive(serde::Serialize)]
+#[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "pages", schemars(rename = "InfoRoute"))]
 struct Route {
     method: &'static str,
     path: &'static str,
@@ -25,14 +29,15 @@ struct Route {
     needs_key: bool,
 }
 
-pub(crate) fn answer() -> Response<Body> {
+pub(crate) fn answer(shared: &Shared) -> Response<Body> {
     let routes = routes::TABLE
         .iter()
+        .filter(|row| shared.is_open(row))
         .map(|row| Route {
             method: row.method.as_str(),
             path: row.path,
             about: row.about,
-            needs_key: row.key,
+            needs_key: row.key || matches!(row.route, routes::Route::Admin(_)),
         })
         .collect();
     let info = Info {

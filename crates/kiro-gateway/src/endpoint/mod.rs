@@ -1,5 +1,6 @@
 //! What is answered without a conversation.
 
+pub(crate) mod admin;
 pub(crate) mod count_tokens;
 pub(crate) mod health;
 pub(crate) mod info;

@@ -28,13 +28,16 @@ use crate::image::{Pictures, Wanted};
 use crate::kept::{Kept, Recall, Recalled};
 use crate::options::Reasoning;
 use crate::search::{Asked, Found, Search};
-use crate::usage::Prompt;
+use crate::usage::{Consumed, Prompt};
 
 /// One API dialect.
 ///
 /// A surface translates: its request into a [`Conversation`], [`ReplyEvent`]s and errors back into its
 /// own words. It does no I/O and knows nothing of credentials.
 pub(crate) trait Surface: Sync {
+    /// What the operator's pages call it.
+    fn name(&self) -> &'static str;
+
     /// What of earlier requests a request builds on: it is looked up before the request is accepted.
     fn recalls(&self, _body: &Bytes) -> Recall {
         Recall::default()
@@ -175,6 +178,11 @@ pub(crate) trait ReplyEncoder: Send {
 
     /// Says that it could not be kept.
     fn not_kept(&mut self) {}
+
+    /// What the reply has consumed so far.
+    fn consumed(&self) -> Option<Consumed> {
+        None
+    }
 
     /// The end of a reply that failed after the commit point, in the dialect's way. Only called in
     /// stream mode.

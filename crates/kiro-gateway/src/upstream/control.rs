@@ -41,6 +41,17 @@ impl Upstream {
         }
     }
 
+    /// What is left of the quota of this credential, if the upstream says.
+    pub(crate) async fn limits(&self, lease: &Lease) -> Option<UsageLimits> {
+        match self.usage_limits(lease).await {
+            Ok(limits) => Some(limits),
+            Err(failure) => {
+                tracing::debug!(?failure, "cannot ask what is left of a quota");
+                None
+            }
+        }
+    }
+
     async fn usage_limits(&self, lease: &Lease) -> Result<UsageLimits, Failure> {
         let profile = self.profile_for(lease, &mut Tried::default());
         let base = self.management_base(profile, lease.token())?;

@@ -105,6 +105,8 @@ pub(crate) struct Order {
 
 /// How the upstream is doing, for the health page.
 #[derive(Debug, serde::Serialize)]
+#[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "pages", schemars(rename = "HealthReach"))]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Reach {
     /// Nothing was sent yet.

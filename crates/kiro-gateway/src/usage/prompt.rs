@@ -1,5 +1,7 @@
 //! How large a prompt is.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use kiro_protocol::conversation::{Block, Conversation, Reasoning, ResultPart};
 use kiro_protocol::text::JsonText;
@@ -33,6 +35,8 @@ pub(crate) struct Prompt {
     /// Messages and tools.
     items: u64,
     images: u64,
+    /// Its tokens, once somebody has asked.
+    counted: OnceLock<u64>,
 }
 
 impl Prompt {
@@ -54,6 +58,10 @@ impl Prompt {
 
     /// Its tokens; never zero.
     pub(crate) fn tokens(&self) -> u64 {
+        *self.counted.get_or_init(|| self.count())
+    }
+
+    fn count(&self) -> u64 {
         let sample = u128::from(scaled(count(&self.sample), &self.model));
         let text = sample * u128::from(self.bytes) / u128::from(self.sampled.max(1));
         let text = u64::try_from(text).unwrap_or(u64::MAX);

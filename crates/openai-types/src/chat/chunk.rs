@@ -25,6 +25,7 @@ use crate::json::{Object, Text};
 /// openai-python, November 2026). One chunk carries one kind of payload, because some clients read one
 /// kind per chunk (source: continue, `core/llm/openaiTypeConverters.ts`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ChatCompletionChunk<'a> {
@@ -50,6 +51,8 @@ pub struct ChatCompletionChunk<'a> {
 
 /// What is new in one answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatChunkChoice"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ChunkChoice<'a> {
@@ -65,6 +68,8 @@ pub struct ChunkChoice<'a> {
 
 /// The new part of a message.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatDelta"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Delta<'a> {
@@ -91,6 +96,8 @@ pub struct Delta<'a> {
 /// {"index": 0, "id": "toolu_01A", "type": "function", "function": {"name": "get_weather", "arguments": ""}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatToolCallFragment"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ToolCallFragment<'a> {
@@ -112,6 +119,8 @@ pub struct ToolCallFragment<'a> {
 
 /// A piece of a function call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatFunctionFragment"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct FunctionFragment<'a> {
@@ -125,6 +134,8 @@ pub struct FunctionFragment<'a> {
 
 /// A piece of a custom tool's call.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatCustomFragment"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct CustomFragment<'a> {

@@ -18,6 +18,8 @@ use crate::json::{Object, Text};
 ///                  "function": {"name": "get_weather", "arguments": "{\"city\":\"Paris\"}"}}]}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatMessage"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Message<'a> {
@@ -87,6 +89,8 @@ pub enum Content<'a> {
 ///
 /// Anthropic's shapes are sent here by Cursor when the model's name contains `claude`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatPart"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Part<'a> {
@@ -140,6 +144,8 @@ pub struct ImageUrl<'a> {
 /// {"filename": "notes.txt", "file_data": "data:text/plain;base64,SGVsbG8="}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatFile"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct File<'a> {
@@ -157,6 +163,8 @@ pub struct File<'a> {
 /// {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatSource"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Source<'a> {

@@ -25,12 +25,15 @@ use crate::json::Object;
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ChatRequest<'a> {
     /// The name of the model.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub model: Option<String>,
     /// The conversation, oldest message first.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub messages: Option<Vec<Message<'a>>>,
 
     /// Whether the answer comes as a stream.
@@ -122,6 +125,7 @@ pub struct ChatRequest<'a> {
     pub repetition_penalty: Option<f64>,
     /// Whether the conversation came as `input`, as the Responses API has it, and not as `messages`.
     #[serde(rename = "input", deserialize_with = "is_present", default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub has_input: bool,
 }
 
@@ -131,6 +135,8 @@ pub struct ChatRequest<'a> {
 /// {"include_usage": true}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatStreamOptions"))]
 #[non_exhaustive]
 pub struct StreamOptions {
     /// Whether a last chunk tells the usage.
@@ -149,6 +155,8 @@ pub struct Stop(pub Vec<String>);
 /// {"type": "json_schema", "json_schema": {"name": "weather", "strict": true, "schema": {}}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatResponseFormat"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ResponseFormat<'a> {
@@ -161,6 +169,8 @@ pub struct ResponseFormat<'a> {
 
 /// The schema that an answer must meet.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatJsonSchemaFormat"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct JsonSchemaFormat<'a> {
@@ -180,6 +190,8 @@ pub struct JsonSchemaFormat<'a> {
 /// {"effort": "high", "exclude": true}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatReasoning"))]
 #[non_exhaustive]
 pub struct Reasoning {
     /// As `reasoning_effort`.
@@ -198,6 +210,8 @@ pub struct Reasoning {
 /// {"type": "enabled", "budget_tokens": 10000}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatThinking"))]
 #[non_exhaustive]
 pub struct Thinking {
     /// `enabled`, `adaptive` or `disabled`.

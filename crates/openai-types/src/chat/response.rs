@@ -17,6 +17,7 @@ use crate::json::{Object, Text};
 ///  "usage": {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ChatCompletion<'a> {
@@ -40,6 +41,8 @@ pub struct ChatCompletion<'a> {
 
 /// One answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatChoice"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Choice<'a> {
@@ -55,6 +58,8 @@ pub struct Choice<'a> {
 
 /// The message that is the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatCompletionMessage"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct CompletionMessage<'a> {
@@ -80,6 +85,8 @@ pub struct CompletionMessage<'a> {
 
 /// A source found on the web.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatAnnotation"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Annotation<'a> {
@@ -93,6 +100,8 @@ pub struct Annotation<'a> {
 /// Why an answer ended. There are no others: strict clients fail on them (measured with async-openai
 /// 0.41, November 2026).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatFinishReason"))]
 #[serde(rename_all = "snake_case")]
 pub enum FinishReason {
     /// The model had nothing more to say, or met a stop sequence.
@@ -116,6 +125,8 @@ pub enum FinishReason {
 ///  "token_source": "upstream", "credits_used": 0.0213}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatUsage"))]
 #[non_exhaustive]
 pub struct Usage {
     /// Input, cached input included.
@@ -140,6 +151,8 @@ pub struct Usage {
 
 /// Input by kind. What is not known is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatPromptTokensDetails"))]
 #[non_exhaustive]
 pub struct PromptTokensDetails {
     /// Input read from a cache.
@@ -155,6 +168,8 @@ pub struct PromptTokensDetails {
 
 /// Output by kind. What is not known is absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatCompletionTokensDetails"))]
 #[non_exhaustive]
 pub struct CompletionTokensDetails {
     /// Thoughts.

@@ -17,6 +17,8 @@ use crate::json::{Object, Text, unexpected};
 /// {"name", "description"?, "input_schema"}                                               bare (Anthropic)
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatTool"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Tool<'a> {
@@ -46,6 +48,8 @@ pub struct Tool<'a> {
 ///  "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatFunction"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Function<'a> {
@@ -65,6 +69,8 @@ pub struct Function<'a> {
 /// {"name": "apply_patch", "format": {"type": "grammar", "grammar": {"syntax": "lark", "definition": "…"}}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatCustomTool"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Custom<'a> {
@@ -108,6 +114,8 @@ pub struct NamedTool {
 /// {"mode": "auto", "tools": [{"type": "function", "function": {"name": "get_weather"}}]}
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatAllowedTools"))]
 #[non_exhaustive]
 pub struct AllowedTools {
     /// `auto` or `required`.
@@ -131,6 +139,8 @@ pub enum FunctionChoice {
 /// {"id": "call_1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatToolCall"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ToolCall<'a> {
@@ -149,6 +159,8 @@ pub struct ToolCall<'a> {
 
 /// A function and its arguments.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatFunctionCall"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct FunctionCall<'a> {
@@ -161,6 +173,8 @@ pub struct FunctionCall<'a> {
 
 /// A custom tool and its text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatCustomCall"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct CustomCall<'a> {
@@ -172,6 +186,8 @@ pub struct CustomCall<'a> {
 
 /// The arguments of a function call.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ChatArguments"))]
 #[serde(untagged)]
 pub enum Arguments<'a> {
     /// A string that holds JSON, as the schema has it. A model wrote it, so it may be empty or broken.

@@ -14,6 +14,8 @@ use crate::json::Text;
 ///        "content_index":0,"text":"Hello","logprobs":[]}
 /// ```
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesEvent"))]
 pub struct Event<'a> {
     /// What happened; the same word as in the line before.
     #[serde(rename = "type")]
@@ -64,6 +66,8 @@ pub struct Event<'a> {
 /// What went wrong, twice: openai-python and openai-node raise on the inner object only, and strict
 /// clients cannot read an event without the outer members (measured, November 2026).
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesFailure"))]
 pub struct Failure<'a> {
     /// A word for programs.
     pub code: Option<&'a str>,

@@ -26,11 +26,17 @@ pub struct Head {
 /// {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesMessage"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Message<'a> {
     /// A string, or an array of [`Part`]s.
     #[serde(borrow)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::ItemContent>")
+    )]
     pub content: Option<&'a RawValue>,
 }
 
@@ -40,6 +46,8 @@ pub struct Message<'a> {
 /// {"type": "input_image", "image_url": "data:image/png;base64,iVBORw0KGgo=", "detail": "auto"}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesPart"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Part<'a> {
@@ -69,6 +77,8 @@ pub struct Part<'a> {
 ///  "arguments": "{\"path\":\"a\"}"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesFunctionCall"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct FunctionCall<'a> {
@@ -88,6 +98,8 @@ pub struct FunctionCall<'a> {
 /// {"type": "custom_tool_call", "call_id": "toolu_1", "name": "apply_patch", "input": "*** Begin Patch"}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesCustomToolCall"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct CustomToolCall<'a> {
@@ -107,6 +119,8 @@ pub struct CustomToolCall<'a> {
 /// {"type": "function_call_output", "call_id": "toolu_1", "output": "42"}
 /// ```
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesToolOutput"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ToolOutput<'a> {
@@ -114,6 +128,10 @@ pub struct ToolOutput<'a> {
     pub call_id: String,
     /// A string, or an array of [`Part`]s.
     #[serde(borrow)]
+    #[cfg_attr(
+        feature = "schema",
+        schemars(with = "Option<crate::schema::ItemContent>")
+    )]
     pub output: Option<&'a RawValue>,
 }
 
@@ -123,6 +141,8 @@ pub struct ToolOutput<'a> {
 /// {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "opaque"}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesReasoning"))]
 #[non_exhaustive]
 pub struct Reasoning {
     /// Opaque to everyone but the server that made it.
@@ -135,6 +155,8 @@ pub struct Reasoning {
 /// {"type": "additional_tools", "role": "developer", "tools": [{"type": "function", "name": "read"}]}
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesAdditionalTools"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct AdditionalTools<'a> {

@@ -16,10 +16,12 @@ use crate::json::{Object, Text};
 ///  "text": {"format": {"type": "text"}}, "include": ["reasoning.encrypted_content"]}
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct ResponsesRequest<'a> {
     /// Which model answers.
+    #[cfg_attr(feature = "schema", schemars(required))]
     pub model: Option<String>,
     /// What was said.
     pub input: Option<Input<'a>>,
@@ -53,12 +55,15 @@ pub struct ResponsesRequest<'a> {
     pub previous_response_id: Option<String>,
     /// Whether the request belongs to a conversation that the server keeps.
     #[serde(rename = "conversation", deserialize_with = "is_present", default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub has_conversation: bool,
     /// Whether the request uses a prompt that the server keeps.
     #[serde(rename = "prompt", deserialize_with = "is_present", default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub has_prompt: bool,
     /// Whether moderation is asked for.
     #[serde(rename = "moderation", deserialize_with = "is_present", default)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     pub has_moderation: bool,
     /// Whether the answer is made while nobody waits for it.
     pub background: Option<bool>,
@@ -88,6 +93,8 @@ pub enum Input<'a> {
 ///  "tools": [{"type": "function", "name": "read", "parameters": {"type": "object"}, "strict": false}]}
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesTool"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Tool<'a> {
@@ -123,6 +130,8 @@ pub enum ToolChoice {
 /// {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "read"}]}
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesChosenTool"))]
 #[non_exhaustive]
 pub struct ChosenTool {
     /// `function`, `custom`, `allowed_tools`, or a tool that the server would run.
@@ -144,6 +153,8 @@ pub struct ChosenTool {
 /// {"effort": "high", "summary": "auto"}
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesReasoningOptions"))]
 #[non_exhaustive]
 pub struct ReasoningOptions {
     /// From `none` to `max`.
@@ -160,6 +171,8 @@ pub struct ReasoningOptions {
 /// {"format": {"type": "json_schema", "name": "weather", "schema": {}, "strict": true}, "verbosity": "low"}
 /// ```
 #[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesTextOptions"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct TextOptions<'a> {
@@ -175,6 +188,8 @@ pub struct TextOptions<'a> {
 /// {"type": "json_schema", "name": "weather", "schema": {"type": "object"}, "strict": true}
 /// ```
 #[derive(Debug, Clone, PartialEq, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesFormat"))]
 #[serde(bound(deserialize = "'de: 'a"))]
 #[non_exhaustive]
 pub struct Format<'a> {

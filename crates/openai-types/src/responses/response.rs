@@ -12,6 +12,7 @@ use crate::json::{Object, Text};
 /// The members are those that the official schema requires and those that clients read. `usage` is absent
 /// while it is not known, not `null`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Response<'a> {
     /// `resp_…`
     pub id: &'a str,
@@ -38,6 +39,7 @@ pub struct Response<'a> {
     /// The model, by the name that the request gave it.
     pub model: &'a str,
     /// The items so far, as JSON.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<OutputItem<'_>>"))]
     pub output: &'a [Box<RawValue>],
     /// As in the request.
     pub parallel_tool_calls: bool,
@@ -70,6 +72,8 @@ pub struct Response<'a> {
 
 /// Why a response failed.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesError"))]
 pub struct ResponseError<'a> {
     /// A word for programs.
     pub code: &'a str,
@@ -79,6 +83,8 @@ pub struct ResponseError<'a> {
 
 /// Why a response is not complete.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesIncompleteDetails"))]
 pub struct IncompleteDetails<'a> {
     /// `max_output_tokens` or `content_filter`.
     pub reason: &'a str,
@@ -86,6 +92,8 @@ pub struct IncompleteDetails<'a> {
 
 /// How hard the model thinks, as asked for.
 #[derive(Debug, Clone, Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesShownReasoning"))]
 pub struct ShownReasoning<'a> {
     /// As in the request.
     pub effort: Option<&'a str>,
@@ -95,6 +103,8 @@ pub struct ShownReasoning<'a> {
 
 /// What the text looks like, as asked for.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesShownText"))]
 pub struct ShownText<'a> {
     /// As in the request.
     pub format: &'a Object<'static>,
@@ -102,6 +112,8 @@ pub struct ShownText<'a> {
 
 /// One item of the output.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesOutputItem"))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum OutputItem<'a> {
     /// What the model said.
@@ -174,6 +186,8 @@ pub enum OutputItem<'a> {
 
 /// A piece of an item.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesOutputPart"))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part<'a> {
     /// Text for the user.
@@ -194,6 +208,8 @@ pub enum Part<'a> {
 
 /// What a response consumed, in tokens.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesUsage"))]
 pub struct Usage {
     /// Input, cached input included.
     pub input_tokens: u64,
@@ -214,6 +230,8 @@ pub struct Usage {
 
 /// Details of the input.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesInputTokensDetails"))]
 pub struct InputTokensDetails {
     /// Read from a cache.
     pub cached_tokens: u64,
@@ -223,6 +241,8 @@ pub struct InputTokensDetails {
 
 /// Details of the output.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesOutputTokensDetails"))]
 pub struct OutputTokensDetails {
     /// Thoughts.
     pub reasoning_tokens: u64,
@@ -230,10 +250,13 @@ pub struct OutputTokensDetails {
 
 /// The answer to `GET /v1/responses/{id}/input_items`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesItemList"))]
 pub struct ItemList<'a> {
     /// Always `list`.
     pub object: &'static str,
     /// The items, as JSON.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::schema::InputItem>"))]
     pub data: Vec<&'a RawValue>,
     /// The first one's id.
     pub first_id: Option<&'a str>,
@@ -245,6 +268,8 @@ pub struct ItemList<'a> {
 
 /// The answer to `DELETE /v1/responses/{id}`.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(rename = "ResponsesDeleted"))]
 pub struct Deleted<'a> {
     /// Which.
     pub id: &'a str,

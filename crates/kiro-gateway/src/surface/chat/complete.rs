@@ -11,6 +11,7 @@ use super::thoughts::Thoughts;
 use crate::error::Error;
 use crate::surface::ReplyEncoder;
 use crate::surface::openai::free_text;
+use crate::usage::Consumed;
 
 /// Collects a reply and writes it at the end.
 #[derive(Debug)]
@@ -121,6 +122,10 @@ impl ReplyEncoder for CompleteEncoder {
     }
 
     fn fail(&mut self, _error: &Error, _out: &mut BytesMut) {}
+
+    fn consumed(&self) -> Option<Consumed> {
+        Some(self.answer.meter.consumed())
+    }
 }
 
 impl Collected {

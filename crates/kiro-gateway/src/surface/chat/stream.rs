@@ -9,6 +9,7 @@ use super::thoughts::Thoughts;
 use crate::error::Error;
 use crate::surface::ReplyEncoder;
 use crate::surface::openai::{error, free_text};
+use crate::usage::Consumed;
 
 /// Writes each event of a reply as one chunk.
 ///
@@ -200,6 +201,10 @@ impl ReplyEncoder for StreamEncoder {
         put(out, &["data: "]);
         out.extend_from_slice(&error::body(error));
         put(out, &["\n\n", DONE]);
+    }
+
+    fn consumed(&self) -> Option<Consumed> {
+        Some(self.answer.meter.consumed())
     }
 }
 

@@ -11,6 +11,7 @@ use super::opaque;
 use crate::error::Error;
 use crate::search::{self, Asked, Found};
 use crate::surface::ReplyEncoder;
+use crate::usage::Consumed;
 
 /// Collects a reply and writes it at the end.
 #[derive(Debug)]
@@ -89,6 +90,10 @@ impl ReplyEncoder for CompleteEncoder {
     }
 
     fn fail(&mut self, _error: &Error, _out: &mut BytesMut) {}
+
+    fn consumed(&self) -> Option<Consumed> {
+        Some(self.answer.meter.consumed())
+    }
 }
 
 fn collect(step: Step, content: &mut Vec<Collected>) {

@@ -11,6 +11,7 @@ use super::{error, opaque};
 use crate::error::Error;
 use crate::search::{self, Asked, Found};
 use crate::surface::ReplyEncoder;
+use crate::usage::Consumed;
 
 /// Writes each event of a reply as events of the API.
 ///
@@ -92,6 +93,10 @@ impl ReplyEncoder for StreamEncoder {
         put(out, &["event: error\ndata: "]);
         out.extend_from_slice(&error::body(error, Some(&self.answer.request_id)));
         put(out, &["\n\n"]);
+    }
+
+    fn consumed(&self) -> Option<Consumed> {
+        Some(self.answer.meter.consumed())
     }
 }
 

@@ -8,6 +8,7 @@ use super::output::Output;
 use crate::error::Error;
 use crate::kept::Kept;
 use crate::surface::ReplyEncoder;
+use crate::usage::Consumed;
 
 /// Collects a reply and writes it at the end.
 #[derive(Debug)]
@@ -48,4 +49,8 @@ impl ReplyEncoder for CompleteEncoder {
     }
 
     fn fail(&mut self, _error: &Error, _out: &mut BytesMut) {}
+
+    fn consumed(&self) -> Option<Consumed> {
+        Some(self.answer.meter.consumed())
+    }
 }

@@ -13,6 +13,7 @@ use crate::kept::Kept;
 use crate::response::in_one_line;
 use crate::surface::ReplyEncoder;
 use crate::surface::openai::error;
+use crate::usage::Consumed;
 
 /// Tells of a reply as it comes in.
 #[derive(Debug)]
@@ -151,6 +152,10 @@ impl ReplyEncoder for StreamEncoder {
         }
         let status = Status::Failed(failure(error.kind()), error.public_message());
         self.lifecycle("response.failed", status, out);
+    }
+
+    fn consumed(&self) -> Option<Consumed> {
+        Some(self.answer.meter.consumed())
     }
 }
 

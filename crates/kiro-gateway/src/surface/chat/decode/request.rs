@@ -25,6 +25,10 @@ use crate::usage::{Meter, Prompt};
 pub(crate) struct Chat;
 
 impl Surface for Chat {
+    fn name(&self) -> &'static str {
+        "chat"
+    }
+
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error> {
         let body = mend(body);
         let request: ChatRequest<'_> = parse::parse(&body)?;

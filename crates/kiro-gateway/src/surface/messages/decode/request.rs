@@ -38,6 +38,10 @@ struct Said {
 }
 
 impl Surface for Messages {
+    fn name(&self) -> &'static str {
+        "messages"
+    }
+
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error> {
         let body = mend(body);
         let request: MessagesRequest<'_> = parse(&body, &"")?;

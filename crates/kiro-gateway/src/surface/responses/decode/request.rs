@@ -30,6 +30,10 @@ use crate::usage::{Meter, Prompt};
 pub(crate) struct Responses;
 
 impl Surface for Responses {
+    fn name(&self) -> &'static str {
+        "responses"
+    }
+
     fn recalls(&self, body: &Bytes) -> Recall {
         input::recalls(body)
     }

@@ -1,0 +1,114 @@
+//! `GET /admin/snapshot` and `GET /admin/events`: what an operator sees of the gateway, behind a key of its own.
+//! Without that key these routes are not there.
+//!
+//! Tenants are named by the key that they use and by a hash; nothing of what anybody said is in it.
+
+mod quota;
+mod snapshot;
+mod stream;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, Response, StatusCode, header};
+use tokio::sync::Semaphore;
+
+use crate::body::Body;
+use crate::error::{Error, ErrorKind};
+use crate::key::KeyDigest;
+use crate::response::json;
+use crate::shared::Shared;
+use quota::Quotas;
+#[cfg(feature = "pages")]
+pub(crate) use snapshot::Change;
+pub(crate) use snapshot::Snapshot;
+
+/// What is told to the operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admin {
+    /// All of it.
+    Snapshot,
+    /// What changes.
+    Events,
+}
+
+/// Streams of changes at the same time. Each costs a second's snapshot.
+const MAX_STREAMS: usize = 8;
+
+/// Who may ask, and what is remembered of the answers.
+#[derive(Debug)]
+pub(crate) struct Office {
+    key: Option<KeyDigest>,
+    streams: Arc<Semaphore>,
+    quotas: Arc<Quotas>,
+}
+
+impl Office {
+    pub(crate) fn new(key: Option<KeyDigest>) -> Self {
+        Self {
+            key,
+            streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+            quotas: Arc::default(),
+        }
+    }
+
+    /// Whether there is a key, and so anything behind it.
+    pub(crate) fn is_open(&self) -> bool {
+        self.key.is_some()
+    }
+
+    /// Takes over what was learned.
+    pub(crate) fn succeed(&mut self, old: &Self) {
+        self.streams = old.streams.clone();
+        self.quotas = old.quotas.clone();
+    }
+
+    /// Lets in who sends the key as a bearer, once.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unauthorized`].
+    fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
+        let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+        let sent = sent.next().filter(|_| sent.next().is_none());
+        let sent = sent.and_then(|value| value.to_str().ok());
+        let sent = sent.and_then(|value| {
+            let (scheme, key) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
+        });
+        let is_right = match (&self.key, sent) {
+            (Some(key), Some(sent)) => key.matches(&KeyDigest::of_text(sent)),
+            _ => false,
+        };
+        match is_right {
+            true => Ok(()),
+            false => Err(Error::new(
+                ErrorKind::Unauthorized,
+                "This needs the admin key of the gateway: `Authorization: Bearer ADMIN_KEY`.",
+            )
+            .with_code("invalid_api_key")),
+        }
+    }
+}
+
+/// Answers the operator.
+pub(crate) async fn answer(
+    shared: &Arc<Shared>,
+    admin: Admin,
+    headers: &HeaderMap,
+) -> Result<Response<Body>, Error> {
+    let office = &shared.office;
+    office.admit(headers)?;
+    match admin {
+        Admin::Snapshot => {
+            office.quotas.refresh(shared).await;
+            let snapshot = Snapshot::of(shared, &office.quotas);
+            // Strings and numbers always serialize.
+            let document = serde_json::to_vec(&snapshot).unwrap_or_default();
+            let mut response = json(StatusCode::OK, document.into());
+            let none = http::HeaderValue::from_static("no-store");
+            response.headers_mut().insert(header::CACHE_CONTROL, none);
+            Ok(response)
+        }
+        Admin::Events => stream::answer(shared),
+    }
+}
