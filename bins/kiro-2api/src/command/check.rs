@@ -23,8 +23,8 @@ pub(crate) struct Arguments {
 }
 
 const EXAMPLES: &str = "\
-Layers, the later ones winning: defaults, kiro-2api.toml, .env, the environment. Secrets are not shown. The exit code
-is 1 when `serve` would not start with it.
+Layers, the later ones winning: defaults, kiro-2api.toml, .env, files of CREDENTIALS_DIRECTORY, the environment. Secrets
+are not shown. The exit code is 1 when `serve` would not start with it.
 
 Examples:
   kiro-2api check --changed

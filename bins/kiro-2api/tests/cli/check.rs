@@ -13,6 +13,9 @@ async fn every_value_has_its_origin_and_secrets_are_hidden() {
     );
     fs::write(user.path("kiro-2api.toml"), toml).unwrap();
     fs::write(user.path(".env"), "KIRO_REGION=eu-central-1\n").unwrap();
+    fs::create_dir(user.path("secrets")).unwrap();
+    fs::write(user.path("secrets/KIRO_API_KEY"), "ksk_planted-key").unwrap();
+    let user = user.with("CREDENTIALS_DIRECTORY", "secrets");
     let done = user.run(&["check", "--json"]);
     let document = done.json();
     assert_eq!(document["ok"], true, "{document:#}");
@@ -25,6 +28,7 @@ async fn every_value_has_its_origin_and_secrets_are_hidden() {
         ("account[0].name", "listed", "kiro-2api.toml"),
         ("account[0].refresh_token", "(hidden)", "kiro-2api.toml"),
         ("store.url", "(hidden)", "kiro-2api.toml"),
+        ("api_key", "(hidden)", "secrets"),
         ("server.listen", "127.0.0.1:8000", "default"),
     ] {
         let setting = &document["settings"][key];
@@ -32,11 +36,12 @@ async fn every_value_has_its_origin_and_secrets_are_hidden() {
         let from = setting["origin"].as_str().unwrap();
         assert!(from.ends_with(origin), "{key}: {from}");
     }
-    done.hides(&[&token, KEY, "planted-password"]).ends_well();
+    done.hides(&[&token, KEY, "planted-password", "ksk_planted-key"])
+        .ends_well();
 
     let done = user
         .run(&["check"])
-        .hides(&[&token, KEY, "planted-password"]);
+        .hides(&[&token, KEY, "planted-password", "ksk_planted-key"]);
     let text = done.ends_well();
     assert!(text.contains("The configuration is all right."), "{text}");
     let changed = user.run(&["check", "--changed"]).ends_well();
