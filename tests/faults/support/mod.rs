@@ -29,7 +29,7 @@ pub(crate) const MESSAGES: &str = "/v1/messages";
 pub(crate) const RESPONSES: &str = "/v1/responses";
 
 /// How long anything may take that should happen at once, on a machine that does much else.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(180);
 
 pub(crate) const MIB: usize = 1 << 20;
 
