@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { KEY, assertQuiet, browser, description, open, operations, screenshot } from "./support.mjs";
+import { KEY, URL_OF_GATEWAY, assertQuiet, browser, description, open, operations, screenshot } from "./support.mjs";
 
 let started;
 before(async () => {
@@ -41,6 +41,8 @@ test("a streaming call is tried out with the key", async () => {
   await answer.waitFor();
   await answer.getByText("data: [DONE]").first().waitFor();
   assert.equal((await answer.locator("tr.response .response-col_status").first().textContent()).trim().slice(0, 3), "200");
+  const called = seen.requests.filter((url) => url.includes("/v1/"));
+  assert.deepEqual(called, [`${URL_OF_GATEWAY}/v1/chat/completions`]);
   const text = await answer.textContent();
   assert.match(text, /"object":\s*"chat\.completion\.chunk"/);
   assert.match(text, /"usage"/);

@@ -220,7 +220,10 @@ impl Gateway {
             Route::Health => Ok(health::answer(shared)),
             Route::Ready => Ok(health::ready(shared)),
             #[cfg(feature = "pages")]
-            Route::Page(page) => pages::answer(page, request.headers(), named.as_deref()).await,
+            Route::Page(page) => {
+                let (path, headers) = (request.uri().path(), request.headers());
+                pages::answer(page, path, headers, named.as_deref()).await
+            }
             Route::Admin(admin) => admin::answer(shared, admin, request.headers()).await,
             Route::Metrics => metrics::answer(shared, request.headers()),
             Route::Response => {

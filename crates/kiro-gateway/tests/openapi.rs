@@ -270,7 +270,7 @@ async fn files_are_packed_for_those_who_take_it_and_asked_for_once() {
         "/docs/swagger-ui.js",
         "/docs/swagger-ui.css",
         "/redoc/redoc-bundle.js",
-        "/docs/docs/docs.js",
+        "/docs/docs.js",
     ] {
         let plain = house.get(path).await;
         assert_eq!(plain.status, 200, "{path}");
@@ -302,7 +302,7 @@ async fn files_are_packed_for_those_who_take_it_and_asked_for_once() {
 async fn pages_let_in_their_own_scripts_and_nothing_else() {
     let house = house().await;
     let mut nonces = BTreeSet::new();
-    for path in ["/docs", "/redoc", "/docs/", "/dashboard"] {
+    for path in ["/docs", "/redoc", "//docs", "/dashboard"] {
         let page = house.get(path).await;
         let policy = page.header("content-security-policy").expect("a policy");
         assert!(
@@ -348,4 +348,18 @@ async fn without_docs_there_is_nothing() {
         !info.contains("docs") && !info.contains("openapi"),
         "{info}"
     );
+}
+
+#[tokio::test]
+async fn a_page_that_seems_to_be_a_folder_is_none() {
+    let house = house().await;
+    for (path, place) in [
+        ("/docs/", "../docs"),
+        ("/redoc//", "../../redoc"),
+        ("/dashboard/", "../dashboard"),
+    ] {
+        let answer = house.get(path).await;
+        assert_eq!(answer.status, 308, "{path}");
+        assert_eq!(answer.header("location"), Some(place));
+    }
 }

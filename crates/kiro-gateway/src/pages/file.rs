@@ -105,9 +105,8 @@ const FILES: [File; 13] = [
 ];
 
 impl File {
-    /// A file of a page. Only the last segment counts: a page at `/docs/` asks for `/docs/docs/docs.js`.
+    /// A file of a page.
     pub(super) fn find(of: Page, name: &str) -> Option<Self> {
-        let name = name.rsplit('/').next().unwrap_or_default();
         let mut files = FILES.into_iter();
         files.find(|file| file.of == of && file.name == name)
     }

@@ -12,9 +12,10 @@ mod file;
 mod html;
 mod openapi;
 
-use http::{HeaderMap, Response};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, header};
 
-use crate::body::Body;
+use crate::body::{self, Body};
 use crate::error::{Error, ErrorKind};
 use crate::response::json;
 use file::File;
@@ -62,9 +63,13 @@ impl Pages {
 /// Answers with a page, or with the file of this name.
 pub(crate) async fn answer(
     page: Page,
+    path: &str,
     headers: &HeaderMap,
     name: Option<&str>,
 ) -> Result<Response<Body>, Error> {
+    if let Some(plain) = without_slash(path) {
+        return Ok(moved(&plain));
+    }
     match page {
         Page::OpenApi => Ok(json(http::StatusCode::OK, openapi::document())),
         Page::Docs => Ok(html::page(html::DOCS)),
@@ -75,4 +80,23 @@ pub(crate) async fn answer(
             None => Err(Error::new(ErrorKind::NotFound, "There is no such file.")),
         },
     }
+}
+
+/// Where a path leads to that ends with slashes, from there. What a page refers to is beside it, so that it works
+/// below any prefix; but not if the page seems to be a folder.
+fn without_slash(path: &str) -> Option<String> {
+    let plain = path.trim_end_matches('/');
+    let (_, name) = plain.rsplit_once('/')?;
+    let slashes = path.len() - plain.len();
+    (slashes > 0).then(|| "../".repeat(slashes) + name)
+}
+
+fn moved(place: &str) -> Response<Body> {
+    let mut response = Response::new(body::full(Bytes::new()));
+    *response.status_mut() = http::StatusCode::PERMANENT_REDIRECT;
+    // It was a part of a path.
+    let place = HeaderValue::from_str(place);
+    let headers = response.headers_mut();
+    headers.extend(place.map(|place| (header::LOCATION, place)));
+    response
 }

@@ -47,7 +47,7 @@ fn make() -> Value {
             "description": ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/", "description": "This gateway"}],
+        "servers": [{"url": ".", "description": "This gateway"}],
         "tags": [
             {"name": "OpenAI", "description": "Chat completions and responses."},
             {"name": "Anthropic", "description": "Messages."},
