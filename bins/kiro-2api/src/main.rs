@@ -11,6 +11,7 @@ mod behind;
 mod certificate;
 mod command;
 mod config;
+mod credits;
 mod in_process;
 mod logging;
 mod memory;

@@ -9,7 +9,7 @@ use http::Uri;
 use kiro_auth::sign_in::{SignIn, SignInOptions};
 use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions, Pool, SystemClock};
 use kiro_gateway::{
-    AllowedOrigins, Gateway, GatewayOptions, ImageOptions, ProcessState, ServerOptions,
+    AllowedOrigins, CreditBook, Gateway, GatewayOptions, ImageOptions, ProcessState, ServerOptions,
     UpstreamOptions,
 };
 use kiro_protocol::request::{Region, WireProfile};
@@ -19,7 +19,7 @@ use crate::accounts::{Accounts, Own};
 use crate::certificate::{self, CertificateError};
 use crate::command::Failure;
 use crate::config::{Config, FetchImages, Reasoning, Store, StoreKind};
-use crate::state::kept_responses;
+use crate::state::{kept_responses, shared_limits};
 
 /// The parts of one configuration, which have to be put in force together.
 pub(crate) struct Parts {
@@ -28,16 +28,18 @@ pub(crate) struct Parts {
     pub(crate) refresher: HttpRefresher,
 }
 
-/// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential
-/// yet.
+/// Builds the gateway, with one more login if one was found, and with what was spent of budgets before. Opens
+/// no connection and reads no credential yet.
 pub(crate) fn gateway(
     config: &Config,
     found: Option<Arc<dyn CredentialStore>>,
     process: Arc<ProcessState>,
+    credits: CreditBook,
 ) -> Result<(Gateway, Accounts), Failure> {
     let mut accounts = Accounts::open(&config.store, refresher(config, tls())?)?;
     let mut parts = parts(config, &mut accounts, found)?;
     parts.options.process = process;
+    parts.options.credits = credits;
     let gateway = Gateway::new(parts.options)?;
     accounts.put_in_force(parts.own, parts.refresher);
     Ok((gateway, accounts))
@@ -146,6 +148,7 @@ fn parts(
     options.keep.max_bytes = config.responses.max_bytes;
     options.keep.idle_expiry = config.responses.idle_expiry;
     options.keep.redis = kept_responses(&config.store)?;
+    options.share_limits = shared_limits(&config.store)?;
     options.guests.max_guests = config.tenants.max_tracked;
     options.guests.idle_expiry = config.tenants.idle_expiry;
     options.models.aliases = config.models.aliases.clone();

@@ -2,30 +2,31 @@
 
 use std::time::Duration;
 
-/// How long an end at once waits for refreshes that are under way. One takes about a second as a rule, and what
-/// it brings may be the only working refresh token.
+/// How long an end at once waits for what is saved last: refreshes that are under way, which take about a second
+/// as a rule and may bring the only working refresh token, and what the caller has.
 const LAST_SAVES: Duration = Duration::from_secs(3);
 
 /// Resolves when the process is asked to stop in order: SIGTERM or Ctrl-C. Asked a second time, or by SIGQUIT,
-/// it ends at once.
-pub(crate) async fn asked_to_stop() {
+/// it ends at once, after `last_save`.
+pub(crate) async fn asked_to_stop(last_save: impl Future<Output = ()> + Send + 'static) {
     let mut signals = Signals::listen();
     match signals.next().await {
-        Signal::Quit => end_at_once(Signal::Quit, signals).await,
+        Signal::Quit => end_at_once(Signal::Quit, signals, last_save).await,
         Signal::Terminate | Signal::Interrupt => {
             tokio::spawn(async move {
                 let second = signals.next().await;
-                end_at_once(second, signals).await;
+                end_at_once(second, signals, last_save).await;
             });
         }
     }
 }
 
-/// Ends the process whoever is being served. Only rotated tokens are waited for, and by one more signal not
-/// even they.
-async fn end_at_once(signal: Signal, mut signals: Signals) {
+/// Ends the process whoever is being served. Only rotated tokens and the last save are waited for, and by one
+/// more signal not even they.
+async fn end_at_once(signal: Signal, mut signals: Signals, last_save: impl Future<Output = ()>) {
+    let saves = async { tokio::join!(kiro_auth::refreshes_landed(), last_save) };
     tokio::select! {
-        _ = tokio::time::timeout(LAST_SAVES, kiro_auth::refreshes_landed()) => {}
+        _ = tokio::time::timeout(LAST_SAVES, saves) => {}
         _ = signals.next() => {}
     }
     crate::logging::flush();

@@ -74,6 +74,10 @@ impl State {
 /// when its response cannot be kept, so this is short.
 const KEPT_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long a request waits for Redis because of limits that are shared there. While it does not answer, nobody
+/// asks it a second time.
+const LIMITS_TIMEOUT: Duration = Duration::from_millis(250);
+
 /// Where responses are kept, if not in the process. It has a connection of its own, so that large responses do
 /// not hold up tokens.
 ///
@@ -81,11 +85,24 @@ const KEPT_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// The address of Redis is none.
 pub(crate) fn kept_responses(config: &Store) -> Result<Option<RedisServer>, Failure> {
+    server(config, KEPT_TIMEOUT)
+}
+
+/// Where limits are shared, if they are. It has a connection of its own, too.
+///
+/// # Errors
+///
+/// The address of Redis is none.
+pub(crate) fn shared_limits(config: &Store) -> Result<Option<RedisServer>, Failure> {
+    server(config, LIMITS_TIMEOUT)
+}
+
+fn server(config: &Store, timeout: Duration) -> Result<Option<RedisServer>, Failure> {
     let (StoreKind::Redis, Some(url)) = (config.kind, &config.url) else {
         return Ok(None);
     };
     let mut options = RedisStoreOptions::default();
-    options.timeout = KEPT_TIMEOUT;
+    options.timeout = timeout;
     Ok(Some(RedisServer::new(url, options)?))
 }
 

@@ -663,6 +663,61 @@ async fn gateways_share_kept_responses_in_redis() {
     assert!(unknown.starts_with("HTTP/1.1 404"), "{unknown}");
 }
 
+/// Limits hold for all gateways together, and a gateway that is killed gives its places back.
+#[tokio::test(flavor = "multi_thread")]
+async fn gateways_share_limits_in_redis_and_one_that_is_killed_holds_nothing() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let redis = redis_server::Server::start().await;
+    let token = sim.issue_social().refresh_token.unwrap();
+    let url = redis.url();
+    let environment = [
+        ("REFRESH_TOKEN", token.as_str()),
+        ("KIRO_2API_STORE__KIND", "redis"),
+        ("KIRO_2API_STORE__URL", url.expose()),
+        ("KIRO_2API_LIMITS__CONCURRENCY", "1"),
+        ("KIRO_2API_LIMITS__CREDITS_PER_DAY", "0.3"),
+    ];
+    let script = Script::new().text("One ").hang();
+    sim.script(Matcher::any().text_contains("hold"), script);
+    sim.script(Matcher::any(), Script::new().text("Hi").credits(0.4));
+    let (mut one, address) = serve(folder.path(), &sim, &environment);
+    let (survivor, other) = serve(folder.path(), &sim, &environment);
+    let hold = json!({"model": "claude-sonnet-4-5", "stream": true, "messages": [{"role": "user", "content": "hold"}]});
+    let mut held = open_chat(address, KEY, &hold);
+    let mut line = String::new();
+    held.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+    let refused = chat(other, KEY, &question());
+    assert!(refused.contains("1 requests at the same time"), "{refused}");
+
+    one.child.kill().unwrap();
+    one.child.wait().unwrap();
+    let begun = std::time::Instant::now();
+    loop {
+        let answer = chat(other, KEY, &question());
+        if answer.starts_with("HTTP/1.1 200") {
+            break;
+        }
+        assert!(answer.contains("at the same time"), "{answer}");
+        assert!(begun.elapsed() < Duration::from_secs(60), "{answer}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    // What was spent is in Redis a moment later, for whoever starts next.
+    while !redis
+        .keys("")
+        .await
+        .iter()
+        .any(|key| key.contains("{limits}") && key.contains(":day:"))
+    {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(survivor);
+    let (_next, next) = serve(folder.path(), &sim, &environment);
+    let refused = chat(next, KEY, &question());
+    assert!(refused.contains("0.3 credits per day"), "{refused}");
+}
+
 #[test]
 fn redis_without_an_address_is_refused() {
     let environment = [("PROXY_API_KEY", KEY), ("KIRO_2API_STORE__KIND", "redis")];

@@ -57,7 +57,7 @@ pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_regi
 pub use crate::secret::Secret;
 #[cfg(feature = "sqlite")]
 pub use crate::store::KiroCliStore;
-pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore};
+pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore, replace_file};
 #[cfg(feature = "redis")]
 pub use crate::store::{RedisServer, RedisStore, RedisStoreOptions};
 pub use crate::token::{

@@ -147,7 +147,7 @@ where
     let deadlines = shared.deadlines(&conversation.model, is_stream, &wish);
     bounds.deadlines = deadlines;
     let window = tenant.catalog.current().context_window(&conversation.model);
-    pass.prompt(&prompt, &conversation.model, window)?;
+    pass.prompt(&prompt, &conversation.model, window).await?;
 
     let opening: Opening = {
         let (shared, tenant) = (shared.clone(), tenant.clone());

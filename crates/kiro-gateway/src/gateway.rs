@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Tally};
 use crate::body::{self, Body, DynError};
 use crate::brake::{Brake, Peer};
 use crate::caught::caught;
@@ -54,8 +54,9 @@ impl Gateway {
     /// [`SetupError`] when an option is unsafe.
     pub fn new(options: GatewayOptions) -> Result<Self, SetupError> {
         options.check()?;
+        let tally = Tally::new(&options);
         Ok(Self {
-            shared: Arc::new(ArcSwap::from_pointee(Self::parts(options))),
+            shared: Arc::new(ArcSwap::from_pointee(Self::parts(options, tally))),
         })
     }
 
@@ -64,21 +65,23 @@ impl Gateway {
     ///
     /// Callers who bring a credential stay known, with what was learned about their credentials and models;
     /// so does the server's own pool, if it is the same one (see [`Pool::succeed`](kiro_auth::Pool::succeed)).
-    /// Kept responses stay, so [`keep`](GatewayOptions::keep) remains what it was.
+    /// Kept responses and spent credits stay, and where limits are shared, so [`keep`](GatewayOptions::keep),
+    /// [`credits`](GatewayOptions::credits) and `share_limits` remain what they were.
     ///
     /// # Errors
     ///
     /// [`SetupError`] when an option is unsafe; then nothing has changed.
     pub fn reload(&self, options: GatewayOptions) -> Result<(), SetupError> {
         options.check()?;
-        let mut next = Self::parts(options);
-        next.succeed(&self.shared.load());
+        let old = self.shared.load_full();
+        let mut next = Self::parts(options, old.tally.clone());
+        next.succeed(&old);
         let old = self.shared.swap(Arc::new(next));
         old.superseded.store(true, Ordering::Relaxed);
         Ok(())
     }
 
-    fn parts(options: GatewayOptions) -> Shared {
+    fn parts(options: GatewayOptions, tally: Tally) -> Shared {
         let paces = Arc::new(Paces::new(&options.timeouts));
         Shared {
             admission: Arc::new(Admission::new(&options.admission)),
@@ -89,7 +92,9 @@ impl Gateway {
                 options.make_pool,
                 &options.guests,
                 options.models,
+                tally.clone(),
             ),
+            tally,
             images: Images::new(
                 options.images,
                 options.tls.clone(),
@@ -251,6 +256,14 @@ impl Gateway {
             shared.brake.failed_again(peer, attempt);
         }
         answered
+    }
+
+    /// Waits until what exchanges have used is told to the gateways that share their limits
+    /// (`GatewayOptions::share_limits`), or cannot be told. [`serve`](crate::serve) does so at its end.
+    pub async fn settled(&self) {
+        if let Some(ledger) = &self.shared.load_full().tally.ledger {
+            ledger.settled().await;
+        }
     }
 
     /// Says to those who ask for readiness that the server is about to stop.

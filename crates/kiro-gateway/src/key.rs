@@ -67,6 +67,11 @@ impl KeyDigest {
         Self(Sha256::digest(key).into())
     }
 
+    /// For what follows from it. Not to be compared with: see [`matches`](Self::matches).
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Whether both are of the same key. It takes the same time whatever the answer is; and what time the
     /// digest itself takes tells the length of what was sent, which its sender knows.
     pub(crate) fn matches(&self, other: &Self) -> bool {

@@ -39,7 +39,7 @@ mod upstream;
 mod usage;
 mod values;
 
-pub use admission::{AdmissionOptions, Limits};
+pub use admission::{AdmissionOptions, BadCredits, CreditBook, Limits, Merged};
 pub use body::Body;
 pub use brake::Peer;
 pub use catalog::ModelOptions;

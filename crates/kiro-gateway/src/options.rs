@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use kiro_auth::{Pool, Secret};
 
-use crate::admission::{AdmissionOptions, Limits};
+use crate::admission::{AdmissionOptions, CreditBook, Limits};
 use crate::catalog::ModelOptions;
 use crate::cors::AllowedOrigins;
 use crate::image::ImageOptions;
@@ -32,6 +32,14 @@ pub struct GatewayOptions {
     pub failed_keys_per_minute: Option<NonZeroU64>,
     /// More keys, known by their digests. Each has callers and limits of its own; the pool serves them all.
     pub keys: Vec<AccessKey>,
+    /// Where credits are counted that were spent of a budget. Default: in memory. Whoever saves it lets budgets
+    /// survive a restart.
+    pub credits: CreditBook,
+    /// Shares the limits of keys and callers with all gateways at the same Redis, and keeps credits there. Its
+    /// [`timeout`](kiro_auth::RedisStoreOptions::timeout) bounds how long a request waits; make it short. While
+    /// it does not answer, this gateway's own count is what limits. Default: `None`.
+    #[cfg(feature = "redis")]
+    pub share_limits: Option<kiro_auth::RedisServer>,
     /// How much the gateway takes on at the same time.
     pub admission: AdmissionOptions,
     /// The credentials that serve those who send a key alone. `None`: everyone brings their own.
@@ -186,6 +194,9 @@ impl GatewayOptions {
             tenant_limits: Limits::default(),
             failed_keys_per_minute: NonZeroU64::new(60),
             keys: Vec::new(),
+            credits: CreditBook::default(),
+            #[cfg(feature = "redis")]
+            share_limits: None,
             admission: AdmissionOptions::default(),
             pool,
             make_pool,

@@ -153,7 +153,9 @@ pub async fn serve_watched(
         let place = server.places.clone().try_acquire_owned().ok();
         server.admit(stream, peer, place);
     }
+    let gateway = server.gateway.clone();
     server.drain().await;
+    gateway.settled().await;
     Ok(())
 }
 

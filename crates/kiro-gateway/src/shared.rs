@@ -10,7 +10,7 @@ use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Tally};
 use crate::brake::Brake;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
@@ -38,6 +38,8 @@ pub(crate) struct Shared {
     pub(crate) admission: Arc<Admission>,
     pub(crate) brake: Brake,
     pub(crate) tenants: Tenants,
+    /// Where limits are counted.
+    pub(crate) tally: Tally,
     pub(crate) images: Images,
     pub(crate) keeper: Arc<Keeper>,
     pub(crate) upstream: Upstream,

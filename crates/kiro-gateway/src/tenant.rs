@@ -10,7 +10,7 @@ use kiro_auth::{Credential, Pool, Secret};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::admission::{Gate, Gates};
+use crate::admission::{Gate, GateName, Gates, Tally};
 use crate::brake::Attempt;
 use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
@@ -90,6 +90,7 @@ pub(crate) struct Tenants {
     idle_expiry: Duration,
     make_pool: MakePool,
     models: Arc<ModelOptions>,
+    tally: Tally,
 }
 
 /// A key, and who comes with it.
@@ -125,15 +126,18 @@ impl Tenants {
         make_pool: MakePool,
         options: &GuestOptions,
         models: ModelOptions,
+        tally: Tally,
     ) -> Self {
+        let doors = keys.into_iter().map(|key| Door::new(key, &tally));
         Self {
-            doors: keys.into_iter().map(Door::new).collect(),
+            doors: doors.collect(),
             house,
             guests: Arc::new(Mutex::new(lru::LruCache::new(options.max_guests))),
             max_guests: options.max_guests,
             idle_expiry: options.idle_expiry,
             make_pool,
             models: Arc::new(models),
+            tally,
         }
     }
 
@@ -241,7 +245,7 @@ impl Tenants {
                 USUAL_KEY => HOUSE.to_owned(),
                 name => format!("{HOUSE}:{name}"),
             };
-            let gates = Gates::new([door.gate.clone()]);
+            let gates = Gates::new([door.gate.clone()], self.tally.ledger.as_ref());
             let secret = Secret::from(key);
             Arc::new(self.tenant(door, pool.clone(), gates, salt, secret, true))
         });
@@ -265,8 +269,9 @@ impl Tenants {
         // All that they send, so that nobody can guess it who does not have the key as well.
         let whole = Secret::new(format!("{key}:{sent}"));
         let whose = format!("this login with the key `{}`", door.name);
-        let own = Gate::new(whose, &door.key.tenant_limits).map(Arc::new);
-        let gates = Gates::new([own, door.gate.clone()]);
+        let name = GateName::of_caller(&door.key.digest, &digest);
+        let own = Gate::new(whose, name, &door.key.tenant_limits, &self.tally.book).map(Arc::new);
+        let gates = Gates::new([own, door.gate.clone()], self.tally.ledger.as_ref());
         let pool = (self.make_pool)(credential);
         let tenant = Arc::new(self.tenant(door, pool, gates, salt, whole, false));
         let known = Known {
@@ -307,10 +312,11 @@ impl Tenants {
 }
 
 impl Door {
-    fn new(key: AccessKey) -> Self {
+    fn new(key: AccessKey, tally: &Tally) -> Self {
         let whose = format!("the key `{}`", key.name);
+        let name = GateName::of_key(&key.digest);
         Self {
-            gate: Gate::new(whose, &key.limits).map(Arc::new),
+            gate: Gate::new(whose, name, &key.limits, &tally.book).map(Arc::new),
             name: key.name.as_str().into(),
             key,
             house: OnceLock::new(),
@@ -429,6 +435,7 @@ mod tests {
             Box::new(move |_| pool()),
             &options,
             ModelOptions::default(),
+            Tally::default(),
         )
     }
 

@@ -166,6 +166,7 @@ async fn a_certificate_is_replaced_and_a_connection_of_before_lives_on() {
     tokio::spawn(connection);
     let mut request = house.request(Method::GET, "/health", "");
     *request.uri_mut() = "/health".parse().unwrap();
+    request.headers_mut().insert("host", "x".parse().unwrap());
     assert_eq!(client.send_request(request).await.unwrap().status(), 200);
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::{Failure, bind, say};
 use crate::config::{Config, Source};
+use crate::credits::CreditFile;
 use crate::reload::Reloader;
 use crate::search::Search;
 use crate::signals::{Hangups, asked_to_stop};
@@ -44,7 +45,9 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     let search = Search::run(&source, &config).await;
     let found = search.as_ref().and_then(Search::store);
     let serves_with_found = found.is_some();
-    let (gateway, accounts) = setup::gateway(&config, found, process.clone())?;
+    let credits = CreditFile::open(&config.store);
+    let book = credits.as_ref().map(CreditFile::book).unwrap_or_default();
+    let (gateway, accounts) = setup::gateway(&config, found, process.clone(), book)?;
     let passed = sockets.listener()?;
     let mut options = setup::server(&config)?;
     // A socket that was passed outlives this process, so there is nothing to hand over.
@@ -80,8 +83,9 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     }
     say!("Base URL for clients: {scheme}://{address}/v1");
     let options = watch::Sender::new(options);
+    let last_save = save(credits.clone());
     let serving = serve_watched(listener, gateway.clone(), options.subscribe(), async {
-        asked_to_stop().await;
+        asked_to_stop(last_save).await;
         systemd::stopping();
     });
     let max_memory = config.server.max_memory;
@@ -96,7 +100,17 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     memory::watch(max_memory, process);
     tokio::spawn(reloader.run(hangups));
     tokio::spawn(systemd::feed_watchdog());
+    if let Some(credits) = credits.clone() {
+        tokio::spawn(credits.keep());
+    }
     systemd::ready();
     serving.await?;
+    save(credits).await;
     Ok(())
+}
+
+async fn save(credits: Option<CreditFile>) {
+    if let Some(credits) = credits {
+        credits.save().await;
+    }
 }

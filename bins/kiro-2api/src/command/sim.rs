@@ -41,7 +41,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     println!("export REFRESH_TOKEN='{token}'");
     println!();
     println!("What it received: curl {}/__sim/requests", sim.base_url());
-    asked_to_stop().await;
+    asked_to_stop(async {}).await;
     sim.shutdown().await;
     Ok(())
 }

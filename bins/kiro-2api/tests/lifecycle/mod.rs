@@ -1,5 +1,6 @@
 //! The life of the process: how it ends, how its configuration changes, and how the next one takes over.
 
+mod credits;
 mod hand_over;
 mod reload;
 mod signals;

@@ -29,6 +29,7 @@ pub use self::kiro_cli::KiroCliStore;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisServer, RedisStore, RedisStoreOptions};
+pub use self::replace::replace_file;
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::error::AuthError;

@@ -21,6 +21,24 @@ pub(crate) enum Replaced {
 /// milliseconds; one that was asleep for longer fails and is tried again.
 const LEFTOVER_AGE: Duration = Duration::from_secs(600);
 
+/// Replaces a file of our own by a text, in one step: whoever dies in between leaves the old content or the new
+/// one. A new file is for its owner alone. Blocks.
+///
+/// # Errors
+///
+/// The file is as it was.
+pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+    let before = match fs::metadata(path) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(error),
+    };
+    match replace(path, text, before.as_ref())? {
+        Replaced::Done => Ok(()),
+        Replaced::ReadOnly(error) => Err(error),
+    }
+}
+
 /// Replaces the content of `target`, which is not a symbolic link, by a JSON text. `like` is what the file
 /// was like, if there was one: its mode and its owner are kept.
 ///

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 /// What was spent in the current day and month.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Spent {
     today: Option<Date>,
     day: f64,
@@ -25,11 +25,44 @@ pub(crate) struct UsedUp {
 }
 
 impl Spent {
+    /// What was spent on a day and in its month up to then.
+    pub(crate) fn on(today: Date, day: f64, month: f64) -> Self {
+        Self {
+            today: Some(today),
+            day,
+            month,
+        }
+    }
+
     /// Adds credits. `now` is in seconds since the epoch.
     pub(crate) fn add(&mut self, now: u64, credits: f64) {
+        let today = self.turn(now);
+        self.add_on(today, credits);
+    }
+
+    /// Adds credits of some day, as far as they still matter.
+    pub(super) fn add_on(&mut self, date: Date, credits: f64) {
+        let Some(today) = self.today else { return };
+        if date == today {
+            self.day += credits;
+        }
+        if is_same_month(date, today) {
+            self.month += credits;
+        }
+    }
+
+    /// Takes over what somebody else knows, where that is more. Nobody gives credits back, so it is newer.
+    pub(super) fn learn(&mut self, now: u64, mut other: Self) {
         self.turn(now);
-        self.day += credits;
-        self.month += credits;
+        other.turn(now);
+        self.day = self.day.max(other.day);
+        self.month = self.month.max(other.month);
+    }
+
+    /// The day that it was last asked on, what was spent on it, and in its month.
+    pub(super) fn parts(&self) -> Option<(Date, f64, f64)> {
+        let today = self.today?;
+        Some((today, self.day, self.month))
     }
 
     /// Whether there is something left for the day and for the month.
@@ -60,10 +93,9 @@ impl Spent {
     }
 
     /// Forgets what belongs to another day or month; the date.
-    fn turn(&mut self, now: u64) -> Date {
+    pub(super) fn turn(&mut self, now: u64) -> Date {
         let date = date(now);
-        let month = |date: Date| (date.year(), date.month());
-        if self.today.map(month) != Some(month(date)) {
+        if !self.today.is_some_and(|today| is_same_month(today, date)) {
             self.month = 0.0;
         }
         if self.today != Some(date) {
@@ -74,7 +106,12 @@ impl Spent {
     }
 }
 
-fn date(now: u64) -> Date {
+pub(super) fn is_same_month(one: Date, other: Date) -> bool {
+    (one.year(), one.month()) == (other.year(), other.month())
+}
+
+/// The day of UTC.
+pub(super) fn date(now: u64) -> Date {
     let seconds = i64::try_from(now).unwrap_or(i64::MAX);
     let moment = Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX);
     TimeZone::UTC.to_datetime(moment).date()

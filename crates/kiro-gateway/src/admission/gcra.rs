@@ -14,8 +14,17 @@ pub(crate) struct Rate {
 }
 
 /// What was taken of a rate: nanoseconds since some beginning at which it is paid for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Taken(u64);
+
+#[cfg(feature = "redis")]
+impl Taken {
+    /// What is paid for so long after now.
+    pub(super) fn ahead(now: u64, ahead: Duration) -> Self {
+        let ahead = u64::try_from(ahead.as_nanos()).unwrap_or(u64::MAX);
+        Self(now.saturating_add(ahead))
+    }
+}
 
 /// How much of a rate there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +54,14 @@ impl Rate {
     fn cost(self, units: u64) -> u64 {
         let cost = u128::from(units) * u128::from(MINUTE) / u128::from(self.per_minute);
         u64::try_from(cost).unwrap_or(u64::MAX)
+    }
+
+    /// The same in microseconds, at most a year of them. The doubles of a script hold those exactly, beside the
+    /// time since the epoch.
+    #[cfg(feature = "redis")]
+    pub(super) fn micros(self, units: u64) -> u64 {
+        const YEAR: u64 = 366 * 24 * 3600 * 1_000_000;
+        (self.cost(units) / 1000).min(YEAR)
     }
 
     /// Takes units, or says how long to wait for them. More than a minute's worth is taken when a minute's

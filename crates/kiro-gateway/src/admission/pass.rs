@@ -6,6 +6,7 @@ use kiro_protocol::reply::ReplyEvent;
 
 use super::gate::Gate;
 use super::gcra::Level;
+use super::ledger::Ledger;
 use super::slots::Slot;
 use crate::error::Error;
 use crate::search::Event;
@@ -14,7 +15,11 @@ use crate::usage::{Meter, Prompt};
 /// The gates that a caller passes: their own first, then that of their key, so that who is over their own
 /// limit takes nothing from the others.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Gates(Vec<Arc<Gate>>);
+pub(crate) struct Gates {
+    gates: Vec<Arc<Gate>>,
+    /// Where other gateways count the same, if there are any.
+    ledger: Option<Arc<Ledger>>,
+}
 
 /// What is left of the rates, for the headers of an answer: of each the gate that has the least.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,8 +34,9 @@ pub(crate) struct Pass {
     gates: Gates,
     /// Its places among the exchanges under way.
     slots: Vec<Slot>,
-    /// Tokens that were taken for the prompt.
+    /// Tokens that were taken for the prompt, and those that were at all gateways.
     estimated: u64,
+    shared: u64,
     /// Counts the answer, where tokens are limited.
     meter: Option<Meter>,
     /// Whether any of the answer came.
@@ -40,8 +46,13 @@ pub(crate) struct Pass {
 
 impl Gates {
     /// From the inside to the outside.
-    pub(crate) fn new(gates: impl IntoIterator<Item = Option<Arc<Gate>>>) -> Self {
-        Self(gates.into_iter().flatten().collect())
+    pub(crate) fn new(
+        gates: impl IntoIterator<Item = Option<Arc<Gate>>>,
+        ledger: Option<&Arc<Ledger>>,
+    ) -> Self {
+        let gates: Vec<_> = gates.into_iter().flatten().collect();
+        let ledger = ledger.filter(|_| !gates.is_empty()).cloned();
+        Self { gates, ledger }
     }
 
     /// Lets a request in, or refuses it before its body is read.
@@ -54,21 +65,38 @@ impl Gates {
     ///
     /// Who leaves while they wait has been counted as a request and holds nothing.
     pub(crate) async fn enter(&self) -> Result<Pass, Error> {
-        let mut slots = Vec::new();
-        for gate in &self.0 {
-            gate.request()?;
+        self.request()?;
+        if let Some(ledger) = &self.ledger
+            && let Err(error) = ledger.enter(&self.gates).await
+        {
+            self.gates.iter().for_each(|gate| gate.forget_request());
+            return Err(error);
         }
-        for gate in &self.0 {
-            slots.extend(gate.enter().await?);
+        let mut slots = Vec::new();
+        for gate in &self.gates {
+            slots.extend(gate.enter(self.ledger.as_ref()).await?);
         }
         Ok(Pass {
             gates: self.clone(),
             slots,
             estimated: 0,
+            shared: 0,
             meter: None,
             is_answered: false,
             credits: 0.0,
         })
+    }
+
+    /// Counts a request, at all gates or at none.
+    fn request(&self) -> Result<(), Error> {
+        for (passed, gate) in self.gates.iter().enumerate() {
+            if let Err(error) = gate.request() {
+                let passed = &self.gates[..passed];
+                passed.iter().for_each(|gate| gate.forget_request());
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// What is left.
@@ -77,7 +105,7 @@ impl Gates {
             (Some(one), Some(other)) if other.remaining < one.remaining => Some(other),
             (one, other) => one.or(other),
         };
-        let levels = self.0.iter().map(|gate| gate.levels());
+        let levels = self.gates.iter().map(|gate| gate.levels());
         levels.fold(Standing::default(), |standing, (requests, tokens)| {
             Standing {
                 requests: least(standing.requests, requests),
@@ -98,24 +126,36 @@ impl Pass {
     /// # Errors
     ///
     /// There are not so many.
-    pub(crate) fn prompt(
+    pub(crate) async fn prompt(
         &mut self,
         prompt: &Arc<Prompt>,
         model: &str,
         context_window: u32,
     ) -> Result<(), Error> {
-        if !self.gates.0.iter().any(|gate| gate.counts_tokens()) {
+        let gates = &self.gates.gates;
+        if !gates.iter().any(|gate| gate.counts_tokens()) {
             return Ok(());
         }
         let tokens = prompt.tokens();
-        for (passed, gate) in self.gates.0.iter().enumerate() {
+        for (passed, gate) in gates.iter().enumerate() {
             if let Err(error) = gate.prompt(tokens) {
-                let passed = &self.gates.0[..passed];
+                let passed = &gates[..passed];
                 passed.iter().for_each(|gate| gate.settle(tokens, 0, 0.0));
                 return Err(error);
             }
         }
+        // From here on it is given back when nothing comes of it, also by who leaves while Redis is asked.
         self.estimated = tokens;
+        if let Some(ledger) = &self.gates.ledger {
+            self.shared = tokens;
+            match ledger.prompt(gates, tokens).await {
+                Ok(true) => {}
+                not_taken => {
+                    self.shared = 0;
+                    not_taken?;
+                }
+            }
+        }
         self.meter = Some(Meter::new(prompt.clone(), model, context_window));
         Ok(())
     }
@@ -123,7 +163,7 @@ impl Pass {
     /// Takes notice of a part of the answer.
     pub(crate) fn observe(&mut self, event: &Event) {
         let Event::Reply(event) = event else { return };
-        if self.gates.0.is_empty() {
+        if self.gates.gates.is_empty() {
             return;
         }
         self.is_answered = true;
@@ -147,8 +187,42 @@ impl Drop for Pass {
             // The service did nothing.
             _ => 0,
         };
-        for gate in &self.gates.0 {
+        let Gates { gates, ledger } = &self.gates;
+        for gate in gates {
             gate.settle(self.estimated, real, self.credits);
         }
+        if let Some(ledger) = ledger {
+            ledger.settle(gates, self.shared, real);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::super::{CreditBook, GateName, Limits};
+    use super::*;
+    use crate::key::KeyDigest;
+
+    fn gate(whose: &str, requests: u32) -> Option<Arc<Gate>> {
+        let limits = Limits {
+            requests_per_minute: NonZeroU32::new(requests),
+            ..Limits::default()
+        };
+        let name = GateName::of_key(&KeyDigest::of_text(whose));
+        Gate::new(whose.to_owned(), name, &limits, &CreditBook::default()).map(Arc::new)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_gate_refuses_is_counted_by_none() {
+        let (own, key) = (gate("own", 3), gate("key", 1));
+        let gates = Gates::new([own.clone(), key], None);
+        assert!(gates.enter().await.is_ok());
+        for _ in 0..3 {
+            let refused = gates.enter().await.unwrap_err();
+            assert!(refused.public_message().contains("Limit of key reached"));
+        }
+        assert_eq!(own.unwrap().levels().0.unwrap().remaining, 2);
     }
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+
+use super::ledger::Place;
 
 /// Places for exchanges under way. Whoever waits for one is served in the order of coming.
 #[derive(Debug)]
@@ -12,12 +14,17 @@ pub(crate) struct Slots {
     places: Arc<Semaphore>,
     waiting: Semaphore,
     queue_timeout: Duration,
+    /// Held by the first of those who have a place here and wait for one among those of all gateways.
+    #[cfg(feature = "redis")]
+    pub(super) line: tokio::sync::Mutex<()>,
 }
 
 /// A place, free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     _place: OwnedSemaphorePermit,
+    /// The same among the exchanges of all gateways, where they share the limit.
+    _shared: Option<Place>,
 }
 
 /// Why there is no place.
@@ -37,7 +44,19 @@ impl Slots {
             places: Arc::new(Semaphore::new(limit.min(most))),
             waiting: Semaphore::new(queue.min(most)),
             queue_timeout,
+            #[cfg(feature = "redis")]
+            line: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// How long one waits.
+    pub(super) fn queue_timeout(&self) -> Duration {
+        self.queue_timeout
+    }
+
+    /// Takes a place in the queue, for who waits elsewhere than here.
+    pub(super) fn queue(&self) -> Result<SemaphorePermit<'_>, Full> {
+        self.waiting.try_acquire().map_err(|_| Full::Queue)
     }
 
     /// How many there are.
@@ -53,14 +72,31 @@ impl Slots {
     pub(crate) async fn enter(&self) -> Result<Slot, Full> {
         // A place that becomes free goes to who waits for it, never to somebody who has just come.
         if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(Slot { _place: place });
+            return Ok(Slot::new(place));
         }
-        let _waiting = self.waiting.try_acquire().map_err(|_| Full::Queue)?;
+        let _waiting = self.queue()?;
         let place = self.places.clone().acquire_owned();
         match tokio::time::timeout(self.queue_timeout, place).await {
-            Ok(Ok(place)) => Ok(Slot { _place: place }),
+            Ok(Ok(place)) => Ok(Slot::new(place)),
             // It is never closed, so this is the time-out.
             _ => Err(Full::Deadline),
+        }
+    }
+}
+
+impl Slot {
+    fn new(place: OwnedSemaphorePermit) -> Self {
+        Self {
+            _place: place,
+            _shared: None,
+        }
+    }
+
+    /// Holds the place among those of all gateways, too.
+    pub(super) fn with(self, shared: Place) -> Self {
+        Self {
+            _shared: Some(shared),
+            ..self
         }
     }
 }

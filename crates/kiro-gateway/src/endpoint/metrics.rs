@@ -50,12 +50,15 @@ struct Snapshot {
     refused_keys: u64,
     dropped_log_lines: u64,
     is_short_of_memory: bool,
+    /// Of limits that gateways share: whether they do now, and requests for which they did not.
+    shared_limits: Option<(bool, u64)>,
     paces: Vec<(String, Pace)>,
 }
 
 impl Snapshot {
     fn of(shared: &Shared) -> Self {
         let (retries, unaffordable) = shared.upstream.retries();
+        let ledger = shared.tally.ledger.as_ref();
         let ceiling = |model: &str| deadline::ceiling(&shared.timeouts, model);
         Self {
             active: shared.counters.active.load(Ordering::Relaxed),
@@ -66,6 +69,7 @@ impl Snapshot {
             refused_keys: shared.brake.refused(),
             dropped_log_lines: shared.process.dropped_log_lines(),
             is_short_of_memory: shared.process.is_short_of_memory(),
+            shared_limits: ledger.map(|ledger| (!ledger.is_away(), ledger.unshared())),
             paces: shared.paces.all(ceiling),
         }
     }
@@ -97,6 +101,13 @@ impl Collector for Snapshot {
             "Lines of the log that nobody read in time.",
             self.dropped_log_lines,
         )?;
+        if let Some((_, unshared)) = self.shared_limits {
+            counter(
+                "requests_unshared",
+                "Requests that this gateway's own limits alone let in, because Redis did not answer.",
+                unshared,
+            )?;
+        }
         let mut gauge = |name: &str, help: &str, value: usize| {
             let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
@@ -116,6 +127,13 @@ impl Collector for Snapshot {
             "Whether new requests are refused for want of memory.",
             usize::from(self.is_short_of_memory),
         )?;
+        if let Some((are_shared, _)) = self.shared_limits {
+            gauge(
+                "limits_shared",
+                "Whether limits are counted with the other gateways at this moment.",
+                usize::from(are_shared),
+            )?;
+        }
         let limits: [(&str, &str, Limit); 2] = [
             (
                 "first_event_timeout",

@@ -12,7 +12,7 @@ mod owner;
 #[cfg(feature = "redis")]
 mod redis;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -6,7 +6,7 @@ use kiro_protocol::reply::ReplyEvent;
 
 #[cfg(feature = "redis")]
 #[path = "../../../../tests/support/redis.rs"]
-pub(super) mod server;
+pub(crate) mod server;
 
 use super::*;
 

@@ -23,6 +23,8 @@ use kiro_protocol::request::{Capabilities, Prepared, WireProfile};
 
 pub(crate) use refusal::SIGNATURE_REFUSED;
 pub(crate) use reply::ReplyStream;
+#[cfg(feature = "redis")]
+pub(crate) use retry::jittered;
 
 use crate::body::DynError;
 use crate::error::{Error, ErrorKind};
@@ -279,7 +281,7 @@ impl Upstream {
     }
 }
 
-fn random_byte() -> u8 {
+pub(crate) fn random_byte() -> u8 {
     let mut byte = [0];
     // Without randomness the pause is merely not spread.
     let _ = getrandom::fill(&mut byte);

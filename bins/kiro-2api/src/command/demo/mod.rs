@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = config(&sim, &key);
     let process = Arc::default();
     logging::init(&config.log, &process);
-    let (gateway, _) = setup::gateway(&config, None, process)?;
+    let (gateway, _) = setup::gateway(&config, None, process, Default::default())?;
     let listener = match arguments.listen {
         Some(address) => bind(address, false).await?,
         None => first_free_port().await?,
@@ -56,9 +56,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         asked = ask::stream(&base, &key, QUESTION) => {
             asked?;
             println!("Press Ctrl-C to stop.");
-            asked_to_stop().await;
+            asked_to_stop(async {}).await;
         }
-        () = asked_to_stop() => {}
+        () = asked_to_stop(async {}) => {}
     }
     println!("\nDraining …");
     // An error means that the server has stopped already.

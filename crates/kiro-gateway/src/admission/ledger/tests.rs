@@ -1,0 +1,316 @@
+//! Two ledgers at one Redis, which stand for two gateways.
+
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+
+use kiro_auth::RedisStoreOptions;
+use redis::aio::MultiplexedConnection;
+
+use super::*;
+use crate::admission::{Gates, Limits, Pass};
+use crate::error::ErrorKind;
+use crate::kept::tests::server::{DEADLINE, Server};
+use crate::key::KeyDigest;
+
+/// One gateway: its own gate of the key, and what it shares.
+struct One {
+    gates: Gates,
+    gate: Arc<Gate>,
+    ledger: Arc<Ledger>,
+    book: CreditBook,
+}
+
+/// Long enough for a loaded machine: nothing here depends on how long it is.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+fn one(server: &Server, life: Duration, change: impl FnOnce(&mut Limits)) -> One {
+    let mut limits = Limits::default();
+    change(&mut limits);
+    let mut options = RedisStoreOptions::default();
+    options.timeout = TIMEOUT;
+    let redis = RedisServer::new(&server.url(), options).unwrap();
+    let book = CreditBook::default();
+    let ledger = Arc::new(Ledger::with(redis, book.clone(), life));
+    let name = GateName::of_key(&KeyDigest::of_text("planted-key"));
+    let gate = Gate::new("the key `team`".to_owned(), name, &limits, &book);
+    let gate = Arc::new(gate.unwrap());
+    One {
+        gates: Gates::new([Some(gate.clone())], Some(&ledger)),
+        gate,
+        ledger,
+        book,
+    }
+}
+
+fn requests(n: u32) -> impl Fn(&mut Limits) {
+    move |limits| limits.requests_per_minute = NonZeroU32::new(n)
+}
+
+fn places(n: usize, queue: usize) -> impl Fn(&mut Limits) {
+    move |limits| {
+        limits.concurrency = NonZeroUsize::new(n);
+        limits.queue = queue;
+        limits.queue_timeout = DEADLINE;
+    }
+}
+
+/// The words and the time of a refusal.
+fn said(entered: Result<Pass, Error>) -> String {
+    let error = entered.unwrap_err();
+    assert!(error.retry_after().is_some());
+    error.public_message().to_owned()
+}
+
+async fn ask<T: redis::FromRedisValue>(connection: &mut MultiplexedConnection, words: &str) -> T {
+    let mut words = words.split(' ');
+    let mut command = redis::cmd(words.next().unwrap());
+    for word in words {
+        command.arg(word);
+    }
+    command.query_async(connection).await.unwrap()
+}
+
+/// The one key that ends like this.
+async fn key(server: &Server, end: &str) -> String {
+    let [key] = server.keys(end).await.try_into().unwrap();
+    key
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let started = std::time::Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < DEADLINE, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_rate_is_shared_and_refused_in_the_words_of_a_gate() {
+    let server = Server::start().await;
+    let (a, b) = (
+        one(&server, LIFE, requests(3)),
+        one(&server, LIFE, requests(3)),
+    );
+    assert!(a.gates.enter().await.is_ok());
+    assert!(b.gates.enter().await.is_ok());
+    // Nobody else has asked it since.
+    assert_eq!(b.gates.standing().requests.unwrap().remaining, 1);
+    assert!(a.gates.enter().await.is_ok());
+    let refused = b.gates.enter().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::RateLimited);
+    let wait = refused.retry_after().unwrap();
+    assert!((Duration::from_secs(10)..=Duration::from_secs(20)).contains(&wait));
+    let said = refused.public_message();
+    assert!(said.starts_with(
+        "Limit of the key `team` reached: 3 requests per minute. Please try again in "
+    ));
+    assert_eq!(b.gates.standing().requests.unwrap().remaining, 0);
+    // What was refused there is not counted here.
+    let own = b.gate.rate(Counted::Requests).unwrap();
+    assert_eq!(own.limit(), 3);
+    b.gate.saw(Counted::Requests, Duration::ZERO);
+    assert_eq!(b.gates.standing().requests.unwrap().remaining, 2);
+}
+
+#[tokio::test]
+async fn tokens_are_taken_corrected_and_given_back_for_all() {
+    let server = Server::start().await;
+    let tokens = |limits: &mut Limits| limits.tokens_per_minute = NonZeroU64::new(60_000);
+    let (a, b) = (one(&server, LIFE, tokens), one(&server, LIFE, tokens));
+    let a_gates = [a.gate.clone()];
+    let b_gates = [b.gate.clone()];
+    assert!(a.ledger.prompt(&a_gates, 40_000).await.unwrap());
+    let refused = b.ledger.prompt(&b_gates, 40_000).await.unwrap_err();
+    assert!(refused.public_message().contains("60000 tokens per minute"));
+    a.ledger.settle(&a_gates, 40_000, 10_000);
+    a.ledger.settled().await;
+    assert!(b.ledger.prompt(&b_gates, 40_000).await.unwrap());
+    b.ledger.settle(&b_gates, 40_000, 200_000);
+    b.ledger.settled().await;
+    // More than all of it is a debt, which the head of a request is refused for.
+    let refused = said(a.gates.enter().await);
+    assert!(refused.contains("60000 tokens per minute"), "{refused}");
+    assert_eq!(a.gates.standing().tokens.unwrap().remaining, 0);
+}
+
+#[tokio::test]
+async fn a_place_is_waited_for_and_comes_free_with_its_exchange() {
+    let server = Server::start().await;
+    let (a, b) = (
+        one(&server, LIFE, places(1, 0)),
+        one(&server, LIFE, places(1, 1)),
+    );
+    for _ in 0..5 {
+        // One after the other, each with the place of the one before.
+        assert!(a.gates.enter().await.is_ok());
+    }
+    let held = a.gates.enter().await.unwrap();
+    assert!(said(a.gates.enter().await).contains("1 requests at the same time"));
+    let waits = tokio::spawn(async move { b.gates.enter().await });
+    until("the other asks", async || {
+        let mut connection = server.connection().await;
+        let info: String = ask(&mut connection, "INFO commandstats").await;
+        let (_, rest) = info.split_once("cmdstat_zscore:calls=").unwrap();
+        rest.split(',').next().unwrap().parse::<u64>().unwrap() >= 10
+    })
+    .await;
+    assert!(!waits.is_finished());
+    drop(held);
+    assert!(waits.await.unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn who_is_refused_leaves_nothing_to_the_next() {
+    let server = Server::start().await;
+    let (a, b) = (
+        one(&server, LIFE, places(2, 0)),
+        one(&server, LIFE, places(2, 0)),
+    );
+    let held = [a.gates.enter().await, a.gates.enter().await];
+    for _ in 0..3 {
+        assert!(said(b.gates.enter().await).contains("2 requests at the same time"));
+    }
+    drop(held);
+    until("they are free", async || b.gates.enter().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn the_place_of_an_exchange_is_kept_and_that_of_a_dead_gateway_is_not() {
+    let server = Server::start().await;
+    let life = Duration::from_millis(600);
+    let (a, b) = (
+        one(&server, life, places(1, 0)),
+        one(&server, life, places(1, 1)),
+    );
+    let held = a.gates.enter().await.unwrap();
+    let mut connection = server.connection().await;
+    let key = key(&server, ":places").await;
+    let place: (String, u64) = ask(&mut connection, &format!("ZRANGE {key} 0 0 WITHSCORES")).await;
+    let score = format!("ZSCORE {key} {}", place.0);
+    until("it is prolonged", async || {
+        ask::<u64>(&mut connection, &score).await > place.1 + 1000
+    })
+    .await;
+    // A Redis that has lost it is told again.
+    let _: u64 = ask(&mut connection, &format!("DEL {key}")).await;
+    until("it is there again", async || {
+        ask::<Option<u64>>(&mut connection, &score).await.is_some()
+    })
+    .await;
+    // Nothing is said for it any more, and nobody gives it back.
+    a.ledger.core.end.notify_one();
+    std::mem::forget(held);
+    assert!(b.gates.enter().await.is_ok());
+}
+
+#[tokio::test]
+async fn credits_of_all_count_and_each_is_counted_once() {
+    let server = Server::start().await;
+    let budget = |limits: &mut Limits| limits.credits_per_month = Some(1.0);
+    let (a, b) = (one(&server, LIFE, budget), one(&server, LIFE, budget));
+    a.gate.settle(0, 0, 0.75);
+    a.ledger.settled().await;
+    assert!(b.gates.enter().await.is_ok(), "0.75 is not all of it");
+    b.gate.settle(0, 0, 0.5);
+    b.ledger.settled().await;
+    let refused = a.gates.enter().await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::QuotaExhausted);
+    assert!(refused.public_message().contains("1 credits per month"));
+    // It knows it by itself from here on, and a gateway that starts anew learns it.
+    assert!(a.gate.request().is_err());
+    let c = one(&server, LIFE, budget);
+    assert!(c.gates.enter().await.is_err());
+
+    // The same told twice, because the answer was lost.
+    let mut connection = server.connection().await;
+    let month = key(
+        &server,
+        &format!(":month:{}", script::month_of(date(utc()))),
+    )
+    .await;
+    let sum: f64 = ask(&mut connection, &format!("GET {month}")).await;
+    assert_eq!(sum, 1.25);
+    let name = a.gate.name().clone();
+    for credits in [0.25, 4.0] {
+        let mut telling = a.ledger.core.telling.lock().await;
+        telling.repeat(1, vec![(name.clone(), date(utc()), credits)]);
+        drop(telling);
+        a.ledger.settled().await;
+    }
+    assert!(!a.book.has_unsaved());
+    assert_eq!(
+        ask::<f64>(&mut connection, &format!("GET {month}")).await,
+        sum
+    );
+}
+
+#[tokio::test]
+async fn everything_runs_out_and_tells_nothing() {
+    let server = Server::start().await;
+    let all = |limits: &mut Limits| {
+        requests(10)(limits);
+        places(2, 0)(limits);
+        limits.tokens_per_minute = NonZeroU64::new(1000);
+        limits.credits_per_day = Some(5.0);
+    };
+    let a = one(&server, LIFE, all);
+    let held = a.gates.enter().await.unwrap();
+    let gates = [a.gate.clone()];
+    assert!(a.ledger.prompt(&gates, 100).await.unwrap());
+    a.gate.settle(0, 0, 0.5);
+    a.ledger.settle(&gates, 100, 500);
+    a.ledger.settled().await;
+    let mut connection = server.connection().await;
+    let keys = server.keys("").await;
+    assert_eq!(keys.len(), 6, "{keys:?}");
+    let most = |key: &str| match key {
+        key if key.contains(":day:") => 2 * 24 * 3600,
+        key if key.contains(":month:") => 32 * 24 * 3600,
+        key if key.contains(":told:") => 24 * 3600,
+        key if key.ends_with(":places") => LIFE.as_secs() as i64,
+        _ => 120,
+    };
+    for key in &keys {
+        let left: i64 = ask(&mut connection, &format!("TTL {key}")).await;
+        assert!((1..=most(key)).contains(&left), "{key} {left}");
+        assert!(key.starts_with("kiro-2api:{limits}:"), "{key}");
+        assert!(!key.contains("planted") && !key.contains("team"), "{key}");
+    }
+    drop(held);
+}
+
+#[tokio::test]
+async fn without_redis_the_gates_own_count_limits_and_what_was_spent_is_told_later() {
+    let mut server = Server::start().await;
+    let limits = |limits: &mut Limits| {
+        requests(2)(limits);
+        places(1, 0)(limits);
+        limits.credits_per_day = Some(1.0);
+    };
+    let a = one(&server, LIFE, limits);
+    assert!(a.gates.enter().await.is_ok());
+    server.kill();
+    a.ledger.core.reach.go_away();
+    let started = std::time::Instant::now();
+    let held = a.gates.enter().await.unwrap();
+    assert!(started.elapsed() < TIMEOUT, "nobody waits for it");
+    assert!(said(a.gates.enter().await).contains("2 requests per minute"));
+    assert_eq!(a.ledger.unshared(), 1);
+    a.gate.settle(0, 0, 0.5);
+    server.start_again().await;
+    until("it is back", async || !a.ledger.is_away()).await;
+    // The exchange that began meanwhile is known, and so is what was spent.
+    until("all is told", async || {
+        a.ledger.core.is_told().await && !server.keys(":places").await.is_empty()
+    })
+    .await;
+    let b = one(&server, LIFE, places(1, 0));
+    assert!(said(b.gates.enter().await).contains("at the same time"));
+    let day = key(&server, &format!(":day:{}", date(utc()))).await;
+    let mut connection = server.connection().await;
+    assert_eq!(
+        ask::<f64>(&mut connection, &format!("GET {day}")).await,
+        0.5
+    );
+    drop(held);
+}
