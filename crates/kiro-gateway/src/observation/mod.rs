@@ -1,7 +1,8 @@
 //! What an operator sees of the gateway while it works: who is being served, what was counted within the last
 //! hour, and what went wrong. Bounded, in memory, and without a word of what anybody said.
 //!
-//! An exchange takes the lock three times: when it begins, when it is known what is asked for, and when it ends.
+//! An exchange takes the lock five times: when it begins, when it is known who asks and what for, when its first event
+//! comes, and when it ends.
 
 mod remedy;
 mod series;
