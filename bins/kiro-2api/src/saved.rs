@@ -76,12 +76,28 @@ pub(crate) enum SavedError {
     },
 }
 
-/// Puts what was saved beside what is configured.
+/// Puts what was saved beside what is configured. A list that cannot be read costs its accounts and not the
+/// service, as with all of the state folder: the log says so.
+///
+/// # Errors
+///
+/// The list is damaged.
 pub(crate) fn join(config: &mut Config) -> Result<(), SavedError> {
     let Ok(saved) = Saved::of(config) else {
         return Ok(());
     };
-    let accounts = saved.entries()?.into_iter().map(|entry| Account {
+    let entries = match saved.entries() {
+        Err(error @ SavedError::Io { .. }) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "saved accounts are not used: make their list readable, or set KIRO_2API_STORE__PATH to \
+                 another folder"
+            );
+            return Ok(());
+        }
+        entries => entries?,
+    };
+    let accounts = entries.into_iter().map(|entry| Account {
         name: entry.name,
         file: Some(entry.file),
         region: entry.region,
@@ -106,8 +122,14 @@ impl Saved {
     /// In the order in which they were saved.
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, SavedError> {
         let file = self.list();
+        let is_absent = |error: &io::Error| {
+            matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            )
+        };
         let text = match fs::read(&file) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) if is_absent(&error) => return Ok(Vec::new()),
             read => read.map_err(failed("read", &file))?,
         };
         serde_json::from_slice(&text).map_err(|source| SavedError::Damaged { file, source })
@@ -268,6 +290,12 @@ mod tests {
         assert_eq!(saved.remove("one").unwrap(), Some(entry("one")));
         assert_eq!(saved.remove("one").unwrap(), None);
         assert_eq!(saved.entries().unwrap(), [entry("two")]);
+        fs::write(folder.path().join("file"), "").unwrap();
+        let taken = Saved {
+            folder: folder.path().join("file"),
+        };
+        assert_eq!(taken.entries().unwrap(), []);
+        assert!(taken.name(entry("one")).is_err());
         fs::write(saved.list(), "[{").unwrap();
         assert!(matches!(saved.entries(), Err(SavedError::Damaged { .. })));
     }

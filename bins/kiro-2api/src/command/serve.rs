@@ -37,9 +37,9 @@ Examples:
 pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Failure> {
     let source = Source::of_process(arguments.config, arguments.listen);
     let mut config = Config::load(&source)?;
-    saved::join(&mut config)?;
     let process = Arc::<ProcessState>::default();
     let level = logging::init(&config.log, &process);
+    saved::join(&mut config)?;
     // Before it listens, it ends the process.
     let hangups = Hangups::listen();
     let search = Search::run(&source, &config).await;

@@ -127,6 +127,19 @@ async fn a_damaged_list_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_cannot_be_read_costs_its_accounts_and_is_named() {
+    let user = User::new().await;
+    let list = user.path(".local/state/kiro-2api/accounts.json");
+    std::fs::create_dir_all(&list).unwrap();
+    let token = user.sim.issue_social().refresh_token.unwrap();
+    let user = user.with("REFRESH_TOKEN", &token);
+    let done = user.run(&["accounts", "test"]);
+    assert!(done.err.contains("saved accounts are not used"), "{done:?}");
+    assert!(done.err.contains(list.to_str().unwrap()), "{done:?}");
+    done.ends_well();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_region_of_the_operators_counts_and_one_that_is_none_is_refused() {
     let user = User::new().await;
     let key = user.sim.issue_api_key().access_token;
