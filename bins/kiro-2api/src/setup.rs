@@ -80,7 +80,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         ..Store::default()
     };
     server(&config)?;
-    gateway(&config, None, Arc::default()).map(drop)
+    gateway(&config, None, Arc::default(), CreditBook::default()).map(drop)
 }
 
 /// Puts a changed configuration in force.
