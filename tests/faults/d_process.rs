@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 
 use super::e_attacks::{look_at, png_of};
 use super::support::{
-    CHAT, House, KEY, MESSAGES, Plan, RESPONSES, SOON, WallClock, Wire, ask, embedded, request,
-    streamed, until, whole, with,
+    CHAT, House, KEY, MESSAGES, Plan, RESPONSES, SOON, WallClock, Wire, ask, embedded,
+    has_no_secret, request, streamed, until, whole, with,
 };
 
 /// SIGTERM with 100 streams: nobody new is let in, every stream is told to its end, and the exit code is 0.
@@ -500,5 +500,72 @@ async fn d13_mixed_faults_leave_nothing() {
     }
     let more = house.program.holds().memory.saturating_sub(before);
     assert!(more < 16 << 20, "{} KiB more", more >> 10);
+    house.survives().await;
+}
+
+/// A process that is killed while it writes a capture leaves no half one: each that is there is whole, the next process
+/// serves at once, and what was half written is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn d14_killed_while_capturing() {
+    let plan = Plan::new().env("LOG_LEVEL", "info").in_file();
+    let plan = plan.set("LOG__CAPTURE", "all");
+    let mut house = plan
+        .set("LOG__CAPTURE_PATH", "captures")
+        .cold()
+        .start()
+        .await;
+    let folder = house.folder.path().join("captures");
+    let files = |end: &str| -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(&folder).into_iter().flatten();
+        let files = entries.map(|entry| entry.unwrap().path());
+        let is_wanted = |file: &std::path::PathBuf| file.to_string_lossy().ends_with(end);
+        files.filter(is_wanted).collect()
+    };
+    let all_are_whole = || {
+        for file in files(".json") {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let capture: serde_json::Value = serde_json::from_str(&text).unwrap();
+            assert_eq!(capture["kiro_capture"], 1, "{file:?}");
+            // The beginning of a token in base64 may stand in any bytes.
+            let lines = text.lines().filter(|line| !line.contains("\"base64\": "));
+            has_no_secret("a capture", &lines.collect::<String>());
+        }
+    };
+    // Large ones take a while to write.
+    let long = "many words ".repeat(150_000);
+    let mut n_half = 0;
+    for moment in 0..40 {
+        if n_half >= 3 && moment >= 8 {
+            break;
+        }
+        let n_whole = files(".json").len();
+        let mut wire = house.open(&whole(&long)).await;
+        wire.answer().await;
+        // As soon as it is answered, while it is written, and when it is there.
+        let is_time = || match moment % 4 {
+            0 => true,
+            3 => files(".json").len() > n_whole,
+            _ => !files(".tmp").is_empty() || files(".json").len() > n_whole,
+        };
+        let end = tokio::time::Instant::now() + SOON;
+        while !is_time() {
+            assert!(tokio::time::Instant::now() < end, "nothing is written");
+        }
+        house.program.signal("-STOP");
+        n_half += files(".tmp").len();
+        house.program.signal("-KILL");
+        assert_eq!(house.program.ended().await, None);
+        all_are_whole();
+
+        house.program = house.another();
+        let answer = house.chat(&whole("the next")).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        until("a clean folder", || files(".tmp").is_empty()).await;
+        all_are_whole();
+    }
+    assert!(
+        n_half >= 3,
+        "killed in the middle of a write {n_half} times"
+    );
     house.survives().await;
 }

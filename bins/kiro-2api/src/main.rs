@@ -8,6 +8,7 @@
 
 mod accounts;
 mod behind;
+mod capture;
 mod certificate;
 mod command;
 mod config;
@@ -79,6 +80,8 @@ enum Command {
     Key(command::key::Arguments),
     /// Try it without an account: a simulated Kiro, the gateway, and one question to it.
     Demo(command::demo::Arguments),
+    /// Put a captured exchange to the test again, offline: is the answer the same?
+    Replay(command::replay::Arguments),
     /// Run the simulated Kiro service alone.
     Sim(command::sim::Arguments),
     /// Put load on a running gateway and show how long answers take.
@@ -163,6 +166,7 @@ async fn perform(
         Command::Check(arguments) => command::check::run(arguments).map(well),
         Command::Key(arguments) => command::key::run(arguments).map(well),
         Command::Demo(arguments) => command::demo::run(arguments).await.map(well),
+        Command::Replay(arguments) => command::replay::run(arguments).await.map(well),
         Command::Sim(arguments) => command::sim::run(arguments).await.map(well),
         Command::Bench(arguments) => command::bench::run(arguments).await,
         Command::Completions(arguments) => {

@@ -16,6 +16,7 @@ use kiro_protocol::request::{Region, WireProfile};
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::accounts::{Accounts, Own};
+use crate::capture;
 use crate::certificate::{self, CertificateError};
 use crate::command::Failure;
 use crate::config::{Config, FetchImages, Reasoning, Store, StoreKind};
@@ -40,6 +41,7 @@ pub(crate) fn gateway(
     let mut parts = parts(config, &mut accounts, found)?;
     parts.options.process = process;
     parts.options.credits = credits;
+    parts.options.capture = capture::options(config);
     let gateway = Gateway::new(parts.options)?;
     accounts.put_in_force(parts.own, parts.refresher);
     Ok((gateway, accounts))
@@ -94,7 +96,8 @@ pub(crate) fn reload(
     accounts: &mut Accounts,
     found: Option<Arc<dyn CredentialStore>>,
 ) -> Result<(), Failure> {
-    let parts = parts(config, accounts, found)?;
+    let mut parts = parts(config, accounts, found)?;
+    parts.options.capture = capture::options(config);
     gateway.reload(parts.options)?;
     accounts.put_in_force(parts.own, parts.refresher);
     Ok(())

@@ -17,7 +17,7 @@ const GROUPS: [(char, &str, usize); 5] = [
     ('a', "Clients", 15),
     ('b', "The service", 30),
     ('c', "The place where a login is kept", 10),
-    ('d', "The process", 13),
+    ('d', "The process", 14),
     ('e', "Attacks", 20),
 ];
 

@@ -9,6 +9,7 @@ use kiro_protocol::reply::ReplyEvent;
 
 use crate::admission::Pass;
 use crate::body::{self, Body, DynError};
+use crate::capture::Tape;
 use crate::deadline::{Deadlines, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
@@ -19,7 +20,7 @@ use crate::search::{self, Event};
 use crate::shared::Shared;
 use crate::surface::{Accepted, Context, FOREIGN_THOUGHTS, Mode, ReplyEncoder, Surface};
 use crate::telemetry::{Ending, Record};
-use crate::tenant::Tenant;
+use crate::tenant::{self, Tenant};
 use crate::upstream;
 
 /// An exchange on its way back.
@@ -51,16 +52,19 @@ pub(crate) async fn run<B>(
     surface: &'static dyn Surface,
     id: &str,
     request: Request<B>,
+    tape: &Tape,
 ) -> Result<Response<Body>, Error>
 where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
 {
-    let mut record = Record::begin(&shared.counters, surface.name(), id);
+    let mut record = Record::begin(&shared.counters, surface.name(), id, tape);
+    tape.asked(id, &request);
     let answered = match shared.tenants.admit(request.headers()) {
         Err(error) => Err(error),
         Ok(tenant) => {
             record.admitted(&tenant);
+            tape.admitted(&tenant, || tenant::sent_secrets(request.headers()));
             let answered = match serve(shared, surface, id, request, &tenant, &mut record).await {
                 Ok(served) if served.mode == Mode::Stream => {
                     let response = stream(shared, served, record);
@@ -128,6 +132,7 @@ where
     let memory = &shared.admission.memory;
     let (limit, time) = (shared.max_body, shared.timeouts.body);
     let (body, held) = body::read(&head.headers, body, limit, time, memory).await?;
+    record.tape.received(&body);
     let accepted = accept(shared, surface, id, body, tenant).await?;
     if shared.refuse_ignored {
         refuse_ignored(&accepted.ignored)?;
@@ -146,6 +151,7 @@ where
     record.accepted(&conversation.model, is_stream);
     let deadlines = shared.deadlines(&conversation.model, is_stream, &wish);
     bounds.deadlines = deadlines;
+    bounds.tape = record.tape.clone();
     let window = tenant.catalog.current().context_window(&conversation.model);
     pass.prompt(&prompt, &conversation.model, window).await?;
 

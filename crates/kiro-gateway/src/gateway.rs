@@ -16,6 +16,7 @@ use tracing::Instrument as _;
 use crate::admission::{Admission, Tally};
 use crate::body::{self, Body, DynError};
 use crate::brake::{Brake, Peer};
+use crate::capture::{Capture, Tape};
 use crate::caught::caught;
 use crate::cors;
 use crate::endpoint::admin::{self, Office};
@@ -83,6 +84,7 @@ impl Gateway {
 
     fn parts(options: GatewayOptions, tally: Tally) -> Shared {
         let paces = Arc::new(Paces::new(&options.timeouts));
+        let captured = options.captured();
         Shared {
             admission: Arc::new(Admission::new(&options.admission)),
             brake: Brake::new(options.failed_keys_per_minute),
@@ -118,6 +120,7 @@ impl Gateway {
             #[cfg(feature = "pages")]
             pages: Pages::new(options.docs, options.admin_key.is_some()),
             office: Office::new(options.admin_key.as_ref().map(KeyDigest::of)),
+            capture: Capture::new(options.capture, captured),
             counters: Arc::default(),
             process: options.process,
             schemas: SchemaCache::new(),
@@ -150,6 +153,7 @@ impl Gateway {
         B::Error: Into<DynError>,
     {
         let shared = self.shared.load_full();
+        let tape = shared.capture.begin();
         let is_head = request.method() == Method::HEAD;
         let grant = shared.allowed_origins.grant(request.headers());
         let dialect = routes::dialect(request.uri().path(), request.headers());
@@ -158,7 +162,7 @@ impl Gateway {
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
-        let answering = caught(Self::route(&shared, dialect, id, request));
+        let answering = caught(Self::route(&shared, dialect, id, request, &tape));
         let mut response = match answering.await {
             Ok(response) => response,
             Err(error) => refuse(dialect, &error.with_request_id(id)),
@@ -171,7 +175,7 @@ impl Gateway {
         if is_head {
             response.map(|_| body::full(Bytes::new()))
         } else {
-            response
+            tape.noting(response)
         }
     }
 
@@ -180,6 +184,7 @@ impl Gateway {
         dialect: &dyn Surface,
         id: &str,
         request: Request<B>,
+        tape: &Tape,
     ) -> Result<Response<Body>, Error>
     where
         B: http_body::Body<Data = Bytes> + Send,
@@ -215,7 +220,7 @@ impl Gateway {
                 let admitted = shared.tenants.admit(request.headers());
                 admitted.map(|_| head_of(row))
             }
-            Route::Surface(surface) => exchange::run(shared, surface, id, request).await,
+            Route::Surface(surface) => exchange::run(shared, surface, id, request, tape).await,
             Route::CountTokens if request.method() == Method::HEAD => {
                 let admitted = shared.tenants.admit(request.headers());
                 admitted.map(|_| head_of(row))

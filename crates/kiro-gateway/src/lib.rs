@@ -5,6 +5,7 @@ mod beginning;
 mod body;
 mod bounds;
 mod brake;
+pub mod capture;
 mod catalog;
 mod caught;
 mod closing;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use kiro_auth::{Pool, Secret};
 
 use crate::admission::{AdmissionOptions, CreditBook, Limits};
+use crate::capture::{self, CaptureOptions, Settings};
 use crate::catalog::ModelOptions;
 use crate::cors::AllowedOrigins;
 use crate::image::ImageOptions;
@@ -82,6 +83,8 @@ pub struct GatewayOptions {
     /// `true`.
     #[cfg(feature = "pages")]
     pub docs: bool,
+    /// What is captured of exchanges, for bug reports. Default: nothing.
+    pub capture: Option<CaptureOptions>,
 }
 
 /// Where the thoughts of a model are told. A request can hide them, whatever is set.
@@ -176,6 +179,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("refuse_ignored", &self.refuse_ignored)
             .field("pass_invalid_json", &self.pass_invalid_json)
             .field("reasoning", &self.reasoning)
+            .field("capture", &self.capture)
             .finish_non_exhaustive()
     }
 }
@@ -216,6 +220,7 @@ impl GatewayOptions {
             admin_key: None,
             #[cfg(feature = "pages")]
             docs: true,
+            capture: None,
         }
     }
 }
@@ -320,6 +325,36 @@ impl GatewayOptions {
             usual
         });
         usual.into_iter().chain(self.keys.iter().cloned()).collect()
+    }
+}
+
+impl GatewayOptions {
+    /// What of them an answer depends on, as a capture has it.
+    pub(crate) fn captured(&self) -> Settings {
+        let seconds = |time: Duration| time.as_secs_f64();
+        let reasoning = match self.reasoning {
+            Reasoning::Member => "reasoning_content",
+            Reasoning::Tags => "tags",
+            Reasoning::Hidden => "hidden",
+        };
+        Settings {
+            refuse_ignored: self.refuse_ignored,
+            pass_invalid_json: self.pass_invalid_json,
+            reasoning: reasoning.to_owned(),
+            max_retries: self.upstream.max_retries,
+            timeouts: capture::Limits {
+                first_event: seconds(self.timeouts.first_event),
+                gap: seconds(self.timeouts.gap),
+                total: seconds(self.timeouts.total),
+                patience: seconds(self.timeouts.patience),
+                keep_alive: seconds(self.timeouts.keep_alive),
+                multipliers: self.timeouts.multipliers.iter().cloned().collect(),
+            },
+            models: capture::Names {
+                aliases: self.models.aliases.clone(),
+                fallback: self.models.fallback.clone(),
+            },
+        }
     }
 }
 

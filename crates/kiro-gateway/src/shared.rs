@@ -11,7 +11,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admission::{Admission, Tally};
+use crate::bounds::Bounds;
 use crate::brake::Brake;
+use crate::capture::Capture;
 use crate::cors::AllowedOrigins;
 use crate::deadline::{Deadlines, Wish};
 use crate::endpoint::admin::Office;
@@ -54,6 +56,7 @@ pub(crate) struct Shared {
     pub(crate) office: Office,
     #[cfg(feature = "pages")]
     pub(crate) pages: Pages,
+    pub(crate) capture: Capture,
     pub(crate) counters: Arc<Counters>,
     pub(crate) process: Arc<ProcessState>,
     /// Agents declare the same tools in every request.
@@ -135,7 +138,7 @@ impl Shared {
         conversation: &Conversation,
         prompt: Arc<Prompt>,
         tenant: &Tenant,
-        deadlines: Deadlines,
+        bounds: &Bounds,
     ) -> Order {
         let id = &conversation.model;
         let models = tenant.catalog.current();
@@ -160,7 +163,7 @@ impl Shared {
         let effort = conversation.sampling.effort;
         Order {
             prepared,
-            first_event: deadlines.first_event,
+            first_event: bounds.deadlines.first_event,
             thinking_tags: capabilities.thinking == Thinking::Tags
                 && effort.is_some_and(|effort| effort != Effort::None),
             capabilities,
@@ -168,6 +171,7 @@ impl Shared {
             context_window: models.context_window(id),
             invocation_id: uuid::Uuid::new_v4().to_string(),
             affinity,
+            tape: bounds.tape.clone(),
         }
     }
 }

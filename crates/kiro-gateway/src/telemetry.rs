@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use tokio::time::Instant;
 
+use crate::capture::{Outcome, Tape};
 use crate::error::Error;
 use crate::observation::{Observation, Sighting};
 use crate::tenant::Tenant;
@@ -70,11 +71,18 @@ pub(crate) struct Record {
     status: Option<StatusCode>,
     ending: Ending,
     sighting: Sighting,
+    /// The evidence of it, where evidence is kept.
+    pub(crate) tape: Tape,
 }
 
 impl Record {
     /// The exchange has begun: of which surface, and by which name.
-    pub(crate) fn begin(counters: &Arc<Counters>, surface: &'static str, id: &str) -> Self {
+    pub(crate) fn begin(
+        counters: &Arc<Counters>,
+        surface: &'static str,
+        id: &str,
+        tape: &Tape,
+    ) -> Self {
         counters.active.fetch_add(1, Ordering::Relaxed);
         Self {
             counters: counters.clone(),
@@ -87,6 +95,7 @@ impl Record {
             status: None,
             ending: Ending::Cancelled,
             sighting: counters.observation.begin(surface, id),
+            tape: tape.clone(),
         }
     }
 
@@ -133,7 +142,25 @@ impl Record {
     /// The exchange has ended with an error.
     pub(crate) fn fail(&mut self, error: &Error) {
         self.sighting.failed(error);
+        self.tape.failed(error);
         self.end(Ending::Failed);
+    }
+}
+
+impl Record {
+    /// What the log says, as a capture has it.
+    fn outcome(&self) -> Outcome {
+        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+        Outcome {
+            ending: self.ending.as_str().to_owned(),
+            status: self.status.map(|status| status.as_u16()),
+            error: None,
+            model: self.model.clone(),
+            stream: self.stream,
+            events: self.events,
+            first_event_ms: self.first_event.map(ms),
+            total_ms: ms(self.started.elapsed()),
+        }
     }
 }
 
@@ -141,6 +168,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.counters.active.fetch_sub(1, Ordering::Relaxed);
         self.counters.ended.fetch_add(1, Ordering::Relaxed);
+        self.tape.ended(|| self.outcome());
         tracing::info!(
             key = self.key.as_deref(),
             model = %self.model,

@@ -387,6 +387,27 @@ fn presented_keys(headers: &HeaderMap) -> Vec<&str> {
     keys.filter(|key| !key.is_empty()).collect()
 }
 
+/// Everything in the headers of a request that lets somebody in: the keys, the credentials behind them, and the
+/// secrets in those.
+pub(crate) fn sent_secrets(headers: &HeaderMap) -> Vec<String> {
+    let mut secrets = Vec::new();
+    for sent in presented_keys(headers) {
+        secrets.push(sent.to_owned());
+        let (key, credential) = sent.split_once(':').unwrap_or((sent, ""));
+        secrets.extend([key.to_owned(), credential.to_owned()]);
+        if let Ok(credential) = Credential::from_compact(&Secret::from(credential.trim())) {
+            let within = [
+                credential.access_token,
+                credential.refresh_token,
+                credential.client_secret,
+            ];
+            let within = within.into_iter().flatten();
+            secrets.extend(within.map(|secret| secret.expose().to_owned()));
+        }
+    }
+    secrets
+}
+
 fn missing_key() -> Error {
     Error::new(
         ErrorKind::Unauthorized,

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::account::{Account, AccountId, IssuedCredential, Profile};
 use crate::operation::Operation;
+use crate::playback::Playback;
 use crate::record::Recorded;
 use crate::script::{Matcher, Script};
 use crate::server::{Order, serve};
@@ -175,6 +176,13 @@ impl Simulator {
     /// Takes all scripts back.
     pub fn clear_scripts(&self) {
         self.shared.change(crate::state::Inner::clear_scripts);
+    }
+
+    /// Answers one call of an operation with what a service once answered, whoever asks for whatever: before
+    /// anything is checked. Several are taken in order. Of [`Operation::InvokeMcp`] it answers uses of a tool.
+    pub fn play_back(&self, operation: Operation, playback: Playback) {
+        self.shared
+            .change(|inner| inner.add_playback(operation, playback));
     }
 
     // What it received.

@@ -9,6 +9,8 @@ use tokio::time::Instant;
 
 use crate::SimOptions;
 use crate::account::Accounts;
+use crate::operation::Operation;
+use crate::playback::Playback;
 use crate::random::Random;
 use crate::record::{Ended, Log};
 use crate::script::{CurrentTurn, Matcher, Script};
@@ -80,6 +82,8 @@ pub(crate) struct Inner {
     pub(crate) state: SimState,
     pub(crate) random: Random,
     scripts: Vec<Scripted>,
+    /// Answers of old, in order.
+    playbacks: VecDeque<(Operation, Playback)>,
     /// Thoughts and the signatures that scripts gave them, oldest first.
     signatures: VecDeque<(String, String)>,
     /// Open replies per model.
@@ -100,6 +104,7 @@ impl Shared {
             // Ids of replies must not shift when one more credential is issued.
             random: Random::new(options.seed ^ 0x5157_4f50_4552_0001),
             scripts: Vec::new(),
+            playbacks: VecDeque::new(),
             signatures: VecDeque::new(),
             per_model: HashMap::new(),
         };
@@ -165,6 +170,17 @@ impl Inner {
             }
         }
         chosen
+    }
+
+    pub(crate) fn add_playback(&mut self, operation: Operation, playback: Playback) {
+        self.playbacks.push_back((operation, playback));
+    }
+
+    /// Takes the next answer of old to a call of this operation.
+    pub(crate) fn playback_for(&mut self, operation: Operation) -> Option<Playback> {
+        let mut waiting = self.playbacks.iter();
+        let next = waiting.position(|(of, _)| *of == operation)?;
+        self.playbacks.remove(next).map(|(_, playback)| playback)
     }
 
     pub(crate) fn remember_signatures(&mut self, signed: Vec<(String, String)>) {

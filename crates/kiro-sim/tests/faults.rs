@@ -9,7 +9,9 @@ mod support;
 
 use std::time::Duration;
 
-use kiro_sim::{Ended, IssuedCredential, Matcher, Script, Simulator};
+use kiro_sim::{
+    Ended, IssuedCredential, Matcher, Operation, Playback, PlaybackEnd, Script, Simulator,
+};
 use serde_json::json;
 use support::{Answer, Client, DEADLINE, ask, krs, simulator};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -285,4 +287,48 @@ async fn a_flood_is_cancelled_when_the_client_leaves() {
     sim.wait_until(|state| state.cancelled_streams == 1, DEADLINE)
         .await
         .unwrap();
+}
+
+/// An answer of old is given to one call, whoever asks, before anything is checked.
+#[tokio::test]
+async fn what_was_once_answered_is_answered_again() {
+    let sim = simulator().await;
+    let mut refusal = Playback::new(418);
+    refusal.headers = vec![
+        ("x-amzn-errortype".into(), "TeapotException".into()),
+        ("content-length".into(), "1000000".into()),
+    ];
+    refusal.pieces = vec![(Duration::ZERO, "{\"message\":\"old\"}".into())];
+    sim.play_back(Operation::Generate, refusal);
+    let mut reply = Playback::new(200);
+    reply.pieces = vec![
+        (Duration::ZERO, "half a".into()),
+        (Duration::from_millis(30), " frame".into()),
+    ];
+    reply.end = PlaybackEnd::Cut;
+    sim.play_back(Operation::Generate, reply);
+    let mut silent = Playback::new(None);
+    silent.end = PlaybackEnd::Cut;
+    sim.play_back(Operation::Generate, silent);
+
+    let mut credential = sim.issue_social();
+    sim.revoke(credential.account);
+    let mut client = Client::connect(&sim).await;
+    let answer = client.call(krs(&credential, &ask("Hi"))).await;
+    assert_eq!(answer.status, 418);
+    assert_eq!(answer.headers["x-amzn-errortype"], "TeapotException");
+    assert_eq!(answer.bytes(), b"{\"message\":\"old\"}");
+    let (received, _) = read_all(&sim, &credential).await;
+    let received = String::from_utf8(received).unwrap();
+    assert!(
+        received.contains("\r\n6\r\nhalf a\r\n6\r\n frame\r\n"),
+        "{received}"
+    );
+    assert!(!received.ends_with("0\r\n\r\n"), "{received}");
+    assert!(read_all(&sim, &credential).await.0.is_empty());
+
+    credential = sim.issue_social();
+    let mut client = Client::connect(&sim).await;
+    let answer = client.call(krs(&credential, &ask("Hi"))).await;
+    assert_eq!(answer.status, 200, "then it answers as always");
 }

@@ -11,6 +11,7 @@ mod facts;
 pub(crate) mod key;
 pub(crate) mod login;
 pub(crate) mod models;
+pub(crate) mod replay;
 pub(crate) mod serve;
 pub(crate) mod sim;
 pub(crate) mod usage;

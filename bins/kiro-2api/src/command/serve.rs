@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use kiro_gateway::{ProcessState, serve_watched};
 use tokio::sync::watch;
@@ -14,7 +15,10 @@ use crate::reload::Reloader;
 use crate::search::Search;
 use crate::signals::{Hangups, asked_to_stop};
 use crate::systemd::{self, Sockets};
-use crate::{logging, memory, saved, setup};
+use crate::{capture, logging, memory, saved, setup};
+
+/// How long it waits for captures to be written.
+const LONGEST_CAPTURE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -105,6 +109,12 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     }
     systemd::ready();
     serving.await?;
+    if tokio::time::timeout(LONGEST_CAPTURE, capture::landed())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the last captures were not written");
+    }
     save(credits).await;
     Ok(())
 }

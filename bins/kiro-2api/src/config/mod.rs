@@ -314,6 +314,24 @@ impl Timeouts {
 pub(crate) struct Log {
     pub(crate) level: String,
     pub(crate) format: LogFormat,
+    pub(crate) capture: Capture,
+    pub(crate) capture_path: Option<PathBuf>,
+    #[serde(with = "value::size")]
+    pub(crate) capture_max_bytes: usize,
+    #[serde(with = "value::number")]
+    pub(crate) capture_max_files: usize,
+}
+
+/// Which exchanges are captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Capture {
+    /// None.
+    Off,
+    /// Those with an error.
+    Errors,
+    /// All.
+    All,
 }
 
 /// How a line of the log looks.
@@ -433,6 +451,10 @@ impl Default for Log {
         Self {
             level: "info".into(),
             format: LogFormat::Text,
+            capture: Capture::Off,
+            capture_path: None,
+            capture_max_bytes: 256 << 20,
+            capture_max_files: 1_000,
         }
     }
 }

@@ -57,6 +57,17 @@ impl AccessToken {
         &self.inner().secret
     }
 
+    /// Every secret of the credential, this token among them: for those who keep secrets out of what others read.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let credential = &self.inner().credential;
+        let others = [
+            &credential.access_token,
+            &credential.refresh_token,
+            &credential.client_secret,
+        ];
+        std::iter::once(self.secret()).chain(others.into_iter().flatten())
+    }
+
     /// Counts the access tokens of this credential; see [`TokenSource::reject`](super::TokenSource::reject).
     pub fn generation(&self) -> u64 {
         self.inner().generation

@@ -104,12 +104,12 @@ pub(crate) async fn open(
     prompt: Arc<Prompt>,
     bounds: &Bounds,
 ) -> Result<BoundedReply, Error> {
-    let order = shared.order(&conversation, prompt.clone(), tenant, bounds.deadlines);
+    let order = shared.order(&conversation, prompt.clone(), tenant, bounds);
     let reply = match shared.upstream.open(tenant, &order).await {
         Err(error) if error.code() == Some(SIGNATURE_REFUSED) => {
             tracing::info!("the thoughts are another's; the conversation is sent without them");
             leave_thoughts_out(&mut conversation);
-            let order = shared.order(&conversation, prompt.clone(), tenant, bounds.deadlines);
+            let order = shared.order(&conversation, prompt.clone(), tenant, bounds);
             shared.upstream.open(tenant, &order).await?
         }
         opened => opened?,
@@ -123,7 +123,7 @@ pub(crate) async fn open(
     }
     tracing::info!("the model did not do what the request demands; it is asked once more");
     demand.insist(&mut conversation, &reply);
-    let order = shared.order(&conversation, prompt, tenant, bounds.deadlines);
+    let order = shared.order(&conversation, prompt, tenant, bounds);
     let again = async {
         let again = shared.upstream.open(tenant, &order).await?;
         let mut again = BoundedReply::new(again, bounds);

@@ -18,6 +18,7 @@ mod tests;
 
 use kiro_protocol::conversation::{Block, Conversation, Role, Turn};
 
+use crate::capture::Tape;
 use crate::deadline::Deadlines;
 
 pub(crate) use demand::{Demand, open};
@@ -40,6 +41,8 @@ pub(crate) struct Bounds {
     pub(crate) demand: Option<Demand>,
     /// How long to wait. The exchange knows.
     pub(crate) deadlines: Deadlines,
+    /// Where it is recorded what becomes of it. The exchange knows.
+    pub(crate) tape: Tape,
 }
 
 /// How many tools a reply may call.

@@ -188,10 +188,10 @@ impl Answer {
             return Err(Failure::MaxUses);
         }
         self.n_searches += 1;
-        let using = self
-            .shared
-            .upstream
-            .use_hosted(&self.tenant, NAME, &asked.input);
+        let using =
+            self.shared
+                .upstream
+                .use_hosted(&self.tenant, NAME, &asked.input, &self.bounds.tape);
         let output = using.await.map_err(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "a search failed");
             match error.kind() {

@@ -14,6 +14,7 @@ use super::connection::{ResponseBody, SendError};
 use super::reply::{ReplyStream, Source};
 use super::retry::Failure;
 use super::{Order, Upstream};
+use crate::capture::Take;
 
 /// The part of an error body that is read: many times the longest one known.
 pub(super) const MAX_ERROR_BODY: usize = 64 * 1024;
@@ -26,6 +27,7 @@ impl Upstream {
         lease: &Lease,
         profile: &'static WireProfile,
         number: u32,
+        take: &Take,
     ) -> Result<ReplyStream, Failure> {
         let token = lease.token();
         let base = self.base(profile, token)?;
@@ -35,8 +37,9 @@ impl Upstream {
         target.max_attempts = self.options.max_retries + 1;
         target.capabilities = order.capabilities;
         let request = request::build(&order.prepared, &target).map_err(Failure::Unsendable)?;
+        take.send(&request, token);
         let opening = async {
-            let body = self.send(request).await?;
+            let body = self.send(request, take).await?;
             let mut options = ReplyOptions::new(profile.generation);
             options.tool_names = order.prepared.tool_names.clone();
             options.thinking_tags = order.thinking_tags;
@@ -71,16 +74,20 @@ impl Upstream {
         }
     }
 
-    /// Sends a request and returns the body of a successful response; anything else is a failure.
+    /// Sends a request and returns the body of a successful response; anything else is a failure. What comes
+    /// back is recorded on the take.
     pub(super) async fn send(
         &self,
         request: Request<bytes::Bytes>,
+        take: &Take,
     ) -> Result<ResponseBody, Failure> {
-        let response = match Arc::clone(&self.connections).send(request).await {
+        let mut response = match Arc::clone(&self.connections).send(request).await {
             Ok(response) => response,
             Err(error) => return Err(self.not_sent(error)),
         };
         self.note(true);
+        take.head(&response);
+        response.body_mut().record_on(take.clone());
         if response.status() == StatusCode::OK {
             return Ok(response.into_body());
         }

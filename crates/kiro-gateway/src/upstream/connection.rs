@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::DynError;
+use crate::capture::{Ended, Take};
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Sender = http1::SendRequest<Full<Bytes>>;
@@ -132,6 +133,7 @@ impl Connections {
             body,
             connection: Some(connection),
             home: self.clone(),
+            take: Take::default(),
         })
     }
 
@@ -234,6 +236,8 @@ pub(crate) struct ResponseBody {
     body: Incoming,
     connection: Option<Connection>,
     home: Arc<Connections>,
+    /// Where it is recorded what comes.
+    take: Take,
 }
 
 impl std::fmt::Debug for ResponseBody {
@@ -245,6 +249,10 @@ impl std::fmt::Debug for ResponseBody {
 }
 
 impl ResponseBody {
+    pub(super) fn record_on(&mut self, take: Take) {
+        self.take = take;
+    }
+
     /// The next segment of the body, or `None` at its end.
     pub(crate) fn poll_segment(
         &mut self,
@@ -253,13 +261,18 @@ impl ResponseBody {
         loop {
             match ready!(self.poll_frame(cx)) {
                 None => {
+                    self.take.end(Ended::Complete);
                     self.give_back(cx);
                     return Poll::Ready(Ok(None));
                 }
-                Some(Err(error)) => return Poll::Ready(Err(error)),
+                Some(Err(error)) => {
+                    self.take.end(Ended::Broken);
+                    return Poll::Ready(Err(error));
+                }
                 // Trailers carry nothing for us.
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
+                        self.take.segment(&data);
                         return Poll::Ready(Ok(Some(data)));
                     }
                 }

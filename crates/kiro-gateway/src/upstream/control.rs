@@ -10,6 +10,7 @@ use kiro_protocol::rpc::{self, Call, ModelInfo, ModelList, UsageLimits, UsageQue
 use super::attempt::MAX_ERROR_BODY;
 use super::retry::{Failure, Tried};
 use super::{Upstream, refusal, target};
+use crate::capture::Take;
 use crate::error::Error;
 use crate::tenant::Tenant;
 
@@ -58,7 +59,7 @@ impl Upstream {
         let call = self.call(profile, &base, lease.token());
         let request =
             rpc::usage_limits(&call, &UsageQuestion::default()).map_err(Failure::Unsendable)?;
-        let mut body = self.send(request).await?;
+        let mut body = self.send(request, &Take::default()).await?;
         UsageLimits::parse(&body.read_up_to(MAX_ERROR_BODY).await).map_err(|error| {
             tracing::warn!(%error, "the usage limits cannot be read");
             Failure::Malformed
@@ -133,7 +134,7 @@ impl Upstream {
         let base = self.management_base(profile, token)?;
         let call = self.call(profile, &base, token);
         let request = rpc::list_models(&call, next).map_err(Failure::Unsendable)?;
-        let mut body = self.send(request).await?;
+        let mut body = self.send(request, &Take::default()).await?;
         let page = ModelList::parse(&body.read_up_to(MAX_PAGE_BYTES).await);
         page.map_err(|error| {
             tracing::warn!(%error, "the list of models cannot be read");

@@ -5,11 +5,13 @@ use std::time::Duration;
 use kiro_auth::{CredentialId, Lease, LeaseRequest, Outcome};
 use kiro_protocol::conversation::JsonObject;
 use kiro_protocol::fault::FaultKind;
+use kiro_protocol::request::WireProfile;
 use kiro_protocol::rpc::{self, Call, HostedTool, HostedTools, ToolOutput};
 use uuid::Uuid;
 
 use super::retry::{self, Failure, Next, Tried};
 use super::{Upstream, random_byte, refusal, target};
+use crate::capture::{Take, Tape};
 use crate::error::Error;
 use crate::tenant::Tenant;
 
@@ -45,7 +47,7 @@ impl Upstream {
     ///
     /// Dropping the future closes the connection.
     pub(crate) async fn hosted_tools(&self, tenant: &Tenant) -> Result<Vec<HostedTool>, Error> {
-        let answer = self.ask(tenant, &Question::List).await?;
+        let answer = self.ask(tenant, &Question::List, &Tape::default()).await?;
         match HostedTools::parse(&answer) {
             Ok(hosted) => Ok(hosted.tools),
             Err(error) => {
@@ -69,15 +71,22 @@ impl Upstream {
         tenant: &Tenant,
         tool: &str,
         input: &JsonObject,
+        tape: &Tape,
     ) -> Result<ToolOutput, Error> {
-        let answer = self.ask(tenant, &Question::Use { tool, input }).await?;
+        let question = Question::Use { tool, input };
+        let answer = self.ask(tenant, &question, tape).await?;
         ToolOutput::parse(&answer).map_err(|error| {
             tracing::warn!(%error, tool, "the answer of a hosted tool cannot be read");
             refusal::error(Failure::Malformed, tenant, None)
         })
     }
 
-    async fn ask(&self, tenant: &Tenant, question: &Question<'_>) -> Result<Vec<u8>, Error> {
+    async fn ask(
+        &self,
+        tenant: &Tenant,
+        question: &Question<'_>,
+        tape: &Tape,
+    ) -> Result<Vec<u8>, Error> {
         let mut tried = Tried::default();
         let mut avoid: Vec<CredentialId> = Vec::new();
         let mut last: Option<Error> = None;
@@ -93,9 +102,11 @@ impl Upstream {
                 }
             };
             tried.attempts += 1;
+            let profile = self.profile_for(&lease, &mut tried);
+            let take = tape.attempt(&profile.name, true);
             let asking = tokio::time::timeout(question.timeout(), async {
                 self.find_profile(tenant, &mut lease).await?;
-                self.ask_once(&lease, question, &mut tried).await
+                self.ask_once(&lease, question, profile, &take).await
             });
             let failure = match asking.await.unwrap_or(Err(Failure::Silent)) {
                 Ok(answer) => {
@@ -104,6 +115,7 @@ impl Upstream {
                 }
                 Err(failure) => failure,
             };
+            take.failed(&failure);
             let next = retry::next(&failure, tried, MAX_RETRIES);
             let next = self.affordable(next, &failure);
             tracing::warn!(?failure, ?next, "a hosted tool cannot be asked");
@@ -131,9 +143,9 @@ impl Upstream {
         &self,
         lease: &Lease,
         question: &Question<'_>,
-        tried: &mut Tried,
+        profile: &WireProfile,
+        take: &Take,
     ) -> Result<Vec<u8>, Failure> {
-        let profile = self.profile_for(lease, tried);
         let token = lease.token();
         let base = self.base(profile, token)?;
         let mut call = Call::new(profile, &base, token.secret().expose());
@@ -141,7 +153,8 @@ impl Upstream {
         call.profile_arn = token.profile_arn_for(target::api_host(profile.host_kind));
         call.user_agent = &self.options.user_agent;
         let request = question.request(&call).map_err(Failure::Unsendable)?;
-        let mut body = self.send(request).await?;
+        take.send(&request, token);
+        let mut body = self.send(request, take).await?;
         Ok(body.read_up_to(MAX_ANSWER).await)
     }
 }

@@ -27,6 +27,7 @@ pub(crate) use reply::ReplyStream;
 pub(crate) use retry::jittered;
 
 use crate::body::DynError;
+use crate::capture::Tape;
 use crate::error::{Error, ErrorKind};
 use crate::options::Timeouts;
 use crate::pace::Paces;
@@ -103,6 +104,8 @@ pub(crate) struct Order {
     pub(crate) invocation_id: String,
     /// A hash of the conversation, which should stay with one credential: the upstream caches prompts.
     pub(crate) affinity: Option<u64>,
+    /// Where the attempts are recorded.
+    pub(crate) tape: Tape,
 }
 
 /// How the upstream is doing, for the health page.
@@ -176,14 +179,17 @@ impl Upstream {
             let credential = lease.credential_id();
             let profile = self.profile_for(&lease, &mut tried);
             tried.attempts += 1;
+            let take = order.tape.attempt(&profile.name, false);
             let attempt = async {
                 self.find_profile(tenant, &mut lease).await?;
-                self.attempt(order, &lease, profile, tried.attempts).await
+                self.attempt(order, &lease, profile, tried.attempts, &take)
+                    .await
             };
             let failure = match attempt.await {
                 Ok(opened) => return Ok(opened.with_lease(lease)),
                 Err(failure) => failure,
             };
+            take.failed(&failure);
             let next = retry::next(&failure, tried, self.options.max_retries);
             let next = self.affordable(next, &failure);
             tracing::warn!(?failure, ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");

@@ -14,6 +14,7 @@ use kiro_protocol::rpc::{self, Call, ProfileInfo, ProfileList};
 use super::attempt::MAX_ERROR_BODY;
 use super::retry::Failure;
 use super::{Upstream, target};
+use crate::capture::Take;
 use crate::tenant::Tenant;
 
 /// How long one region may take to answer. It does within a second, and somebody waits for it.
@@ -102,7 +103,7 @@ impl Upstream {
             call.user_agent = &self.options.user_agent;
             let request =
                 rpc::list_profiles(&call, next.as_deref()).map_err(Failure::Unsendable)?;
-            let mut body = self.send(request).await?;
+            let mut body = self.send(request, &Take::default()).await?;
             let page = ProfileList::parse(&body.read_up_to(MAX_ERROR_BODY).await);
             let page = page.map_err(|error| {
                 tracing::warn!(%error, "the list of profiles cannot be read");

@@ -14,6 +14,7 @@ use serde_json::Value;
 pub(crate) use control::control;
 
 use crate::operation::Operation;
+use crate::playback::Playback;
 use crate::refusal::Refusal;
 use crate::service::{Call, Outcome};
 use crate::stream::{SimBody, whole_body};
@@ -22,6 +23,9 @@ use crate::stream::{SimBody, whole_body};
 pub(crate) async fn serve(call: &Call) -> Outcome {
     use kiro_protocol::Generation;
 
+    if let Some(playback) = Playback::of(call) {
+        return playback.perform(call).await;
+    }
     if call.shared.options.krs_refused && call.generation == Some(Generation::Krs) {
         return Err(unknown_operation("the newest generation is switched off").into());
     }

@@ -7,4 +7,4 @@ mod plan;
 
 pub(crate) use body::{Broken, SimBody, stream_body, whole_body};
 pub(crate) use line::{Line, Transport, Wire};
-pub(crate) use plan::{Answer, Plan, ReplyContext, plan, sign};
+pub(crate) use plan::{Action, Answer, Plan, ReplyContext, plan, sign};
