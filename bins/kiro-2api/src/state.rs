@@ -137,11 +137,6 @@ fn in_memory() -> Vault {
     Vault::in_memory(&VaultOptions::default())
 }
 
-/// The folder of what is kept from one start to the next, if there can be one.
-pub(crate) fn folder(config: &Store) -> Option<PathBuf> {
-    config.path.as_deref().map(home).or_else(default_folder)
-}
-
 /// `~/.local/state/kiro-2api` on Linux, `~/Library/Application Support/kiro-2api` on macOS,
 /// `%APPDATA%\kiro-2api\data` on Windows.
 fn default_folder() -> Option<PathBuf> {
