@@ -1,8 +1,8 @@
 //! Streams of an HTTP/2 connection that the client does not read.
 //!
 //! Each of them has a window of its own. A client that opens none for a stream, and reads everything else, holds the
-//! reply upstream, which is paid for, without the connection ever being full; and the server does not ask a body for
-//! more while there is no window, so the body cannot see to it by itself.
+//! reply upstream, which is paid for, or a whole answer in memory, without the connection ever being full; and the
+//! server does not ask a body for more while there is no window, so the body cannot see to it by itself.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,13 +10,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use http_body::Body as _;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::body::Body;
+
+/// Most bytes of a body that are not worth the watch: a stream may hold as many anyway.
+const SMALL: u64 = 64 * 1024;
+
+/// Bytes that are given at once. What was given stays with the connection when the rest is left.
+const PART: usize = 16 * 1024;
 
 /// The streams of one connection.
 #[derive(Debug, Default)]
@@ -27,7 +33,7 @@ pub(crate) struct Unread {
 
 /// A body on its way to a client.
 pub(crate) enum Downstream {
-    /// Nobody looks whether it is read: it is there as a whole, or the connection tells.
+    /// Nobody looks whether it is read: it is small, or the connection tells.
     Plain(Body),
     Watched(Arc<Mutex<Stream>>),
 }
@@ -37,6 +43,10 @@ pub(crate) enum Downstream {
 pub(crate) struct Stream {
     /// Until it is left.
     body: Option<Body>,
+    /// What the body has given, and was not given on.
+    rest: Bytes,
+    /// Of the whole body.
+    length: SizeHint,
     /// When the last part was given, until the next one is asked for.
     given: Option<Instant>,
 }
@@ -47,13 +57,16 @@ pub(crate) struct Stream {
 pub(crate) struct NotRead;
 
 impl Unread {
-    /// Watches a body, if it goes on to come.
+    /// Watches a body, unless it is small.
     pub(crate) fn watched(&self, body: Body) -> Downstream {
-        if body.size_hint().exact().is_some() {
+        let length = body.size_hint();
+        if length.exact().is_some_and(|length| length <= SMALL) {
             return Downstream::Plain(body);
         }
         let stream = Stream {
             body: Some(body),
+            rest: Bytes::new(),
+            length,
             given: None,
         };
         let stream = Arc::new(Mutex::new(stream));
@@ -86,11 +99,51 @@ impl Unread {
             let is_unread = stream.given.is_some_and(|given| given.elapsed() >= limit);
             if is_unread {
                 left.extend(stream.body.take());
+                stream.rest = Bytes::new();
             }
             !is_unread
         });
         // Dropped without a lock: with it goes all that the exchange holds.
         drop(left);
+    }
+}
+
+impl Stream {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, NotRead>>> {
+        self.given = None;
+        let Some(body) = &mut self.body else {
+            // It must not look like an end.
+            return Poll::Ready(Some(Err(NotRead)));
+        };
+        if self.rest.is_empty() {
+            let frame = ready!(Pin::new(body).poll_frame(cx));
+            self.given = Some(Instant::now());
+            let Some(frame) = frame else {
+                return Poll::Ready(None);
+            };
+            let frame = frame.map_err(|never| match never {})?;
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        self.given = Some(Instant::now());
+        Poll::Ready(Some(Ok(Frame::data(self.part()))))
+    }
+
+    /// Takes of the rest what is given next. A copy, where more is left: a slice would hold all of it.
+    fn part(&mut self) -> Bytes {
+        if self.rest.len() <= PART {
+            return std::mem::take(&mut self.rest);
+        }
+        let part = Bytes::copy_from_slice(&self.rest[..PART]);
+        self.rest.advance(PART);
+        part
+    }
+
+    fn is_at_end(&self) -> bool {
+        let body = self.body.as_ref();
+        self.rest.is_empty() && body.is_some_and(Body::is_end_stream)
     }
 }
 
@@ -106,31 +159,21 @@ impl http_body::Body for Downstream {
             Self::Plain(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
-            Self::Watched(stream) => {
-                let mut stream = lock(stream);
-                stream.given = None;
-                let Some(body) = &mut stream.body else {
-                    // It must not look like an end.
-                    return Poll::Ready(Some(Err(NotRead)));
-                };
-                let frame = ready!(Pin::new(body).poll_frame(cx));
-                stream.given = Some(Instant::now());
-                Poll::Ready(frame.map(|frame| frame.map_err(|never| match never {})))
-            }
+            Self::Watched(stream) => lock(stream).poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Plain(body) => body.is_end_stream(),
-            Self::Watched(stream) => lock(stream).body.as_ref().is_some_and(Body::is_end_stream),
+            Self::Watched(stream) => lock(stream).is_at_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Plain(body) => body.size_hint(),
-            Self::Watched(_) => SizeHint::default(),
+            Self::Watched(stream) => lock(stream).length.clone(),
         }
     }
 }
@@ -193,8 +236,24 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_whole_answer_that_is_not_read_is_left_too_and_is_whole_when_it_is_read() {
+        let answer: Bytes = (0..300_000).map(|n| n as u8).collect();
+        let unread = Unread::default();
+        let mut idle = unread.watched(crate::body::full(answer.clone()));
+        let read = unread.watched(crate::body::full(answer.clone()));
+        assert_eq!(read.size_hint().exact(), Some(300_000));
+        let first = idle.frame().await.unwrap().unwrap().into_data().unwrap();
+        assert_eq!(first, answer[..PART]);
+        assert!(!idle.is_end_stream());
+        assert_eq!(read.collect().await.unwrap().to_bytes(), answer);
+        let _ = tokio::time::timeout(LIMIT * 2, unread.leave_after(LIMIT)).await;
+        assert!(idle.frame().await.unwrap().is_err());
+        assert!(answer.is_unique(), "what was given is a copy");
+    }
+
     #[test]
-    fn what_is_there_as_a_whole_is_not_watched() {
+    fn what_is_small_is_not_watched() {
         let body = Unread::default().watched(crate::body::full(Bytes::from_static(b"{}")));
         assert!(matches!(body, Downstream::Plain(_)));
         assert_eq!(body.size_hint().exact(), Some(2));
