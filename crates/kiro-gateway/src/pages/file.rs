@@ -1,6 +1,8 @@
 //! Scripts and styles, embedded as gzip made them.
 
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use async_compression::tokio::bufread::GzipDecoder;
 use bytes::Bytes;
@@ -113,7 +115,7 @@ impl File {
 
     /// Answers with it, or says that what the browser has is still right.
     pub(super) async fn answer(self, headers: &HeaderMap) -> Result<Response<Body>, Error> {
-        let tag = self.tag();
+        let tag = TAGS.get(self.name).map_or("", String::as_str);
         let known = headers.get(header::IF_NONE_MATCH);
         let is_known = known.is_some_and(|known| {
             let mut known = known.to_str().unwrap_or_default().split(',');
@@ -124,7 +126,7 @@ impl File {
             _ if is_known => (StatusCode::NOT_MODIFIED, Bytes::new()),
             Content::Plain(text) => (StatusCode::OK, Bytes::from_static(text.as_bytes())),
             Content::Gzip(bytes) if takes_gzip => (StatusCode::OK, Bytes::from_static(bytes)),
-            Content::Gzip(bytes) => (StatusCode::OK, unpacked(bytes).await?),
+            Content::Gzip(bytes) => (StatusCode::OK, unpacked(self.name, bytes).await?),
         };
         let mut response = Response::new(body::full(content));
         *response.status_mut() = status;
@@ -145,8 +147,7 @@ impl File {
             let gzip = HeaderValue::from_static("gzip");
             headers.insert(header::CONTENT_ENCODING, gzip);
         }
-        // It is plain ASCII.
-        headers.extend(HeaderValue::from_str(&tag).map(|tag| (header::ETAG, tag)));
+        headers.insert(header::ETAG, HeaderValue::from_static(tag));
         Ok(response)
     }
 
@@ -175,12 +176,23 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
+/// The names of the contents, by those of the files.
+static TAGS: LazyLock<HashMap<&str, String>> =
+    LazyLock::new(|| FILES.map(|file| (file.name, file.tag())).into());
+
+/// What was unpacked once. Each answer with a copy of its own would let strangers fill the memory.
+static UNPACKED: Mutex<BTreeMap<&str, Bytes>> = Mutex::new(BTreeMap::new());
+
 /// For those few who cannot unpack it themselves.
-async fn unpacked(packed: &[u8]) -> Result<Bytes, Error> {
+async fn unpacked(name: &'static str, packed: &[u8]) -> Result<Bytes, Error> {
+    let known = || UNPACKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(plain) = known().get(name) {
+        return Ok(plain.clone());
+    }
     let mut plain = Vec::new();
     let read = GzipDecoder::new(packed).read_to_end(&mut plain).await;
     read.map_err(|error| {
         Error::new(ErrorKind::Internal, "The file cannot be read.").with_source(error)
     })?;
-    Ok(plain.into())
+    Ok(known().entry(name).or_insert(plain.into()).clone())
 }
