@@ -194,7 +194,13 @@ impl Tape {
             return response;
         };
         let got = Got::new(running.elapsed(), response.status(), response.headers());
-        running.lock().response = Some(got);
+        let mut recording = running.lock();
+        if recording.caller.is_none() {
+            // Nothing of strangers is captured, and nothing of theirs takes the memory for it.
+            return response;
+        }
+        recording.response = Some(got);
+        drop(recording);
         response.map(|body| Noted::new(body, self).boxed_unsync())
     }
 
