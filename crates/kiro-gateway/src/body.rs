@@ -38,7 +38,7 @@ const DISCARD_PAUSE: Duration = Duration::from_millis(500);
 const BYTES_PER_SECOND: f64 = 8.0 * 1024.0;
 
 /// Length from which on the values of a body are counted.
-const COUNTED: usize = 64 * 1024;
+const COUNTED: usize = 8 * 1024;
 
 /// A response body that is there as a whole.
 pub(crate) fn full(bytes: Bytes) -> Body {

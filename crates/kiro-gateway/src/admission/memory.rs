@@ -60,8 +60,8 @@ impl Held {
             .permits
             .as_ref()
             .map_or(0, OwnedSemaphorePermit::num_permits);
-        let bytes = bytes.min(self.memory.limit);
-        let missing = bytes.div_ceil(1024).saturating_sub(has);
+        let needed = bytes.div_ceil(1024).min(self.memory.limit / 1024);
+        let missing = needed.saturating_sub(has);
         if missing == 0 {
             return Ok(());
         }
@@ -103,6 +103,8 @@ mod tests {
         drop(one);
         assert!(two.grow_to(4096).is_ok());
         drop(two);
+        let odd = Memory::new(4095);
+        assert!(odd.hold(4095).is_ok());
         let all = memory.hold(1 << 40).unwrap();
         assert!(memory.hold(1).is_err());
         drop(all);

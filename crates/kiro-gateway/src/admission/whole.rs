@@ -25,7 +25,7 @@ pub struct AdmissionOptions {
     /// How long one waits. Default: 10 s.
     pub queue_timeout: Duration,
     /// Most bytes of request bodies, as decoded, that are held until the service answers. Default: 512 MiB.
-    /// A body of 64 KiB and more counts for 96 bytes more with each of its JSON names and values, a million at most.
+    /// A body of 8 KiB and more counts for 96 bytes more with each of its JSON names and values, a million at most.
     /// What is made of a body takes up to three times as much for a moment. 0: no limit.
     pub max_body_memory: usize,
 }
