@@ -12,7 +12,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use kiro_auth::{Credential, CredentialStore as _, FileStore};
+use kiro_auth::{Credential, CredentialStore as _, FileStore, replace_file};
 use serde::{Deserialize, Serialize};
 
 use crate::command::Failure;
@@ -36,6 +36,14 @@ pub(crate) struct Entry {
     pub(crate) region: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) profile_arn: Option<String>,
+    /// How often another login has taken the name: a gateway that runs must not go on with the one before.
+    #[serde(skip_serializing_if = "is_first")]
+    pub(crate) generation: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks in this way")]
+fn is_first(generation: &u64) -> bool {
+    *generation == 0
 }
 
 impl Entry {
@@ -102,6 +110,7 @@ pub(crate) fn join(config: &mut Config) -> Result<(), SavedError> {
         file: Some(entry.file),
         region: entry.region,
         profile_arn: entry.profile_arn,
+        generation: entry.generation,
         ..Account::default()
     });
     config.saved = accounts.collect();
@@ -181,8 +190,10 @@ impl Saved {
     }
 
     /// Remembers an account, in place of the one that had the name.
-    pub(crate) fn name(&self, entry: Entry) -> Result<(), SavedError> {
+    pub(crate) fn name(&self, mut entry: Entry) -> Result<(), SavedError> {
         self.change(|entries| {
+            let before = entries.iter().find(|known| known.name == entry.name);
+            entry.generation = before.map_or(0, |before| before.generation + 1);
             entries.retain(|known| known.name != entry.name);
             entries.push(entry);
         })
@@ -224,11 +235,9 @@ impl Saved {
         let mut entries = self.entries()?;
         change(&mut entries);
         let file = self.list();
-        let fresh = self.folder.join(".accounts.json.new");
         // A list of structs of strings always serializes.
-        let text = serde_json::to_vec_pretty(&entries).unwrap_or_default();
-        fs::write(&fresh, text).map_err(failed("written", &fresh))?;
-        fs::rename(&fresh, &file).map_err(failed("written", &file))
+        let text = serde_json::to_string_pretty(&entries).unwrap_or_default();
+        replace_file(&file, &text).map_err(failed("written", &file))
     }
 }
 
@@ -287,7 +296,10 @@ mod tests {
             Err(SavedError::Taken(_))
         ));
         assert!(saved.check("one", true).is_ok());
-        assert_eq!(saved.remove("one").unwrap(), Some(entry("one")));
+        saved.name(entry("one")).unwrap();
+        let replaced = saved.entries().unwrap().pop().unwrap();
+        assert_ne!(replaced, entry("one"), "a gateway that runs sees another");
+        assert_eq!(saved.remove("one").unwrap(), Some(replaced));
         assert_eq!(saved.remove("one").unwrap(), None);
         assert_eq!(saved.entries().unwrap(), [entry("two")]);
         fs::write(folder.path().join("file"), "").unwrap();

@@ -19,7 +19,7 @@ use crate::accounts::{Accounts, Own};
 use crate::capture;
 use crate::certificate::{self, CertificateError};
 use crate::command::Failure;
-use crate::config::{Config, FetchImages, Reasoning, Store, StoreKind};
+use crate::config::{Capture, Config, FetchImages, Reasoning, Store, StoreKind};
 use crate::state::{kept_responses, shared_limits};
 
 /// The parts of one configuration, which have to be put in force together.
@@ -77,10 +77,13 @@ pub(crate) fn gateway_of(
 /// Why not.
 pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     let mut config = config.clone();
-    config.store = Store {
-        kind: StoreKind::Memory,
-        ..Store::default()
-    };
+    if config.store.kind == StoreKind::File {
+        config.store = Store {
+            kind: StoreKind::Memory,
+            ..Store::default()
+        };
+    }
+    config.log.capture = Capture::Off;
     server(&config)?;
     gateway(&config, None, Arc::default(), CreditBook::default()).map(drop)
 }

@@ -152,7 +152,9 @@ async fn converse(mut chat: Chat, beginning: Vec<Value>) -> Result<(), Failure> 
                 chat.messages.clone_from(&beginning);
                 say("What was said is forgotten.");
             }
-            command if command.starts_with("/model") => chat.change_model(command),
+            command if command.split_whitespace().next() == Some("/model") => {
+                chat.change_model(command);
+            }
             command if command.starts_with('/') => {
                 say(format_args!(
                     "there is no {command}; /help lists what there is"

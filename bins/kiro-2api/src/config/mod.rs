@@ -84,6 +84,9 @@ pub(crate) struct Account {
     pub(crate) profile_arn: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) wire_profile: Option<String>,
+    /// Of a saved account: how often its login was replaced.
+    #[serde(skip)]
+    pub(crate) generation: u64,
 }
 
 /// `[store]`

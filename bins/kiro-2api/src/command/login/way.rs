@@ -7,6 +7,7 @@ use kiro_auth::sign_in::{
     BrowserSignIn, Directory, PortalOutcome, PortalSignIn, Provider, SignIn, SignInError,
     SignInOptions,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::show::Terminal;
 use crate::typed;
@@ -28,7 +29,10 @@ impl Way {
     ) -> Result<Credential, SignInError> {
         match self {
             Self::Device(directory) => device(sign_in, terminal, &directory).await,
-            Self::Social(provider) => browser(sign_in.social(provider).await?, terminal).await,
+            Self::Social(provider) => {
+                let begun = sign_in.social(provider).await?;
+                browser(begun, terminal, &mut typed::lines()).await
+            }
             Self::Portal => portal(sign_in, terminal).await,
         }
     }
@@ -94,13 +98,16 @@ impl ComesBack for PortalSignIn {
 }
 
 /// Waits for the browser and for an address that is pasted, whichever comes first.
-async fn browser<B: ComesBack>(begun: B, terminal: &Terminal) -> Result<B::Brings, SignInError> {
+async fn browser<B: ComesBack>(
+    begun: B,
+    terminal: &Terminal,
+    lines: &mut UnboundedReceiver<String>,
+) -> Result<B::Brings, SignInError> {
     terminal.link("Open this page in a browser:", begun.url());
     terminal.line(
         "If it cannot come back to this machine, paste the address that it ends at, and press Enter.\n",
     );
     let _waiting = terminal.wait(deadline());
-    let mut lines = typed::lines();
     let mut waiting = std::pin::pin!(begun.wait());
     let mut listens = true;
     loop {
@@ -131,11 +138,13 @@ async fn browser<B: ComesBack>(begun: B, terminal: &Terminal) -> Result<B::Bring
 }
 
 async fn portal(sign_in: &SignIn, terminal: &Terminal) -> Result<Credential, SignInError> {
-    match browser(sign_in.portal().await?, terminal).await? {
+    // One for both pages: a second reader would find the first one still reading.
+    let mut lines = typed::lines();
+    match browser(sign_in.portal().await?, terminal, &mut lines).await? {
         PortalOutcome::SignedIn(credential) => Ok(*credential),
         PortalOutcome::Directory(directory) => device(sign_in, terminal, &directory).await,
         PortalOutcome::ExternalIdp(provider) => {
-            browser(sign_in.external(&provider).await?, terminal).await
+            browser(sign_in.external(&provider).await?, terminal, &mut lines).await
         }
         _ => Err(SignInError::Unsupported {
             option: "unknown".to_owned(),

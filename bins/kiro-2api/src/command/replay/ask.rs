@@ -61,6 +61,10 @@ fn request(
     };
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = asked.method.parse::<Method>()?;
+    // Whatever the file says, nobody else is asked.
+    if !asked.path.starts_with('/') {
+        return Err(Unfit::Damaged.into());
+    }
     *request.uri_mut() = format!("http://{address}{}", asked.path).parse()?;
     for (name, value) in &asked.head.headers {
         let name: HeaderName = name.parse()?;
