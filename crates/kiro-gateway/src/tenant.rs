@@ -10,7 +10,7 @@ use kiro_auth::{Credential, Pool, Secret};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::admission::{Gate, GateName, Gates, Tally};
+use crate::admission::{Callers, Gate, GateName, Gates, Tally};
 use crate::brake::Attempt;
 use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
@@ -86,6 +86,7 @@ pub(crate) struct Tenants {
     house: Option<Pool>,
     /// The one who came last is in front.
     guests: Arc<Mutex<lru::LruCache<Digest, Known>>>,
+    callers: Callers,
     max_guests: NonZeroUsize,
     idle_expiry: Duration,
     make_pool: MakePool,
@@ -133,6 +134,7 @@ impl Tenants {
             doors: doors.collect(),
             house,
             guests: Arc::new(Mutex::new(lru::LruCache::new(options.max_guests))),
+            callers: Callers::default(),
             max_guests: options.max_guests,
             idle_expiry: options.idle_expiry,
             make_pool,
@@ -164,6 +166,7 @@ impl Tenants {
             return;
         }
         self.guests = old.guests.clone();
+        self.callers = old.callers.clone();
         let mut guests = self.guests();
         guests.resize(self.max_guests);
         for (_, known) in guests.iter() {
@@ -268,10 +271,12 @@ impl Tenants {
             .collect();
         // All that they send, so that nobody can guess it who does not have the key as well.
         let whole = Secret::new(format!("{key}:{sent}"));
-        let whose = format!("this login with the key `{}`", door.name);
-        let name = GateName::of_caller(&door.key.digest, &digest);
-        let own = Gate::new(whose, name, &door.key.tenant_limits, &self.tally.book).map(Arc::new);
-        let gates = Gates::new([own, door.gate.clone()], self.tally.ledger.as_ref());
+        let own = self
+            .callers
+            .gates_of(&credential, &door.key, &self.tally.book);
+        let own = own.into_iter().map(Some);
+        let gates = own.chain([door.gate.clone()]);
+        let gates = Gates::new(gates, self.tally.ledger.as_ref());
         let pool = (self.make_pool)(credential);
         let tenant = Arc::new(self.tenant(door, pool, gates, salt, whole, false));
         let known = Known {

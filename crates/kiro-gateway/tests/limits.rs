@@ -8,6 +8,8 @@ mod support;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
@@ -113,6 +115,19 @@ async fn keys_have_limits_of_their_own_and_one_without_has_no_headers() {
     assert_eq!(ask(&format!("{guests}:{one}")).await, (200, true));
     assert_eq!(ask(&format!("{guests}:{one}")).await, (429, true));
     assert_eq!(ask(&format!("{guests}:{other}")).await, (200, true));
+    // However they write their login, and whatever they send beside it.
+    for members in [
+        json!({"refreshToken": one}),
+        json!({"refreshToken": one, "extra": 1}),
+        json!({"refreshToken": other, "accessToken": "made-up-000000000000"}),
+    ] {
+        let login = URL_SAFE_NO_PAD.encode(members.to_string());
+        assert_eq!(
+            ask(&format!("{guests}:{login}")).await,
+            (429, true),
+            "{members}"
+        );
+    }
     assert_eq!(ask(guests).await, (200, false));
     assert_eq!(ask("k2a_0123456789abcdeF").await, (401, false));
 }

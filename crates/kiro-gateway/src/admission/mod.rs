@@ -4,6 +4,7 @@
 
 mod book;
 mod budget;
+mod callers;
 mod gate;
 mod gcra;
 #[cfg(feature = "redis")]
@@ -20,6 +21,7 @@ mod tally;
 mod whole;
 
 pub use book::{BadCredits, CreditBook, Merged};
+pub(crate) use callers::Callers;
 pub(crate) use gate::Gate;
 pub(crate) use gcra::{Level, Rate, Taken};
 pub use limits::Limits;

@@ -351,17 +351,21 @@ mod tests {
         let observation = observation();
         for number in 0..MAX_FAILURES + 10 {
             let mut sighting = observation.begin("chat", &format!("req_{number}"));
+            observation.change(sighting.id, |live| live.tenant = Some("t-1".into()));
             let error = Error::new(ErrorKind::Timeout, "a secret of the tenant's");
             sighting.failed(&error);
             sighting.ended(Ending::Failed);
         }
+        let mut stranger = observation.begin("chat", "req_stranger");
+        stranger.failed(&Error::new(ErrorKind::Unauthorized, "Wrong key."));
+        drop(stranger);
         let seen = observation.seen();
         assert_eq!(seen.failures.len(), MAX_FAILURES);
         assert_eq!(seen.failures[0].number, 109);
         assert_eq!(&*seen.failures[0].exchange.request_id, "req_109");
         assert!(!format!("{seen:?}").contains("secret"));
-        let ended: u32 = seen.whole.1.iter().map(|cell| cell.failed).sum();
-        assert_eq!(ended, 110);
+        let failed: u32 = seen.whole.1.iter().map(|cell| cell.failed).sum();
+        assert_eq!(failed, 110);
     }
 
     #[tokio::test(start_paused = true)]
