@@ -9,8 +9,8 @@ use crate::workspace::Workspace;
 
 /// Builds the program for this machine's kind and puts it into `target/dist`.
 ///
-/// On Linux it is linked statically. glibc does that as long as it does not load libraries of its own, as it does for names
-/// of users, which are not asked for. Elsewhere the system's libraries are part of the system.
+/// On Linux it is linked statically, so that a container holds nothing else. glibc then knows names of hosts from `files`
+/// and `dns` alone. Elsewhere the system's libraries are part of the system.
 ///
 /// # Errors
 ///
