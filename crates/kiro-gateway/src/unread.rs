@@ -173,7 +173,7 @@ impl http_body::Body for Downstream {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Plain(body) => body.size_hint(),
-            Self::Watched(stream) => lock(stream).length.clone(),
+            Self::Watched(stream) => lock(stream).length,
         }
     }
 }
