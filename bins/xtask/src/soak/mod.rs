@@ -79,6 +79,8 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
     let settings = [
         ("KIRO_2API_LOG__LEVEL", "error"),
         ("KIRO_2API_TIMEOUTS__KEEP_ALIVE", "1s"),
+        // Kept responses fill their bound in the warm-up, and not over an hour, as a leak would.
+        ("KIRO_2API_RESPONSES__MAX_BYTES", "1MiB"),
     ];
     let mut stage = Stage::start(workspace, Build::Release, &folder, &settings)?;
     let address = stage.gateway_url.trim_start_matches("http://").to_owned();
