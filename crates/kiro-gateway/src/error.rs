@@ -240,8 +240,8 @@ impl Error {
         &self.message
     }
 
-    /// The failure and its causes, for the log: on one line and within bounds, because they repeat what a
-    /// client has sent, who could forge lines with it.
+    /// The failure and its causes, for the log: on one line, within bounds and without what looks like a token,
+    /// because they repeat what a client has sent, who could forge lines with it, and what the service has said.
     pub(crate) fn for_log(&self) -> String {
         let mut text = self.to_string();
         let mut cause = std::error::Error::source(self);
@@ -249,6 +249,7 @@ impl Error {
             text = format!("{text}; because {deeper}");
             cause = deeper.source();
         }
+        let text = crate::capture::without_tokens(&text);
         let n_chars = text.chars().count();
         let shown = text.chars().take(MAX_LOGGED);
         let mut line: String = shown.flat_map(one_line).collect();
@@ -315,6 +316,12 @@ mod tests {
         assert_eq!(
             error.for_log(),
             r"NotFound: no `x\nINFO forged\r\u{1b}[31m\u{2028}`; because deep\nwater"
+        );
+        let told = "no: aorAAAAAGabcdefghijklmnopqrstuvwxyz0123456789, and no more";
+        let told = Error::new(ErrorKind::InvalidRequest, told).for_log();
+        assert!(
+            told.contains("no: ****") && told.ends_with("*, and no more"),
+            "{told}"
         );
         let long = Error::new(ErrorKind::NotFound, "塔".repeat(1 << 20)).for_log();
         assert!(long.chars().count() < MAX_LOGGED + 100, "{}", long.len());

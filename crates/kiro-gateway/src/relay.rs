@@ -150,10 +150,7 @@ impl Relay {
                 self.record.end(Ending::Complete);
             }
             Step::Failed(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the stream ends with an error"
-                );
+                tracing::warn!(error = %error.for_log(), "the stream ends with an error");
                 self.encoder.fail(&error, out);
                 self.record.consumed(self.encoder.consumed());
                 self.record.fail(&error);

@@ -97,3 +97,8 @@ impl fmt::Debug for CaptureOptions {
             .finish_non_exhaustive()
     }
 }
+
+/// A text for the log without what has the form of a token.
+pub(crate) fn without_tokens(text: &str) -> String {
+    secrets::Secrets::default().mask_text(text)
+}
