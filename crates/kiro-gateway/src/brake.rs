@@ -159,7 +159,7 @@ fn too_many(attempt: Attempt, wait: Duration) -> Error {
     };
     let seconds = wait.as_millis().div_ceil(1000);
     let message = format!(
-        "Too many {what} have come from your address. Try again in {seconds}s; a key and a login that work are let in at any time."
+        "Too many {what} have come from your address. Try again in {seconds}s; a right key, and a login that was let in lately, are let in at any time."
     );
     Error::new(ErrorKind::RateLimited, message).with_retry_after(Some(wait))
 }
