@@ -13,7 +13,7 @@ use kiro_auth::{
     Credential, CredentialId, CredentialStore, FileStore, HttpRefresher, KiroCliStore, Overrides,
     Pool, Refresher, SystemClock, TokenSource,
 };
-use kiro_gateway::MakePool;
+use kiro_gateway::{MakePool, ProcessState};
 use kiro_protocol::request::Region;
 
 use crate::behind::Behind;
@@ -59,15 +59,19 @@ struct Described {
 }
 
 impl Accounts {
-    /// Opens the place where tokens are kept.
+    /// Opens the place where tokens are kept. Refreshes are counted in `process`.
     ///
     /// # Errors
     ///
     /// As [`State::open`].
-    pub(crate) fn open(store: &Store, refresher: HttpRefresher) -> Result<Self, Failure> {
+    pub(crate) fn open(
+        store: &Store,
+        refresher: HttpRefresher,
+        process: Arc<ProcessState>,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             state: Arc::new(State::open(store)?),
-            refresher: Arc::new(Renewable::new(refresher)),
+            refresher: Arc::new(Renewable::new(refresher, process)),
             opened: HashMap::new(),
             in_force: Own::default(),
         })

@@ -1,20 +1,29 @@
 //! The refresher of all accounts, which may be replaced beneath them.
 
+use std::sync::Arc;
+
 use arc_swap::ArcSwap;
 use kiro_auth::{AuthError, BoxFuture, Credential, HttpRefresher, Refreshed, Refresher};
+use kiro_gateway::ProcessState;
 
-/// Asks with the newest settings, also for accounts that are older.
+/// Asks with the newest settings, also for accounts that are older, and counts what comes of it.
 #[derive(Debug)]
-pub(crate) struct Renewable(ArcSwap<HttpRefresher>);
+pub(crate) struct Renewable {
+    refresher: ArcSwap<HttpRefresher>,
+    process: Arc<ProcessState>,
+}
 
 impl Renewable {
-    pub(crate) fn new(refresher: HttpRefresher) -> Self {
-        Self(ArcSwap::from_pointee(refresher))
+    pub(crate) fn new(refresher: HttpRefresher, process: Arc<ProcessState>) -> Self {
+        Self {
+            refresher: ArcSwap::from_pointee(refresher),
+            process,
+        }
     }
 
     /// Refreshes that are under way end with the old one.
     pub(crate) fn renew(&self, refresher: HttpRefresher) {
-        self.0.store(refresher.into());
+        self.refresher.store(refresher.into());
     }
 }
 
@@ -23,7 +32,11 @@ impl Refresher for Renewable {
         &'a self,
         credential: &'a Credential,
     ) -> BoxFuture<'a, Result<Refreshed, AuthError>> {
-        let refresher = self.0.load_full();
-        Box::pin(async move { refresher.refresh(credential).await })
+        let refresher = self.refresher.load_full();
+        Box::pin(async move {
+            let refreshed = refresher.refresh(credential).await;
+            self.process.count_refresh(refreshed.is_ok());
+            refreshed
+        })
     }
 }

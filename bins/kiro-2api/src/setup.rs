@@ -37,7 +37,8 @@ pub(crate) fn gateway(
     process: Arc<ProcessState>,
     credits: CreditBook,
 ) -> Result<(Gateway, Accounts), Failure> {
-    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?)?;
+    let refreshes = process.clone();
+    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?, refreshes)?;
     let mut parts = parts(config, &mut accounts, found)?;
     parts.options.process = process;
     parts.options.credits = credits;
@@ -52,7 +53,8 @@ pub(crate) fn accounts(
     config: &Config,
     found: Option<Arc<dyn CredentialStore>>,
 ) -> Result<Accounts, Failure> {
-    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?)?;
+    let uncounted = Arc::default();
+    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?, uncounted)?;
     let own = accounts.of(config, found)?;
     accounts.put_in_force(own, refresher(config, tls())?);
     Ok(accounts)

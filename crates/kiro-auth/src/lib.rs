@@ -49,7 +49,9 @@ pub use crate::discover::{
 };
 pub use crate::error::{AuthError, AuthErrorKind};
 pub use crate::login::{ApiHost, BUILDER_ID_PROFILE_ARN, Login, SOCIAL_PROFILE_ARN};
-pub use crate::pool::{CredentialStatus, Health, Lease, LeaseRequest, Outcome, Pool, RestReason};
+pub use crate::pool::{
+    CredentialState, CredentialStatus, Health, Lease, LeaseRequest, Outcome, Pool, RestReason,
+};
 #[cfg(feature = "hyper")]
 pub use crate::refresh::{DEFAULT_IDP_HOSTS, HttpRefresher, HttpRefresherOptions};
 pub use crate::refresh::{Refreshed, Refresher, Refusal};

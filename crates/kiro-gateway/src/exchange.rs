@@ -19,7 +19,7 @@ use crate::response::in_one_line;
 use crate::search::{self, Event};
 use crate::shared::Shared;
 use crate::surface::{Accepted, Context, FOREIGN_THOUGHTS, Mode, ReplyEncoder, Surface};
-use crate::telemetry::{Ending, Record};
+use crate::telemetry::{Ending, Reason, Record};
 use crate::tenant::{self, Tenant};
 use crate::upstream;
 
@@ -126,12 +126,13 @@ where
     let (head, body) = request.into_parts();
     let wish = Wish::read(&head.headers)?;
     // Who is over a limit of their own takes nothing from the others.
-    let mut pass = tenant.gates.enter().await?;
-    pass.hold(shared.admission.enter().await?);
-    shared.spare_memory(1)?;
+    let mut pass = record.let_in(Reason::Limit, tenant.gates.enter().await)?;
+    pass.hold(record.let_in(Reason::Exchanges, shared.admission.enter().await)?);
+    record.let_in(Reason::Memory, shared.spare_memory(1))?;
     let memory = &shared.admission.memory;
     let (limit, time) = (shared.max_body, shared.timeouts.body);
-    let (body, held) = body::read(&head.headers, body, limit, time, memory).await?;
+    let read = body::read(&head.headers, body, limit, time, memory).await;
+    let (body, held) = record.let_in(Reason::Memory, read)?;
     record.tape.received(&body);
     let accepted = accept(shared, surface, id, body, tenant).await?;
     if shared.refuse_ignored {
@@ -152,8 +153,10 @@ where
     let deadlines = shared.deadlines(&conversation.model, is_stream, &wish);
     bounds.deadlines = deadlines;
     bounds.tape = record.tape.clone();
+    bounds.attempts = record.attempts.clone();
     let window = tenant.catalog.current().context_window(&conversation.model);
-    pass.prompt(&prompt, &conversation.model, window).await?;
+    let counted = pass.prompt(&prompt, &conversation.model, window).await;
+    record.let_in(Reason::Limit, counted)?;
 
     let opening: Opening = {
         let (shared, tenant) = (shared.clone(), tenant.clone());

@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub struct ProcessState {
     dropped_log_lines: AtomicU64,
     is_short_of_memory: AtomicBool,
+    refreshes: AtomicU64,
+    failed_refreshes: AtomicU64,
 }
 
 impl ProcessState {
@@ -19,6 +21,22 @@ impl ProcessState {
     /// How many there were so far.
     pub fn dropped_log_lines(&self) -> u64 {
         self.dropped_log_lines.load(Ordering::Relaxed)
+    }
+
+    /// An access token was asked for, and came or did not.
+    pub fn count_refresh(&self, has_come: bool) {
+        let count = if has_come {
+            &self.refreshes
+        } else {
+            &self.failed_refreshes
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many access tokens came when they were asked for, and how many did not.
+    pub fn refreshes(&self) -> (u64, u64) {
+        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        (load(&self.refreshes), load(&self.failed_refreshes))
     }
 
     /// Whether so much memory is used that nothing more may be taken on: then new requests are refused before

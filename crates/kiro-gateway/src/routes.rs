@@ -164,7 +164,7 @@ pub(crate) static TABLE: &[Row] = &[
         path: "/metrics",
         route: Route::Metrics,
         key: true,
-        about: "what is measured, for Prometheus",
+        about: "what is measured, for Prometheus: needs the admin key, if there is one",
     },
     Row {
         method: Method::GET,

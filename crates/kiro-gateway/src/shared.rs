@@ -172,6 +172,7 @@ impl Shared {
             invocation_id: uuid::Uuid::new_v4().to_string(),
             affinity,
             tape: bounds.tape.clone(),
+            attempts: bounds.attempts.clone(),
         }
     }
 }

@@ -57,6 +57,42 @@ pub struct CredentialStatus {
     pub last_error: Option<AuthError>,
 }
 
+/// What a credential is good for at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CredentialState {
+    /// It serves, or is not known to be unable to.
+    Usable,
+    /// The service refused it, and it is left alone for a while.
+    Resting,
+    /// Its last refresh failed. It is tried again, or waits for a new login.
+    Broken,
+}
+
+impl CredentialState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Usable, Self::Resting, Self::Broken];
+
+    /// A word for metrics and pages: `usable`, `resting` or `broken`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usable => "usable",
+            Self::Resting => "resting",
+            Self::Broken => "broken",
+        }
+    }
+}
+
+impl CredentialStatus {
+    /// What it is good for.
+    pub fn state(&self) -> CredentialState {
+        match (&self.resting, &self.last_error) {
+            (Some(_), _) => CredentialState::Resting,
+            (None, Some(_)) => CredentialState::Broken,
+            (None, None) => CredentialState::Usable,
+        }
+    }
+}
+
 /// What the pool and its leases share.
 pub(super) struct Shared {
     sources: Vec<TokenSource>,

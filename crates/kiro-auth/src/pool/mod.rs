@@ -7,4 +7,4 @@ mod select;
 
 pub use self::health::{Health, Outcome, RestReason};
 pub use self::lease::Lease;
-pub use self::members::{CredentialStatus, LeaseRequest, Pool};
+pub use self::members::{CredentialState, CredentialStatus, LeaseRequest, Pool};

@@ -44,6 +44,12 @@ impl Memory {
         held.grow_to(usize::try_from(bytes).unwrap_or(usize::MAX))?;
         Ok(held)
     }
+
+    /// How much is taken, in bytes. `None` without a ceiling.
+    pub(crate) fn taken(&self) -> Option<usize> {
+        let free = self.free.as_ref()?.available_permits();
+        Some((self.limit / 1024).saturating_sub(free) * 1024)
+    }
 }
 
 impl Held {

@@ -13,6 +13,7 @@ pub(crate) struct Slots {
     limit: usize,
     places: Arc<Semaphore>,
     waiting: Semaphore,
+    queue: usize,
     queue_timeout: Duration,
     /// Held by the first of those who have a place here and wait for one among those of all gateways.
     #[cfg(feature = "redis")]
@@ -43,6 +44,7 @@ impl Slots {
             limit,
             places: Arc::new(Semaphore::new(limit.min(most))),
             waiting: Semaphore::new(queue.min(most)),
+            queue: queue.min(most),
             queue_timeout,
             #[cfg(feature = "redis")]
             line: tokio::sync::Mutex::new(()),
@@ -62,6 +64,16 @@ impl Slots {
     /// How many there are.
     pub(crate) fn limit(&self) -> usize {
         self.limit
+    }
+
+    /// How many are taken, and how many wait for one.
+    pub(super) fn taken(&self) -> (usize, usize) {
+        let taken =
+            |of: usize, semaphore: &Semaphore| of.saturating_sub(semaphore.available_permits());
+        (
+            taken(self.limit, &self.places),
+            taken(self.queue, &self.waiting),
+        )
     }
 
     /// Takes a place, and waits for one if there is room in the queue.

@@ -69,6 +69,11 @@ impl Admission {
         self.options == other.options
     }
 
+    /// Places that are taken, and requests that wait for one. `None` without a limit.
+    pub(crate) fn taken(&self) -> Option<(usize, usize)> {
+        self.exchanges.as_ref().map(Slots::taken)
+    }
+
     /// Waits for a place among the exchanges under way.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ use kiro_protocol::conversation::{Block, Conversation, Role, Turn};
 
 use crate::capture::Tape;
 use crate::deadline::Deadlines;
+use crate::telemetry::Attempts;
 
 pub(crate) use demand::{Demand, open};
 #[cfg(test)]
@@ -43,6 +44,8 @@ pub(crate) struct Bounds {
     pub(crate) deadlines: Deadlines,
     /// Where it is recorded what becomes of it. The exchange knows.
     pub(crate) tape: Tape,
+    /// Where attempts are counted. The exchange knows.
+    pub(crate) attempts: Attempts,
 }
 
 /// How many tools a reply may call.

@@ -1,37 +1,52 @@
 //! `GET /metrics`: what is measured, in the text form that Prometheus reads.
 //!
 //! ```text
-//! # HELP kiro_gateway_first_event_timeout_seconds How long the first event of a reply is waited for.
-//! # TYPE kiro_gateway_first_event_timeout_seconds gauge
-//! kiro_gateway_first_event_timeout_seconds{model="claude-sonnet-4.5"} 30.0
+//! # HELP kiro_gateway_requests Exchanges that have ended, by the status that was sent and by how they ended.
+//! # TYPE kiro_gateway_requests counter
+//! kiro_gateway_requests_total{surface="chat",model="claude-sonnet-4.5",status="200",ending="complete"} 17
 //! ```
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::UNIX_EPOCH;
 
 use http::{HeaderMap, HeaderValue, Response, header};
-use prometheus_client::collector::Collector;
+use kiro_auth::{CredentialState, CredentialStatus};
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric as _};
-use prometheus_client::metrics::counter::ConstCounter;
-use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
 
 use crate::body::{self, Body};
 use crate::deadline;
 use crate::error::{Error, ErrorKind};
-use crate::pace::Pace;
 use crate::shared::Shared;
 
 const TYPE: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
-/// The page. It needs a key: what models are used, and how, is nobody else's business.
+/// The page. It needs the admin key where there is one, and otherwise a caller's: who uses what is nobody else's
+/// business.
 pub(crate) fn answer(shared: &Shared, headers: &HeaderMap) -> Result<Response<Body>, Error> {
-    shared.tenants.admit(headers)?;
-    let mut registry = Registry::with_prefix("kiro_gateway");
-    registry.register_collector(Box::new(Snapshot::of(shared)));
+    match shared.office.is_open() {
+        true => shared.office.admit(headers)?,
+        false => drop(shared.tenants.admit(headers)?),
+    }
+    let mut page = Page(Registry::with_prefix("kiro_gateway"));
+    let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    page.0.register("build", "The program.", build);
+    shared.counters.metrics.register(&mut page.0);
+    exchanges(&mut page, shared);
+    upstream(&mut page, shared);
+    admission(&mut page, shared);
+    let house = shared.tenants.house();
+    accounts(
+        &mut page,
+        &house.map(|house| house.status()).unwrap_or_default(),
+    );
     let mut text = String::new();
-    encode(&mut text, &registry).map_err(|error| {
+    encode(&mut text, &page.0).map_err(|error| {
         Error::new(ErrorKind::Internal, "The metrics cannot be written.").with_source(error)
     })?;
     let mut response = Response::new(body::full(text.into()));
@@ -40,120 +55,178 @@ pub(crate) fn answer(shared: &Shared, headers: &HeaderMap) -> Result<Response<Bo
 }
 
 /// What is measured, at one moment.
-#[derive(Debug)]
-struct Snapshot {
-    active: usize,
-    ended: u64,
-    retries: u64,
-    unaffordable: u64,
-    hosts_left_alone: usize,
-    refused_keys: u64,
-    dropped_log_lines: u64,
-    is_short_of_memory: bool,
-    /// Of limits that gateways share: whether they do now, and requests for which they did not.
-    shared_limits: Option<(bool, u64)>,
-    paces: Vec<(String, Pace)>,
-}
+struct Page(Registry);
 
-impl Snapshot {
-    fn of(shared: &Shared) -> Self {
-        let (retries, unaffordable) = shared.upstream.retries();
-        let ledger = shared.tally.ledger.as_ref();
-        let ceiling = |model: &str| deadline::ceiling(&shared.timeouts, model);
-        Self {
-            active: shared.counters.active.load(Ordering::Relaxed),
-            ended: shared.counters.ended.load(Ordering::Relaxed),
-            retries,
-            unaffordable,
-            hosts_left_alone: shared.upstream.hosts_left_alone().len(),
-            refused_keys: shared.brake.refused(),
-            dropped_log_lines: shared.process.dropped_log_lines(),
-            is_short_of_memory: shared.process.is_short_of_memory(),
-            shared_limits: ledger.map(|ledger| (!ledger.is_away(), ledger.unshared())),
-            paces: shared.paces.all(ceiling),
+/// The labels of one number.
+type Labels = Vec<(&'static str, String)>;
+
+impl Page {
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        let counter = Counter::<u64>::default();
+        counter.inc_by(value);
+        self.0.register(name, help, counter);
+    }
+
+    fn counters(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, u64)>) {
+        let family = Family::<Labels, Counter>::default();
+        for (labels, value) in rows {
+            family.get_or_create(&labels).inc_by(value);
         }
+        self.0.register(name, help, family);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: usize) {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        self.0.register(name, help, gauge);
+    }
+
+    fn gauges(&mut self, name: &str, help: &str, rows: impl IntoIterator<Item = (Labels, f64)>) {
+        let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
+        for (labels, value) in rows {
+            family.get_or_create(&labels).set(value);
+        }
+        self.0.register(name, help, family);
     }
 }
 
-/// One limit of a model, in seconds.
-type Limit = fn(&Pace) -> f64;
+fn exchanges(page: &mut Page, shared: &Shared) {
+    let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+    let ended = shared.counters.ended.load(Ordering::Relaxed);
+    page.counter("exchanges", "Exchanges that have ended.", ended);
+    page.gauge(
+        "exchanges_active",
+        "Exchanges that are under way.",
+        count(&shared.counters.active),
+    );
+    page.gauge(
+        "streams_active",
+        "Exchanges under way whose replies are streamed.",
+        count(&shared.counters.streams),
+    );
+    page.counter(
+        "log_lines_dropped",
+        "Lines of the log that nobody read in time.",
+        shared.process.dropped_log_lines(),
+    );
+}
 
-impl Collector for Snapshot {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
-        let mut counter = |name: &str, help: &str, value: u64| {
-            let counter = ConstCounter::new(value);
-            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)
-        };
-        counter("exchanges", "Exchanges that have ended.", self.ended)?;
-        counter("retries", "Attempts after the first.", self.retries)?;
-        counter(
-            "retries_refused",
-            "Attempts that the budget of retries did not allow.",
-            self.unaffordable,
-        )?;
-        counter(
-            "keys_refused",
-            "Requests without a right key, or with a login behind it that does not work.",
-            self.refused_keys,
-        )?;
-        counter(
-            "log_lines_dropped",
-            "Lines of the log that nobody read in time.",
-            self.dropped_log_lines,
-        )?;
-        if let Some((_, unshared)) = self.shared_limits {
-            counter(
-                "requests_unshared",
-                "Requests that this gateway's own limits alone let in, because Redis did not answer.",
-                unshared,
-            )?;
-        }
-        let mut gauge = |name: &str, help: &str, value: usize| {
-            let gauge = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
-            gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)
-        };
-        gauge(
-            "exchanges_active",
-            "Exchanges that are under way.",
-            self.active,
-        )?;
-        gauge(
-            "hosts_left_alone",
-            "Hosts of the upstream that failed again and again and rest.",
-            self.hosts_left_alone,
-        )?;
-        gauge(
-            "short_of_memory",
-            "Whether new requests are refused for want of memory.",
-            usize::from(self.is_short_of_memory),
-        )?;
-        if let Some((are_shared, _)) = self.shared_limits {
-            gauge(
-                "limits_shared",
-                "Whether limits are counted with the other gateways at this moment.",
-                usize::from(are_shared),
-            )?;
-        }
-        let limits: [(&str, &str, Limit); 2] = [
-            (
-                "first_event_timeout",
-                "How long the first event of a reply is waited for.",
-                |pace| pace.first_event.as_secs_f64(),
-            ),
-            (
-                "gap_timeout",
-                "How long the next event of a reply is waited for.",
-                |pace| pace.gap.as_secs_f64(),
-            ),
-        ];
-        for (name, help, limit) in limits {
-            let kind = ConstGauge::new(0.0).metric_type();
-            let mut family = encoder.encode_descriptor(name, help, Some(&Unit::Seconds), kind)?;
-            for (model, pace) in &self.paces {
-                let labels = [("model", model.as_str())];
-                ConstGauge::new(limit(pace)).encode(family.encode_family(&labels)?)?;
-            }
-        }
-        Ok(())
+fn upstream(page: &mut Page, shared: &Shared) {
+    let (retries, unaffordable) = shared.upstream.retries();
+    page.counter("retries", "Attempts after the first.", retries);
+    page.counter(
+        "retries_refused",
+        "Attempts that the budget of retries did not allow.",
+        unaffordable,
+    );
+    page.gauge(
+        "hosts_left_alone",
+        "Hosts of the upstream that failed again and again and rest.",
+        shared.upstream.hosts_left_alone().len(),
+    );
+    let (came, failed) = shared.process.refreshes();
+    let result = |word: &str| vec![("result", word.to_owned())];
+    page.counters(
+        "token_refreshes",
+        "Access tokens that were asked for, by whether they came.",
+        [(result("ok"), came), (result("failed"), failed)],
+    );
+    let ceiling = |model: &str| deadline::ceiling(&shared.timeouts, model);
+    let paces = shared.paces.all(ceiling);
+    let of = |model: &str| vec![("model", model.to_owned())];
+    page.gauges(
+        "first_event_timeout_seconds",
+        "How long the first event of a reply is waited for.",
+        paces
+            .iter()
+            .map(|(model, pace)| (of(model), pace.first_event.as_secs_f64())),
+    );
+    page.gauges(
+        "gap_timeout_seconds",
+        "How long the next event of a reply is waited for.",
+        paces
+            .iter()
+            .map(|(model, pace)| (of(model), pace.gap.as_secs_f64())),
+    );
+}
+
+fn admission(page: &mut Page, shared: &Shared) {
+    page.counter(
+        "keys_refused",
+        "Requests without a right key, or with a login behind it that does not work.",
+        shared.brake.refused(),
+    );
+    page.gauge(
+        "short_of_memory",
+        "Whether new requests are refused for want of memory.",
+        usize::from(shared.process.is_short_of_memory()),
+    );
+    if let Some((taken, waiting)) = shared.admission.taken() {
+        page.gauge(
+            "places_taken",
+            "Places for exchanges that are taken, of `server.max_exchanges`.",
+            taken,
+        );
+        page.gauge(
+            "requests_queued",
+            "Requests that wait for a place, of `server.queue`.",
+            waiting,
+        );
     }
+    if let Some(bytes) = shared.admission.memory.taken() {
+        page.gauge(
+            "body_memory_bytes",
+            "Memory that the bodies of requests hold, of `server.max_body_memory`.",
+            bytes,
+        );
+    }
+    let Some(ledger) = &shared.tally.ledger else {
+        return;
+    };
+    page.counter(
+        "requests_unshared",
+        "Requests that this gateway's own limits alone let in, because Redis did not answer.",
+        ledger.unshared(),
+    );
+    page.gauge(
+        "limits_shared",
+        "Whether limits are counted with the other gateways at this moment.",
+        usize::from(!ledger.is_away()),
+    );
+}
+
+/// The gateway's own, by the names that the log has for them.
+fn accounts(page: &mut Page, accounts: &[CredentialStatus]) {
+    let of = |account: &CredentialStatus| vec![("account", account.id.to_string())];
+    let count = |state| accounts.iter().filter(|one| one.state() == state).count();
+    page.gauges(
+        "accounts",
+        "Accounts of the gateway's own by what they are good for.",
+        CredentialState::ALL.map(|state| {
+            let labels = vec![("state", state.as_str().to_owned())];
+            (labels, count(state) as f64)
+        }),
+    );
+    page.gauges(
+        "account_usable",
+        "Whether an account serves.",
+        accounts.iter().map(|one| {
+            let is_usable = one.state() == CredentialState::Usable;
+            (of(one), f64::from(u8::from(is_usable)))
+        }),
+    );
+    page.gauges(
+        "account_leases",
+        "Exchanges that use an account.",
+        accounts.iter().map(|one| (of(one), one.leases as f64)),
+    );
+    let expiring = accounts.iter().filter_map(|one| {
+        let at = one.expires_at?.duration_since(UNIX_EPOCH).ok()?;
+        Some((of(one), at.as_secs_f64()))
+    });
+    page.gauges(
+        "account_token_expiry_timestamp_seconds",
+        "When the access token of an account expires. It is renewed before.",
+        expiring,
+    );
 }

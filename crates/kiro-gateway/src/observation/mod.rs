@@ -32,10 +32,10 @@ const WHOLE: (usize, u64) = (360, 10);
 const EACH: (usize, u64) = (60, 60);
 
 /// Models and tenants that are counted apart; what comes after them is counted as [`OTHER`].
-const MAX_EACH: usize = 100;
+pub(crate) const MAX_EACH: usize = 100;
 
 /// The name of all that are too many.
-const OTHER: &str = "other";
+pub(crate) const OTHER: &str = "other";
 
 /// Errors that are remembered.
 const MAX_FAILURES: usize = 100;
@@ -196,8 +196,7 @@ impl Observation {
 
 impl Sighting {
     /// Who asks is known.
-    pub(crate) fn admitted(&self, tenant: &Tenant) {
-        let name = name_of(tenant);
+    pub(crate) fn admitted(&self, name: Arc<str>) {
         self.observation
             .change(self.id, |live| live.tenant = Some(name));
     }
@@ -303,7 +302,7 @@ impl Each {
 
 /// A name that tells tenants apart and nothing of them but the key that they use, by the name that the operator
 /// gave it.
-fn name_of(tenant: &Tenant) -> Arc<str> {
+pub(crate) fn name_of(tenant: &Tenant) -> Arc<str> {
     if tenant.is_house() {
         return tenant.key.clone();
     }

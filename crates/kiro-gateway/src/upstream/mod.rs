@@ -31,12 +31,14 @@ use crate::capture::{Tape, without_tokens};
 use crate::error::{Error, ErrorKind};
 use crate::options::Timeouts;
 use crate::pace::Paces;
+use crate::telemetry::Attempts;
 use crate::tenant::Tenant;
 use crate::usage::Prompt;
 use budget::Budget;
 use circuit::Circuits;
 use connection::Connections;
-use retry::{Failure, Next, Tried};
+pub(crate) use retry::Failure;
+use retry::{Next, Tried};
 
 /// How the upstream is reached.
 #[derive(Debug, Clone)]
@@ -106,6 +108,8 @@ pub(crate) struct Order {
     pub(crate) affinity: Option<u64>,
     /// Where the attempts are recorded.
     pub(crate) tape: Tape,
+    /// Where they are counted.
+    pub(crate) attempts: Attempts,
 }
 
 /// How the upstream is doing, for the health page.
@@ -179,6 +183,7 @@ impl Upstream {
             let credential = lease.credential_id();
             let profile = self.profile_for(&lease, &mut tried);
             tried.attempts += 1;
+            order.attempts.begin(credential);
             let take = order.tape.attempt(&profile.name, false);
             let attempt = async {
                 self.find_profile(tenant, &mut lease).await?;
@@ -186,9 +191,13 @@ impl Upstream {
                     .await
             };
             let failure = match attempt.await {
-                Ok(opened) => return Ok(opened.with_lease(lease)),
+                Ok(opened) => {
+                    order.attempts.opened();
+                    return Ok(opened.with_lease(lease));
+                }
                 Err(failure) => failure,
             };
+            order.attempts.failed(&failure);
             take.failed(&failure);
             let next = retry::next(&failure, tried, self.options.max_retries);
             let next = self.affordable(next, &failure);

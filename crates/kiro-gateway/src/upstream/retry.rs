@@ -103,6 +103,20 @@ pub(crate) fn costs(next: Next, failure: &Failure) -> bool {
 }
 
 impl Failure {
+    /// A short name in snake case, for metrics: what the service refused by, or how the attempt broke.
+    pub(crate) fn as_str(&self) -> &'static str {
+        match self {
+            Self::Fault(fault) => fault.kind().as_str(),
+            Self::Unreachable => "unreachable",
+            Self::LeftAlone(_) => "left_alone",
+            Self::Broken => "broken",
+            Self::Silent => "silent",
+            Self::Malformed => "malformed",
+            Self::Unsendable(_) => "unsendable",
+            Self::NoProfile(_) => "no_profile",
+        }
+    }
+
     /// Whether the host failed by itself, so that another request is not likely to fare better.
     pub(crate) fn is_the_hosts(&self) -> bool {
         match self {

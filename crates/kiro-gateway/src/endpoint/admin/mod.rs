@@ -67,7 +67,7 @@ impl Office {
     /// # Errors
     ///
     /// [`ErrorKind::Unauthorized`].
-    fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
         let mut sent = headers.get_all(header::AUTHORIZATION).iter();
         let sent = sent.next().filter(|_| sent.next().is_none());
         let sent = sent.and_then(|value| value.to_str().ok());

@@ -59,6 +59,7 @@ pub(super) fn of(row: &Row, schemas: &mut Schemas) -> Value {
     parameters.extend(in_path(row.path));
     let security = match (row.route, row.key) {
         (Route::Admin(_), _) => json!([{"admin": []}]),
+        (Route::Metrics, _) => json!([{"admin": []}, {"bearer": []}, {"apiKey": []}]),
         (_, true) => json!([{"bearer": []}, {"apiKey": []}]),
         (_, false) => json!([]),
     };
@@ -165,7 +166,7 @@ fn describe(row: &Row, schemas: &mut Schemas) -> Operation {
             errors: Errors::Small,
             ..text_answer(
                 "Gateway",
-                "In the text form of OpenMetrics.",
+                "In the text form of OpenMetrics. Where there is an admin key, it alone opens the page.",
                 "application/openmetrics-text",
             )
         },
