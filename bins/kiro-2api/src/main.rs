@@ -16,6 +16,7 @@ mod credits;
 mod in_process;
 mod logging;
 mod memory;
+mod otlp;
 mod present;
 mod refresher;
 mod reload;

@@ -118,6 +118,7 @@ fn fixed(started: &Config, config: &Config) -> Vec<&'static str> {
         ),
         ("[store]", started.store == config.store),
         ("[responses]", started.responses == config.responses),
+        ("[telemetry]", started.telemetry == config.telemetry),
         ("log.format", started.log.format == config.log.format),
     ];
     let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
@@ -139,13 +140,15 @@ mod tests {
         config.server.max_connections += 1;
         config.store.path = Some("x".into());
         config.responses.max_bytes += 1;
+        config.telemetry.service_name = "x".into();
         assert_eq!(
             fixed(&started, &config),
             [
                 "server.listen",
                 "server.max_connections",
                 "[store]",
-                "[responses]"
+                "[responses]",
+                "[telemetry]"
             ]
         );
     }

@@ -9,8 +9,8 @@ use http::Uri;
 use kiro_auth::sign_in::{SignIn, SignInOptions};
 use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions, Pool, SystemClock};
 use kiro_gateway::{
-    AllowedOrigins, CreditBook, Gateway, GatewayOptions, ImageOptions, ProcessState, ServerOptions,
-    UpstreamOptions,
+    AllowedOrigins, CreditBook, Gateway, GatewayOptions, ImageOptions, OpenTelemetry, ProcessState,
+    ServerOptions, UpstreamOptions,
 };
 use kiro_protocol::request::{Region, WireProfile};
 use rustls::{RootCertStore, ServerConfig};
@@ -20,6 +20,7 @@ use crate::capture;
 use crate::certificate::{self, CertificateError};
 use crate::command::Failure;
 use crate::config::{Capture, Config, FetchImages, Reasoning, Store, StoreKind};
+use crate::otlp;
 use crate::state::{kept_responses, shared_limits};
 
 /// The parts of one configuration, which have to be put in force together.
@@ -29,19 +30,29 @@ pub(crate) struct Parts {
     pub(crate) refresher: HttpRefresher,
 }
 
-/// Builds the gateway, with one more login if one was found, and with what was spent of budgets before. Opens
-/// no connection and reads no credential yet.
+/// What the process brings to a gateway.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    /// What it tells of itself.
+    pub(crate) process: Arc<ProcessState>,
+    /// What was spent of budgets before.
+    pub(crate) credits: CreditBook,
+    /// Where traces go.
+    pub(crate) open_telemetry: Option<OpenTelemetry>,
+}
+
+/// Builds the gateway, with one more login if one was found. Opens no connection and reads no credential yet.
 pub(crate) fn gateway(
     config: &Config,
     found: Option<Arc<dyn CredentialStore>>,
-    process: Arc<ProcessState>,
-    credits: CreditBook,
+    around: Surroundings,
 ) -> Result<(Gateway, Accounts), Failure> {
-    let refreshes = process.clone();
+    let refreshes = around.process.clone();
     let mut accounts = Accounts::open(&config.store, refresher(config, tls())?, refreshes)?;
     let mut parts = parts(config, &mut accounts, found)?;
-    parts.options.process = process;
-    parts.options.credits = credits;
+    parts.options.process = around.process;
+    parts.options.credits = around.credits;
+    parts.options.open_telemetry = around.open_telemetry;
     parts.options.capture = capture::options(config);
     let gateway = Gateway::new(parts.options)?;
     accounts.put_in_force(parts.own, parts.refresher);
@@ -87,7 +98,8 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
     }
     config.log.capture = Capture::Off;
     server(&config)?;
-    gateway(&config, None, Arc::default(), CreditBook::default()).map(drop)
+    otlp::check(&config.telemetry)?;
+    gateway(&config, None, Surroundings::default()).map(drop)
 }
 
 /// Puts a changed configuration in force.
@@ -304,7 +316,7 @@ pub(crate) fn endpoint(config: &Config) -> Result<Option<Uri>, Failure> {
     address("upstream.endpoint", config.upstream.endpoint.as_deref())
 }
 
-fn address(key: &str, text: Option<&str>) -> Result<Option<Uri>, Failure> {
+pub(crate) fn address(key: &str, text: Option<&str>) -> Result<Option<Uri>, Failure> {
     let Some(text) = text else { return Ok(None) };
     match text.parse::<Uri>() {
         Ok(uri) if uri.scheme().is_some() && uri.host().is_some() => Ok(Some(uri)),

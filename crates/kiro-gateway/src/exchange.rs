@@ -19,7 +19,7 @@ use crate::response::in_one_line;
 use crate::search::{self, Event};
 use crate::shared::Shared;
 use crate::surface::{Accepted, Context, FOREIGN_THOUGHTS, Mode, ReplyEncoder, Surface};
-use crate::telemetry::{Ending, Reason, Record};
+use crate::telemetry::{Ending, Reason, Record, Trace};
 use crate::tenant::{self, Tenant};
 use crate::upstream;
 
@@ -58,7 +58,10 @@ where
     B: http_body::Body<Data = Bytes> + Send,
     B::Error: Into<DynError>,
 {
-    let mut record = Record::begin(&shared.counters, surface.name(), id, tape);
+    let (method, path) = (request.method(), request.uri().path());
+    let otel = shared.counters.otel.as_ref();
+    let trace = Trace::begin(otel, method, path, request.headers(), id);
+    let mut record = Record::begin(&shared.counters, surface.name(), id, tape, trace);
     tape.asked(id, &request);
     let answered = match shared.tenants.admit(request.headers()) {
         Err(error) => Err(error),

@@ -34,6 +34,7 @@ use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
 use crate::shared::Shared;
 use crate::surface::Surface;
+use crate::telemetry::Counters;
 use crate::tenant::Tenants;
 use crate::upstream::Upstream;
 
@@ -85,6 +86,7 @@ impl Gateway {
     fn parts(options: GatewayOptions, tally: Tally) -> Shared {
         let paces = Arc::new(Paces::new(&options.timeouts));
         let captured = options.captured();
+        let otel = options.traces();
         Shared {
             admission: Arc::new(Admission::new(&options.admission)),
             brake: Brake::new(options.failed_keys_per_minute),
@@ -121,7 +123,7 @@ impl Gateway {
             pages: Pages::new(options.docs, options.admin_key.is_some()),
             office: Office::new(options.admin_key.as_ref().map(KeyDigest::of)),
             capture: Capture::new(options.capture, captured),
-            counters: Arc::default(),
+            counters: Arc::new(Counters::new(otel)),
             process: options.process,
             schemas: SchemaCache::new(),
             draining: Arc::default(),

@@ -53,5 +53,7 @@ pub use key::{AccessKey, KeyDigest, NoDigest};
 pub use options::{GatewayOptions, MIN_KEY_LENGTH, Reasoning, SetupError, Timeouts};
 pub use process::ProcessState;
 pub use server::{ServerOptions, serve, serve_watched};
+#[cfg(feature = "otel")]
+pub use telemetry::OpenTelemetry;
 pub use tenant::{GuestOptions, MakePool};
 pub use upstream::UpstreamOptions;

@@ -14,6 +14,7 @@ use crate::image::ImageOptions;
 use crate::kept::KeepOptions;
 use crate::key::{AccessKey, KeyDigest};
 use crate::process::ProcessState;
+use crate::telemetry::OpenTelemetry;
 use crate::tenant::{GuestOptions, MakePool, USUAL_KEY};
 use crate::upstream::UpstreamOptions;
 
@@ -76,6 +77,10 @@ pub struct GatewayOptions {
     pub reasoning: Reasoning,
     /// What the program tells of the process, for the metrics. The one of the first options stays.
     pub process: Arc<ProcessState>,
+    /// Where traces and metrics go, by OpenTelemetry's conventions. The one of the first options stays. Default:
+    /// `None`, nowhere.
+    #[cfg(feature = "otel")]
+    pub open_telemetry: Option<OpenTelemetry>,
     /// The key of the operator, for `/admin/…` and the dashboard; as long as `key` at least, and no caller's key.
     /// Default: `None`, neither is there.
     pub admin_key: Option<Secret>,
@@ -217,6 +222,8 @@ impl GatewayOptions {
             pass_invalid_json: false,
             reasoning: Reasoning::default(),
             process: Arc::default(),
+            #[cfg(feature = "otel")]
+            open_telemetry: None,
             admin_key: None,
             #[cfg(feature = "pages")]
             docs: true,
@@ -329,6 +336,14 @@ impl GatewayOptions {
 }
 
 impl GatewayOptions {
+    /// Where traces go.
+    pub(crate) fn traces(&self) -> Option<OpenTelemetry> {
+        #[cfg(feature = "otel")]
+        return self.open_telemetry.clone();
+        #[cfg(not(feature = "otel"))]
+        None
+    }
+
     /// What of them an answer depends on, as a capture has it.
     pub(crate) fn captured(&self) -> Settings {
         let seconds = |time: Duration| time.as_secs_f64();

@@ -11,8 +11,10 @@ use tokio::sync::watch;
 use super::{Failure, bind, say};
 use crate::config::{Config, Source};
 use crate::credits::CreditFile;
+use crate::otlp::Otlp;
 use crate::reload::Reloader;
 use crate::search::Search;
+use crate::setup::Surroundings;
 use crate::signals::{Hangups, asked_to_stop};
 use crate::systemd::{self, Sockets};
 use crate::{capture, logging, memory, saved, setup};
@@ -51,7 +53,13 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     let serves_with_found = found.is_some();
     let credits = CreditFile::open(&config.store);
     let book = credits.as_ref().map(CreditFile::book).unwrap_or_default();
-    let (gateway, accounts) = setup::gateway(&config, found, process.clone(), book)?;
+    let otlp = Otlp::start(&config.telemetry)?;
+    let around = Surroundings {
+        process: process.clone(),
+        credits: book,
+        open_telemetry: otlp.as_ref().map(Otlp::of_gateway),
+    };
+    let (gateway, accounts) = setup::gateway(&config, found, around)?;
     let passed = sockets.listener()?;
     let mut options = setup::server(&config)?;
     // A socket that was passed outlives this process, so there is nothing to hand over.
@@ -116,6 +124,9 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
         tracing::warn!("the last captures were not written");
     }
     save(credits).await;
+    if let Some(otlp) = otlp {
+        otlp.end().await;
+    }
     Ok(())
 }
 

@@ -16,7 +16,7 @@ use super::ConfigError;
 /// Names that work without a prefix: those of the original, so that its `.env` files work unchanged, and
 /// those that Kiro's own clients and other tools know.
 /// A bare number in a time-out of the original is seconds.
-pub(crate) const NAMES: [(&str, &str); 14] = [
+pub(crate) const NAMES: [(&str, &str); 17] = [
     ("PROXY_API_KEY", "proxy_api_key"),
     ("REFRESH_TOKEN", "refresh_token"),
     ("KIRO_CREDS_FILE", "creds_file"),
@@ -31,6 +31,9 @@ pub(crate) const NAMES: [(&str, &str); 14] = [
     ("SLOW_MODEL_TIMEOUT_MULTIPLIER", "timeouts.multipliers.opus"),
     ("LOG_LEVEL", "log.level"),
     ("RUST_LOG", "log.level"),
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "telemetry.otlp_headers"),
+    ("OTEL_SERVICE_NAME", "telemetry.service_name"),
 ];
 
 /// Every other key: `KIRO_2API_SERVER__LISTEN` is `server.listen`.

@@ -65,6 +65,7 @@ pub(crate) struct Config {
     pub(crate) responses: Responses,
     pub(crate) timeouts: Timeouts,
     pub(crate) log: Log,
+    pub(crate) telemetry: Telemetry,
     /// Accounts that `login` and `accounts` have saved; see [`saved`](crate::saved).
     #[serde(skip)]
     pub(crate) saved: Vec<Account>,
@@ -325,6 +326,18 @@ pub(crate) struct Log {
     pub(crate) capture_max_files: usize,
 }
 
+/// `[telemetry]`: traces and metrics that are sent, in contrast to those that are read.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    /// The collector's address without a path.
+    pub(crate) otlp_endpoint: Option<String>,
+    /// What it is sent with everything, a key most likely.
+    #[serde(with = "value::secret")]
+    pub(crate) otlp_headers: Option<Secret>,
+    pub(crate) service_name: String,
+}
+
 /// Which exchanges are captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -345,6 +358,16 @@ pub(crate) enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: None,
+            otlp_headers: None,
+            service_name: "kiro-2api".to_owned(),
+        }
+    }
 }
 
 impl Default for Responses {

@@ -2,6 +2,7 @@
 
 mod credits;
 mod hand_over;
+mod otlp;
 mod reload;
 mod signals;
 mod systemd;

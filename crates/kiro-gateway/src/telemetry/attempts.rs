@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use kiro_auth::CredentialId;
 
-use super::Counters;
+use super::{Counters, Trace};
 use crate::upstream::Failure;
 
 /// The attempts of one exchange. Clones count together; the default counts for itself.
@@ -15,15 +15,17 @@ pub(crate) struct Attempts(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     counters: Option<Arc<Counters>>,
+    trace: Trace,
     number: AtomicU32,
     /// Of the last one.
     credential: Mutex<Option<CredentialId>>,
 }
 
 impl Attempts {
-    pub(super) fn new(counters: &Arc<Counters>) -> Self {
+    pub(super) fn new(counters: &Arc<Counters>, trace: &Trace) -> Self {
         Self(Arc::new(Shared {
             counters: Some(counters.clone()),
+            trace: trace.clone(),
             ..Shared::default()
         }))
     }
@@ -36,6 +38,7 @@ impl Attempts {
 
     /// The last one has failed.
     pub(crate) fn failed(&self, failure: &Failure) {
+        self.0.trace.attempt_failed(self.number(), failure.as_str());
         self.ended(failure.as_str());
     }
 

@@ -230,9 +230,7 @@ impl Metrics {
             let counter = self.tokens.get_or_create(&Tokens { model, kind });
             counter.inc_by(tokens);
         }
-        // What a counter takes: the service's number may be anything.
-        let credits = consumed.credits.filter(|it| it.is_finite() && *it > 0.0);
-        let Some(credits) = credits else {
+        let Some(credits) = consumed.price() else {
             return;
         };
         let model = model.clone();

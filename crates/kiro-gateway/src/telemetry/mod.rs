@@ -2,6 +2,11 @@
 
 mod attempts;
 mod metrics;
+#[cfg(feature = "otel")]
+mod otel;
+#[cfg(not(feature = "otel"))]
+#[path = "no_otel.rs"]
+mod otel;
 mod record;
 
 use std::sync::Arc;
@@ -14,6 +19,11 @@ use crate::observation::Observation;
 use crate::usage::Consumed;
 pub(crate) use attempts::Attempts;
 pub(crate) use metrics::{Metrics, Reason};
+#[cfg(not(feature = "otel"))]
+pub(crate) use otel::OpenTelemetry;
+#[cfg(feature = "otel")]
+pub use otel::OpenTelemetry;
+pub(crate) use otel::Trace;
 pub(crate) use record::Record;
 
 /// Counters of the whole process.
@@ -27,17 +37,20 @@ pub(crate) struct Counters {
     pub(crate) ended: AtomicU64,
     /// What is counted by name.
     pub(crate) metrics: Metrics,
+    /// Where traces go, if they go anywhere.
+    pub(crate) otel: Option<OpenTelemetry>,
     /// What the operator's pages show.
     pub(crate) observation: Arc<Observation>,
 }
 
-impl Default for Counters {
-    fn default() -> Self {
+impl Counters {
+    pub(crate) fn new(otel: Option<OpenTelemetry>) -> Self {
         Self {
             active: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
             ended: AtomicU64::new(0),
             metrics: Metrics::new(),
+            otel,
             observation: Arc::new(Observation::new()),
         }
     }

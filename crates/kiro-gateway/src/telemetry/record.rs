@@ -8,7 +8,7 @@ use http::StatusCode;
 use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::Instant;
 
-use super::{Attempts, Counters, Ended, Ending, Reason};
+use super::{Attempts, Counters, Ended, Ending, Reason, Trace};
 use crate::capture::{Outcome, Tape};
 use crate::error::{Error, ErrorKind};
 use crate::observation::{self, Sighting};
@@ -38,6 +38,7 @@ pub(crate) struct Record {
     error: Option<&'static str>,
     consumed: Option<Consumed>,
     sighting: Sighting,
+    trace: Trace,
     /// The attempts that were made for it.
     pub(crate) attempts: Attempts,
     /// The evidence of it, where evidence is kept.
@@ -51,6 +52,7 @@ impl Record {
         surface: &'static str,
         id: &str,
         tape: &Tape,
+        trace: Trace,
     ) -> Self {
         counters.active.fetch_add(1, Ordering::Relaxed);
         let now = Instant::now();
@@ -70,7 +72,8 @@ impl Record {
             error: None,
             consumed: None,
             sighting: counters.observation.begin(surface, id),
-            attempts: Attempts::new(counters),
+            attempts: Attempts::new(counters, &trace),
+            trace,
             tape: tape.clone(),
         }
     }
@@ -110,6 +113,7 @@ impl Record {
         self.stream = stream;
         self.gaps = Some(self.counters.metrics.gaps(self.surface, model));
         self.sighting.accepted(model, stream);
+        self.trace.accepted(model, stream);
     }
 
     /// Another event of the reply has arrived.
@@ -200,7 +204,7 @@ impl Drop for Record {
             counters.streams.fetch_sub(1, Ordering::Relaxed);
         }
         let total = self.started.elapsed();
-        counters.metrics.ended(&Ended {
+        let ended = Ended {
             surface: self.surface,
             model: &self.model,
             tenant: self.tenant.as_deref(),
@@ -210,7 +214,9 @@ impl Drop for Record {
             first_event: self.first_event,
             total,
             consumed: self.consumed,
-        });
+        };
+        counters.metrics.ended(&ended);
+        self.trace.ended(&ended);
         self.tape.ended(|| self.outcome());
         self.log(total);
     }

@@ -94,6 +94,13 @@ pub(crate) struct Consumed {
     pub(crate) source: Source,
 }
 
+impl Consumed {
+    /// The price in credits, if it is one that can be summed up: the service's number may be anything.
+    pub(crate) fn price(&self) -> Option<f64> {
+        self.credits.filter(|it| it.is_finite() && *it > 0.0)
+    }
+}
+
 /// What a cache had to do with the input, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Cached {
@@ -128,13 +135,23 @@ impl Meter {
         }
     }
 
+    /// The same for numbers that nobody is told but the operator: text that the service does not count is not taken
+    /// apart for them, only its bytes are counted.
+    pub(crate) fn roughly(self) -> Self {
+        Self {
+            said: Counter::of_bytes(),
+            thought: Counter::of_bytes(),
+            ..self
+        }
+    }
+
     /// Takes notice of an event.
     pub(crate) fn observe(&mut self, event: &ReplyEvent) {
         match event {
             ReplyEvent::Text(delta) | ReplyEvent::ToolInput(delta) => {
-                self.said.push(&delta.unescape());
+                self.said.push_json(delta);
             }
-            ReplyEvent::Reasoning(delta) => self.thought.push(&delta.unescape()),
+            ReplyEvent::Reasoning(delta) => self.thought.push_json(delta),
             ReplyEvent::Redacted(delta) => self.redacted += delta.len() as u64,
             ReplyEvent::ToolUseStart { name, .. } => {
                 self.said.push("\n");

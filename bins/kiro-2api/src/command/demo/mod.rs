@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use super::{Failure, bind};
 use crate::config::{Config, StoreKind};
+use crate::setup::Surroundings;
 use crate::signals::asked_to_stop;
 use crate::{logging, setup};
 
@@ -38,7 +39,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = config(&sim, &key);
     let process = Arc::default();
     logging::init(&config.log, &process);
-    let (gateway, _) = setup::gateway(&config, None, process, Default::default())?;
+    let around = Surroundings {
+        process,
+        ..Surroundings::default()
+    };
+    let (gateway, _) = setup::gateway(&config, None, around)?;
     let listener = match arguments.listen {
         Some(address) => bind(address, false).await?,
         None => first_free_port().await?,

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kiro_auth::Secret;
+use kiro_gateway::ServerOptions;
 use kiro_gateway::capture::{Bundle, Ended, FORMAT};
-use kiro_gateway::{CreditBook, ServerOptions};
 use kiro_sim::{Operation, Recorded, SimOptions, Simulator};
 use tokio::net::TcpListener;
 
 use super::{Failure, say};
 use crate::config::{Config, FetchImages, Log, Multiplier, Reasoning, StoreKind};
+use crate::setup::Surroundings;
 use crate::{logging, setup};
 use compare::{Told, differences};
 use retell::Unfit;
@@ -100,7 +101,7 @@ async fn again(bundle: &Bundle, fast: bool) -> Result<(Told, Vec<Recorded>), Fai
     }
     let key = format!("sk-replay-{}", uuid::Uuid::new_v4().simple());
     let config = config(bundle, &sim, &key, fast)?;
-    let (gateway, _) = setup::gateway(&config, None, Arc::default(), CreditBook::default())?;
+    let (gateway, _) = setup::gateway(&config, None, Surroundings::default())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let serving = kiro_gateway::serve(

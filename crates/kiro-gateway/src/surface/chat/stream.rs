@@ -173,9 +173,7 @@ impl StreamEncoder {
 
 impl ReplyEncoder for StreamEncoder {
     fn event(&mut self, event: ReplyEvent, out: &mut BytesMut) {
-        if self.answer.include_usage {
-            self.answer.meter.observe(&event);
-        }
+        self.answer.meter.observe(&event);
         for event in self.thoughts.place(event).into_iter().flatten() {
             self.tell(event, out);
         }

@@ -80,17 +80,22 @@ impl Surface for Chat {
         ignored.extend(dropped);
         ignored.extend(dialogue.ignored);
         let prompt = Arc::new(Prompt::of(&conversation));
+        let include_usage = includes_usage(&request);
+        let mut meter = Meter::new(prompt.clone(), &model.id, model.context_window);
+        if request.stream == Some(true) && !include_usage {
+            meter = meter.roughly();
+        }
         let answer = Answer {
             id: format!("chatcmpl-{}", Uuid::new_v4().simple()),
             created: context.now,
             model: name.to_owned(),
-            include_usage: includes_usage(&request),
+            include_usage,
             reasoning: knobs::reasoning(&request, context.reasoning),
             calls: CallStyle {
                 legacy: offer.legacy,
                 custom: offer.custom,
             },
-            meter: Meter::new(prompt.clone(), &model.id, model.context_window),
+            meter,
         };
         let (mode, encoder): (_, Box<dyn ReplyEncoder>) = match request.stream {
             Some(true) => (Mode::Stream, Box::new(StreamEncoder::new(answer))),
