@@ -240,6 +240,8 @@ fn usage_is_read_and_summed() {
     let mut with_overage = limits;
     with_overage.overage_enabled = Some(true);
     assert!((with_overage.remaining().unwrap() - left - 10_000.0).abs() < 1e-9);
+    assert_eq!(with_overage.included_left(), Some(left));
+    assert_eq!(with_overage.breakdown[0].included(), Some(1100.0));
 }
 
 #[test]
@@ -251,7 +253,8 @@ fn usage_that_says_little_is_read_too() {
     .unwrap();
     assert_eq!(limits.overage_enabled, Some(true));
     assert_eq!(limits.remaining(), Some(0.0));
-    assert_eq!(UsageLimits::parse(b"{}").unwrap().remaining(), None);
+    let nothing = UsageLimits::parse(b"{}").unwrap();
+    assert_eq!((nothing.remaining(), nothing.included_left()), (None, None));
 }
 
 #[test]

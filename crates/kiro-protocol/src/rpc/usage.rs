@@ -166,29 +166,53 @@ impl UsageLimits {
     /// What is left, over all entries of `breakdown`: of the plan, of active trials and gifts, and of
     /// the overage if that is enabled. `None` when no entry tells a limit.
     pub fn remaining(&self) -> Option<f64> {
-        let overage = self.overage_enabled.unwrap_or_default();
+        let with_overage = self.overage_enabled.unwrap_or_default();
         let parts = self.breakdown.iter();
         parts
-            .filter_map(|part| part.remaining(overage))
+            .filter_map(|part| {
+                let overage = match with_overage {
+                    true => left(part.overage.used, part.overage.cap).unwrap_or_default(),
+                    false => 0.0,
+                };
+                Some(part.included_left()? + overage)
+            })
             .reduce(|sum, part| sum + part)
+    }
+
+    /// The same without the overage, which is paid for.
+    pub fn included_left(&self) -> Option<f64> {
+        let parts = self.breakdown.iter();
+        let left = parts.filter_map(UsageBreakdown::included_left);
+        left.reduce(|sum, part| sum + part)
     }
 }
 
+/// What is left of an amount, never less than nothing.
+fn left(used: Option<f64>, limit: Option<f64>) -> Option<f64> {
+    Some((limit? - used.unwrap_or_default()).max(0.0))
+}
+
 impl UsageBreakdown {
+    /// What may be used without a price for each unit: the plan, and active trials and gifts. `None` when the
+    /// service tells no limit.
+    ///
     /// Source of the sum: one account manager (October 2026).
-    fn remaining(&self, overage_enabled: bool) -> Option<f64> {
-        let left = |used: Option<f64>, limit: Option<f64>| {
-            Some((limit? - used.unwrap_or_default()).max(0.0))
-        };
-        let mut sum = left(self.used, self.limit)?;
+    pub fn included(&self) -> Option<f64> {
+        let extras = self.active_extras();
+        let extras = extras.map(|extra| extra.limit.unwrap_or_default());
+        Some(self.limit? + extras.sum::<f64>())
+    }
+
+    /// What is left of [`included`](Self::included).
+    pub fn included_left(&self) -> Option<f64> {
+        let extras = self.active_extras();
+        let extras = extras.map(|extra| left(extra.used, extra.limit).unwrap_or_default());
+        Some(left(self.used, self.limit)? + extras.sum::<f64>())
+    }
+
+    fn active_extras(&self) -> impl Iterator<Item = &Bonus> {
         let extras = self.free_trial.iter().chain(&self.bonuses);
-        for extra in extras.filter(|extra| extra.active) {
-            sum += left(extra.used, extra.limit).unwrap_or_default();
-        }
-        if overage_enabled {
-            sum += left(self.overage.used, self.overage.cap).unwrap_or_default();
-        }
-        Some(sum)
+        extras.filter(|extra| extra.active)
     }
 
     fn read(item: &Value) -> Self {
