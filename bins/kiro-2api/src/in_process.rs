@@ -74,6 +74,8 @@ impl InProcess {
         config.proxy_api_key = Some(key.clone());
         config.keys.clear();
         config.limits = Config::default().limits;
+        // Nor does anybody wait for a warning.
+        config.quota.warn_below = 0.0;
         let search = Search::run(source, &config).await;
         let found = search.as_ref().and_then(Search::store);
         let accounts = setup::accounts(&config, found.clone())?;

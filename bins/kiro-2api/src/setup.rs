@@ -174,6 +174,7 @@ fn parts(
     options.models.aliases = config.models.aliases.clone();
     options.models.fallback = config.models.fallback.clone();
     options.models.hidden = config.models.hidden.clone();
+    options.quota.warn_below = config.quota.warn_below;
     options.max_body = config.server.max_body;
     options.allowed_origins = allowed_origins(&config.server.allowed_origins);
     options.refuse_ignored = config.server.refuse_ignored;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
+use kiro_auth::CredentialId;
 use kiro_protocol::reply::ReplyEvent;
 
 use crate::admission::Pass;
@@ -14,6 +15,7 @@ use crate::deadline::{Deadlines, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
 use crate::kept::Recalled;
+use crate::quota;
 use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stalled, too_slow};
 use crate::response::in_one_line;
 use crate::search::{self, Event};
@@ -291,10 +293,10 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
         deadlines,
         ..
     } = served;
-    let warning = match &reply {
-        Reply::Open(reply) => reply.warning(),
+    let (warning, credential) = match &reply {
+        Reply::Open(reply) => (reply.warning(), reply.credential()),
         // The head goes downstream before it is known.
-        Reply::Opening(_) => None,
+        Reply::Opening(_) => (None, None),
     };
     let silence = Silence::new(shared.timeouts.keep_alive, deadlines);
     let drain = shared.drain.subscribe();
@@ -311,12 +313,13 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
     name_ignored(headers, &ignored);
     name_warning(headers, warning);
+    quota::tell(shared, &tenant, credential, headers);
     response
 }
 
 /// Collects the whole reply; an error in the middle is still a proper HTTP error.
 async fn complete(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     served: Served,
     record: &mut Record,
 ) -> Result<Response<Body>, Error> {
@@ -347,6 +350,7 @@ async fn complete(
     );
     name_ignored(headers, &ignored);
     name_warning(headers, extra.warning);
+    quota::tell(shared, &tenant, extra.credential, headers);
     if let Some(credits) = extra.credits {
         // The text of a number is plain ASCII, so this cannot fail.
         let credits = HeaderValue::from_str(&credits.to_string());
@@ -361,6 +365,8 @@ struct Extra {
     credits: Option<f64>,
     /// What it does not keep of what was asked for.
     warning: Option<&'static str>,
+    /// The credential that it was given to.
+    credential: Option<CredentialId>,
 }
 
 /// The document, and what its headers say.
@@ -401,8 +407,12 @@ async fn collect(
                 shared.keeper.keep(&tenant.owner, &mut *encoder).await;
                 encoder.finish(&mut out);
                 record.consumed(encoder.consumed());
-                let warning = reply.warning();
-                return Ok((out, Extra { credits, warning }));
+                let extra = Extra {
+                    credits,
+                    warning: reply.warning(),
+                    credential: reply.credential(),
+                };
+                return Ok((out, extra));
             }
         }
     }

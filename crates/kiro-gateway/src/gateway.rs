@@ -20,7 +20,7 @@ use crate::capture::{Capture, Tape};
 use crate::caught::caught;
 use crate::cors;
 use crate::endpoint::admin::{self, Office};
-use crate::endpoint::{count_tokens, health, info, metrics, models, responses};
+use crate::endpoint::{count_tokens, health, info, metrics, models, responses, usage};
 use crate::error::{Error, ErrorKind};
 use crate::exchange;
 use crate::image::Images;
@@ -30,6 +30,7 @@ use crate::options::{GatewayOptions, SetupError};
 use crate::pace::Paces;
 #[cfg(feature = "pages")]
 use crate::pages::{self, Pages};
+use crate::quota::Threshold;
 use crate::response::{head_of, name_request, no_such_route, refuse};
 use crate::routes::{self, Route};
 use crate::shared::Shared;
@@ -96,6 +97,7 @@ impl Gateway {
                 options.make_pool,
                 &options.guests,
                 options.models,
+                Threshold::new(options.quota.warn_below),
                 tally.clone(),
             ),
             tally,
@@ -236,7 +238,14 @@ impl Gateway {
                 let (path, headers) = (request.uri().path(), request.headers());
                 pages::answer(page, path, headers, named.as_deref()).await
             }
-            Route::Admin(admin) => admin::answer(shared, admin, request.headers()).await,
+            Route::Admin(admin) => {
+                let query = request.uri().query().unwrap_or_default();
+                admin::answer(shared, admin, request.headers(), query).await
+            }
+            Route::Usage => {
+                let query = request.uri().query().unwrap_or_default();
+                usage::answer(shared, request.headers(), query).await
+            }
             Route::Metrics => metrics::answer(shared, request.headers()),
             Route::Response => {
                 let query = request.uri().query().unwrap_or_default();
@@ -367,7 +376,7 @@ mod tests {
     ];
 
     /// What the key of the operator opens, and no other.
-    const ADMIN: &[&str] = &["/admin/snapshot", "/admin/events"];
+    const ADMIN: &[&str] = &["/admin/snapshot", "/admin/events", "/admin/usage"];
 
     const ADMIN_KEY: &str = "admin-0123456789";
 

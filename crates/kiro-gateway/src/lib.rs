@@ -26,6 +26,7 @@ mod pace;
 #[cfg(feature = "pages")]
 mod pages;
 mod process;
+mod quota;
 mod relay;
 mod response;
 mod routes;
@@ -50,7 +51,7 @@ pub use gateway::Gateway;
 pub use image::{FetchImages, ImageOptions};
 pub use kept::KeepOptions;
 pub use key::{AccessKey, KeyDigest, NoDigest};
-pub use options::{GatewayOptions, MIN_KEY_LENGTH, Reasoning, SetupError, Timeouts};
+pub use options::{GatewayOptions, MIN_KEY_LENGTH, QuotaOptions, Reasoning, SetupError, Timeouts};
 pub use process::ProcessState;
 pub use server::{ServerOptions, serve, serve_watched};
 #[cfg(feature = "otel")]

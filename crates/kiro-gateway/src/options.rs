@@ -50,6 +50,8 @@ pub struct GatewayOptions {
     pub make_pool: MakePool,
     /// How many of them are remembered, and for how long.
     pub guests: GuestOptions,
+    /// When it is said that little is left of an account's quota.
+    pub quota: QuotaOptions,
     /// What models are called, besides the names that we know.
     pub models: ModelOptions,
     /// TLS towards the upstream.
@@ -90,6 +92,27 @@ pub struct GatewayOptions {
     pub docs: bool,
     /// What is captured of exchanges, for bug reports. Default: nothing.
     pub capture: Option<CaptureOptions>,
+}
+
+/// When it is said that little is left of an account's quota.
+///
+/// ```
+/// let mut options = kiro_gateway::QuotaOptions::default();
+/// options.warn_below = 0.25;
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct QuotaOptions {
+    /// The share of what the plan, a trial and gifts hold, from 0 to 1. Below it the log warns once, and answers that
+    /// this account gives have the header `x-kiro-quota-remaining`. To know it, the service is asked while the
+    /// account is used, at most every five minutes. Default: 0.1. 0: nothing is said, and nothing asked for it.
+    pub warn_below: f64,
+}
+
+impl Default for QuotaOptions {
+    fn default() -> Self {
+        Self { warn_below: 0.1 }
+    }
 }
 
 /// Where the thoughts of a model are told. A request can hide them, whatever is set.
@@ -175,6 +198,7 @@ impl std::fmt::Debug for GatewayOptions {
             .field("keys", &self.keys)
             .field("admission", &self.admission)
             .field("pool", &self.pool)
+            .field("quota", &self.quota)
             .field("upstream", &self.upstream)
             .field("images", &self.images)
             .field("keep", &self.keep)
@@ -210,6 +234,7 @@ impl GatewayOptions {
             pool,
             make_pool,
             guests: GuestOptions::default(),
+            quota: QuotaOptions::default(),
             models: ModelOptions::default(),
             tls,
             upstream: UpstreamOptions::default(),
@@ -276,6 +301,12 @@ pub enum SetupError {
         /// For one.
         body: usize,
     },
+    /// It is no share.
+    #[error("quota.warn_below is {share}; it is a share from 0 to 1, such as 0.1 for a tenth")]
+    WarnBelow {
+        /// What was given.
+        share: String,
+    },
     /// The endpoint override would send tokens in the clear.
     #[error("the upstream endpoint `{endpoint}` is neither https nor on the loopback interface")]
     InsecureEndpoint {
@@ -311,6 +342,7 @@ impl GatewayOptions {
         if (1..body).contains(&memory) {
             return Err(SetupError::BodyMemory { memory, body });
         }
+        check_share(self.quota.warn_below)?;
         if let Some(origin) = self.allowed_origins.unusable() {
             let origin = origin.to_owned();
             return Err(SetupError::NoOrigin { origin });
@@ -403,6 +435,14 @@ fn check_key(key: &Secret) -> Result<(), SetupError> {
     Ok(())
 }
 
+fn check_share(share: f64) -> Result<(), SetupError> {
+    if (0.0..=1.0).contains(&share) {
+        return Ok(());
+    }
+    let share = share.to_string();
+    Err(SetupError::WarnBelow { share })
+}
+
 fn check_endpoint(endpoint: &http::Uri) -> Result<(), SetupError> {
     let host = endpoint.host().unwrap_or_default().trim_matches(['[', ']']);
     let loopback = host == "localhost"
@@ -451,6 +491,15 @@ mod tests {
                 second: "c".into()
             })
         );
+    }
+
+    #[test]
+    fn a_share_is_none_beyond_the_whole() {
+        for (share, is_good) in [(0.0, true), (1.0, true), (-0.1, false), (10.0, false)] {
+            assert_eq!(check_share(share).is_ok(), is_good, "{share}");
+        }
+        let told = check_share(f64::NAN).unwrap_err().to_string();
+        assert!(told.contains("quota.warn_below is NaN"), "{told}");
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub(crate) enum Route {
     Models,
     /// One model.
     Model,
+    /// What is left of the caller's quota.
+    Usage,
     /// How many tokens a request of the Messages API has.
     CountTokens,
     /// A response that is kept.
@@ -161,6 +163,13 @@ pub(crate) static TABLE: &[Row] = &[
     },
     Row {
         method: Method::GET,
+        path: "/admin/usage",
+        route: Route::Admin(Admin::Usage),
+        key: false,
+        about: "what is left of each account's quota and who has spent it: needs the admin key",
+    },
+    Row {
+        method: Method::GET,
         path: "/metrics",
         route: Route::Metrics,
         key: true,
@@ -179,6 +188,13 @@ pub(crate) static TABLE: &[Row] = &[
         route: Route::Model,
         key: true,
         about: "one model",
+    },
+    Row {
+        method: Method::GET,
+        path: "/v1/usage",
+        route: Route::Usage,
+        key: true,
+        about: "what is left of the quota of the caller's credential",
     },
     Row {
         method: Method::POST,

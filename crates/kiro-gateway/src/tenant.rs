@@ -16,6 +16,7 @@ use crate::catalog::{Catalog, ModelOptions};
 use crate::error::{Error, ErrorKind};
 use crate::kept::Owner;
 use crate::key::{AccessKey, KeyDigest};
+use crate::quota::{Quotas, Threshold};
 use crate::search::Hosted;
 
 /// A caller with the credentials that serve them.
@@ -29,6 +30,8 @@ pub(crate) struct Tenant {
     is_house: bool,
     /// The credentials.
     pub(crate) pool: Pool,
+    /// What is left of the credentials.
+    pub(crate) quotas: Arc<Quotas>,
     /// The models that they may use.
     pub(crate) catalog: Catalog,
     /// Told apart from other tenants in ids that go upstream; reveals nothing.
@@ -84,6 +87,9 @@ impl Default for GuestOptions {
 pub(crate) struct Tenants {
     doors: Vec<Door>,
     house: Option<Pool>,
+    /// What is left of the server's own credentials.
+    quotas: Arc<Quotas>,
+    threshold: Threshold,
     /// The one who came last is in front.
     guests: Arc<Mutex<lru::LruCache<Digest, Known>>>,
     callers: Callers,
@@ -127,12 +133,15 @@ impl Tenants {
         make_pool: MakePool,
         options: &GuestOptions,
         models: ModelOptions,
+        threshold: Threshold,
         tally: Tally,
     ) -> Self {
         let doors = keys.into_iter().map(|key| Door::new(key, &tally));
         Self {
             doors: doors.collect(),
             house,
+            quotas: Arc::new(Quotas::new(threshold.clone())),
+            threshold,
             guests: Arc::new(Mutex::new(lru::LruCache::new(options.max_guests))),
             callers: Callers::default(),
             max_guests: options.max_guests,
@@ -146,6 +155,8 @@ impl Tenants {
     /// Takes over from a predecessor who comes with each key that is still the same, if the server's own pool is;
     /// and the guests, if all keys are: what is kept for them is found by what they send.
     pub(crate) fn succeed(&mut self, old: &Self) {
+        self.threshold.succeed(&old.threshold);
+        self.quotas = old.quotas.clone();
         let is_same_pool = match (&self.house, &old.house) {
             (Some(new), Some(old)) => new.is(old),
             _ => false,
@@ -177,6 +188,16 @@ impl Tenants {
     /// The credentials of the server itself, if it has any.
     pub(crate) fn house(&self) -> Option<&Pool> {
         self.house.as_ref()
+    }
+
+    /// What is left of them.
+    pub(crate) fn quotas(&self) -> &Arc<Quotas> {
+        &self.quotas
+    }
+
+    /// The share of a quota below which little is left.
+    pub(crate) fn threshold(&self) -> &Threshold {
+        &self.threshold
     }
 
     /// Who sent these headers: `KEY` alone, or `KEY:CREDENTIAL`, as a bearer or as an API key. Where several
@@ -302,6 +323,10 @@ impl Tenants {
             gates,
             is_house,
             pool,
+            quotas: match is_house {
+                true => self.quotas.clone(),
+                false => Arc::new(Quotas::new(self.threshold.clone())),
+            },
             catalog: Catalog::new(&self.models),
             owner: Arc::new(Owner::new(salt.clone(), secret)),
             salt,
@@ -461,6 +486,7 @@ mod tests {
             Box::new(move |_| pool()),
             &options,
             ModelOptions::default(),
+            Threshold::new(0.0),
             Tally::default(),
         )
     }

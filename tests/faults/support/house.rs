@@ -129,6 +129,8 @@ impl Plan {
         set("PROXY_API_KEY", KEY.into());
         set("KIRO_2API_UPSTREAM__ENDPOINT", upstream);
         set("KIRO_2API_UPSTREAM__AUTH_ENDPOINT", sim.base_url());
+        // What is asked behind an exchange would come between requests that are counted.
+        set("KIRO_2API_QUOTA__WARN_BELOW", "0".to_owned());
         let mut toml = self.toml;
         match &*accounts {
             [] => {}

@@ -58,6 +58,7 @@ pub(crate) struct Config {
     pub(crate) store: Store,
     pub(crate) tenants: Tenants,
     pub(crate) models: Models,
+    pub(crate) quota: Quota,
     pub(crate) server: Server,
     pub(crate) admin: Admin,
     pub(crate) upstream: Upstream,
@@ -136,6 +137,15 @@ pub(crate) struct Models {
     pub(crate) fallback: Option<String>,
     #[serde(with = "value::list")]
     pub(crate) hidden: Vec<String>,
+}
+
+/// `[quota]`
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Quota {
+    /// The share of a quota below which it is said that little is left; 0 is never.
+    #[serde(with = "value::number")]
+    pub(crate) warn_below: f64,
 }
 
 /// `[server]`
@@ -387,6 +397,15 @@ impl Default for Tenants {
             max_tracked: options.max_guests,
             idle_expiry: options.idle_expiry,
             limits: Limits::default(),
+        }
+    }
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        let options = kiro_gateway::QuotaOptions::default();
+        Self {
+            warn_below: options.warn_below,
         }
     }
 }

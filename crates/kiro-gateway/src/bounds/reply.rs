@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::task::{Context, Poll, ready};
 
+use kiro_auth::CredentialId;
 use kiro_protocol::reply::{Delta, ReplyEvent};
 
 use super::filter::Filter;
@@ -16,6 +17,8 @@ use crate::upstream::ReplyStream;
 pub(crate) struct BoundedReply {
     /// `None` once nothing more is wanted of it.
     stream: Option<ReplyStream>,
+    /// The credential that it was given to.
+    credential: Option<CredentialId>,
     /// Where JSON is demanded.
     shape: Option<Shape>,
     filter: Filter,
@@ -33,6 +36,7 @@ impl BoundedReply {
             _ => None,
         };
         Self {
+            credential: stream.credential(),
             stream: Some(stream),
             shape,
             filter: Filter::new(bounds),
@@ -40,6 +44,11 @@ impl BoundedReply {
             warning: None,
             is_bound: false,
         }
+    }
+
+    /// The credential that it was given to.
+    pub(crate) fn credential(&self) -> Option<CredentialId> {
+        self.credential
     }
 
     /// A word for what the reply does not keep although it was asked for.

@@ -7,3 +7,4 @@ pub(crate) mod info;
 pub(crate) mod metrics;
 pub(crate) mod models;
 pub(crate) mod responses;
+pub(crate) mod usage;

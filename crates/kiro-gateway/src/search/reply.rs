@@ -6,6 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use futures_core::Stream;
+use kiro_auth::CredentialId;
 use kiro_protocol::conversation::{Conversation, JsonObject};
 use kiro_protocol::reply::{ReplyEvent, StopReason, Usage};
 use kiro_protocol::rpc::{HostedTool, WebPage};
@@ -37,6 +38,8 @@ pub(crate) enum SearchedReply {
         events: Pin<Box<dyn Stream<Item = Result<Event, Error>> + Send>>,
         /// What the first reply does not keep although it was asked for.
         warning: Option<&'static str>,
+        /// The credential that the first reply was given to.
+        credential: Option<CredentialId>,
         /// Memory for the conversation, which every round sends once more.
         held: Option<Held>,
     },
@@ -76,11 +79,12 @@ pub(crate) async fn open(
         n_searches: 0,
     };
     let reply = answer.next_reply().await?;
-    let warning = reply.warning();
+    let (warning, credential) = (reply.warning(), reply.credential());
     let events = Box::pin(answer.events(reply));
     Ok(SearchedReply::Searching {
         events,
         warning,
+        credential,
         held: None,
     })
 }
@@ -222,6 +226,14 @@ impl SearchedReply {
         match self {
             Self::Plain(reply) => reply.warning(),
             Self::Searching { warning, .. } => *warning,
+        }
+    }
+
+    /// The credential that it was given to, the first one if there are several.
+    pub(crate) fn credential(&self) -> Option<CredentialId> {
+        match self {
+            Self::Plain(reply) => reply.credential(),
+            Self::Searching { credential, .. } => *credential,
         }
     }
 

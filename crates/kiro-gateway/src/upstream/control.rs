@@ -1,9 +1,9 @@
-//! The small calls: the list of models, and when a quota is full again.
+//! The small calls: the list of models, and what is left of a quota.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::Uri;
-use kiro_auth::{AccessToken, Lease, Outcome};
+use kiro_auth::{AccessToken, CredentialId, Lease, LeaseRequest, Outcome, Pool};
 use kiro_protocol::request::WireProfile;
 use kiro_protocol::rpc::{self, Call, ModelInfo, ModelList, UsageLimits, UsageQuestion};
 
@@ -27,14 +27,12 @@ const MAX_PAGE_BYTES: usize = 16 * MAX_ERROR_BODY;
 const RESET_TIMEOUT: Duration = Duration::from_secs(3);
 
 impl Upstream {
-    /// When the quota of this credential is full again, if the upstream says. The refusal itself does not.
-    pub(super) async fn quota_reset(&self, lease: &Lease) -> Option<SystemTime> {
+    /// What is left of the quota of a credential that was just refused for it, if the upstream says. The refusal
+    /// itself does not even say when it is full again.
+    pub(super) async fn exhausted_limits(&self, lease: &Lease) -> Option<UsageLimits> {
         let asking = tokio::time::timeout(RESET_TIMEOUT, self.usage_limits(lease));
         match asking.await.unwrap_or(Err(Failure::Silent)) {
-            Ok(limits) => {
-                let reset = Duration::from_secs(limits.next_reset?);
-                SystemTime::UNIX_EPOCH.checked_add(reset)
-            }
+            Ok(limits) => Some(limits),
             Err(failure) => {
                 tracing::debug!(?failure, "cannot ask when the quota is full again");
                 None
@@ -42,23 +40,76 @@ impl Upstream {
         }
     }
 
-    /// What is left of the quota of this credential, if the upstream says.
-    pub(crate) async fn limits(&self, lease: &Lease) -> Option<UsageLimits> {
-        match self.usage_limits(lease).await {
-            Ok(limits) => Some(limits),
-            Err(failure) => {
-                tracing::debug!(?failure, "cannot ask what is left of a quota");
-                None
+    /// What is left of the quota of one credential of a pool. `finding` is held while its profile is looked for.
+    ///
+    /// Nothing that goes wrong here lets the credential rest: some organisations let an account talk to models and
+    /// not ask this. Only a refused token is refreshed.
+    ///
+    /// # Errors
+    ///
+    /// As an exchange; there is no retry but the one with a fresh token.
+    pub(crate) async fn limits(
+        &self,
+        pool: &Pool,
+        credential: CredentialId,
+        is_house: bool,
+        finding: &tokio::sync::Mutex<()>,
+    ) -> Result<UsageLimits, Error> {
+        let others = pool.status().into_iter().map(|status| status.id);
+        let others: Vec<CredentialId> = others.filter(|id| *id != credential).collect();
+        let mut is_second = false;
+        loop {
+            let wish = LeaseRequest {
+                avoid: &others,
+                ..LeaseRequest::default()
+            };
+            let lease = pool.lease_with(wish).await;
+            let mut lease = lease.map_err(|error| refusal::no_credential(error, is_house))?;
+            let asking = async {
+                self.find_profile(finding, &mut lease).await?;
+                self.usage_limits(&lease).await
+            };
+            let failure = match asking.await {
+                Ok(limits) => {
+                    lease.settle(Outcome::Success);
+                    return Ok(limits);
+                }
+                Err(failure) => failure,
+            };
+            tracing::debug!(?failure, "cannot ask what is left of a quota");
+            let token_was_old =
+                matches!(&failure, Failure::Fault(fault) if fault.refresh_may_help());
+            if token_was_old {
+                lease.settle(Outcome::TokenRejected);
             }
+            if is_second || !token_was_old {
+                return Err(refusal::error(failure, is_house, None));
+            }
+            is_second = true;
         }
     }
 
+    /// Some organisations' accounts refuse their own profile here with 400, and answer without it.
     async fn usage_limits(&self, lease: &Lease) -> Result<UsageLimits, Failure> {
         let profile = self.profile_for(lease, &mut Tried::default());
         let base = self.management_base(profile, lease.token())?;
-        let call = self.call(profile, &base, lease.token());
+        let mut call = self.call(profile, &base, lease.token());
+        match self.usage_limits_of(&call).await {
+            Err(Failure::Fault(fault))
+                if fault.status() == Some(400)
+                    && call.profile_arn.is_some()
+                    && !fault.refresh_may_help() =>
+            {
+                call.profile_arn = None;
+                self.usage_limits_of(&call).await
+            }
+            answered => answered,
+        }
+    }
+
+    async fn usage_limits_of(&self, call: &Call<'_>) -> Result<UsageLimits, Failure> {
         let request =
-            rpc::usage_limits(&call, &UsageQuestion::default()).map_err(Failure::Unsendable)?;
+            rpc::usage_limits(call, &UsageQuestion::default()).map_err(Failure::Unsendable)?;
         let mut body = self.send(request, &Take::default()).await?;
         UsageLimits::parse(&body.read_up_to(MAX_ERROR_BODY).await).map_err(|error| {
             tracing::warn!(%error, "the usage limits cannot be read");
@@ -88,9 +139,11 @@ impl Upstream {
     pub(crate) async fn list_models(&self, tenant: &Tenant) -> Result<Vec<ModelInfo>, Error> {
         for attempt in 0.. {
             let lease = tenant.pool.lease().await;
-            let mut lease = lease.map_err(|error| refusal::no_credential(error, tenant))?;
+            let mut lease =
+                lease.map_err(|error| refusal::no_credential(error, tenant.is_house()))?;
             let listing = tokio::time::timeout(LIST_TIMEOUT, async {
-                self.find_profile(tenant, &mut lease).await?;
+                self.find_profile(&tenant.finding_profile, &mut lease)
+                    .await?;
                 self.all_pages(&lease).await
             });
             let failure = match listing.await.unwrap_or(Err(Failure::Silent)) {
@@ -104,7 +157,7 @@ impl Upstream {
                 matches!(&failure, Failure::Fault(fault) if fault.refresh_may_help());
             refusal::settle(lease, &failure, None);
             if attempt > 0 || !token_was_old {
-                return Err(refusal::error(failure, tenant, None));
+                return Err(refusal::error(failure, tenant.is_house(), None));
             }
         }
         Ok(Vec::new())

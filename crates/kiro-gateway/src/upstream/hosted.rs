@@ -52,7 +52,7 @@ impl Upstream {
             Ok(hosted) => Ok(hosted.tools),
             Err(error) => {
                 tracing::warn!(%error, "the list of hosted tools cannot be read");
-                Err(refusal::error(Failure::Malformed, tenant, None))
+                Err(refusal::error(Failure::Malformed, tenant.is_house(), None))
             }
         }
     }
@@ -77,7 +77,7 @@ impl Upstream {
         let answer = self.ask(tenant, &question, tape).await?;
         ToolOutput::parse(&answer).map_err(|error| {
             tracing::warn!(%error, tool, "the answer of a hosted tool cannot be read");
-            refusal::error(Failure::Malformed, tenant, None)
+            refusal::error(Failure::Malformed, tenant.is_house(), None)
         })
     }
 
@@ -98,14 +98,17 @@ impl Upstream {
             let mut lease = match tenant.pool.lease_with(wish).await {
                 Ok(lease) => lease,
                 Err(error) => {
-                    return Err(last.unwrap_or_else(|| refusal::no_credential(error, tenant)));
+                    return Err(
+                        last.unwrap_or_else(|| refusal::no_credential(error, tenant.is_house()))
+                    );
                 }
             };
             tried.attempts += 1;
             let profile = self.profile_for(&lease, &mut tried);
             let take = tape.attempt(&profile.name, true);
             let asking = tokio::time::timeout(question.timeout(), async {
-                self.find_profile(tenant, &mut lease).await?;
+                self.find_profile(&tenant.finding_profile, &mut lease)
+                    .await?;
                 self.ask_once(&lease, question, profile, &take).await
             });
             let failure = match asking.await.unwrap_or(Err(Failure::Silent)) {
@@ -125,7 +128,7 @@ impl Upstream {
                 true => lease.settle(Outcome::Neutral),
                 false => refusal::settle(lease, &failure, None),
             }
-            let error = refusal::error(failure, tenant, None);
+            let error = refusal::error(failure, tenant.is_house(), None);
             match next {
                 Next::Refresh => tried.refreshed = true,
                 Next::FallBack => tried.fell_back = true,

@@ -177,7 +177,9 @@ impl Upstream {
             let mut lease = match tenant.pool.lease_with(wish).await {
                 Ok(lease) => lease,
                 Err(error) => {
-                    return Err(last.unwrap_or_else(|| refusal::no_credential(error, tenant)));
+                    return Err(
+                        last.unwrap_or_else(|| refusal::no_credential(error, tenant.is_house()))
+                    );
                 }
             };
             let credential = lease.credential_id();
@@ -186,7 +188,8 @@ impl Upstream {
             order.attempts.begin(credential);
             let take = order.tape.attempt(&profile.name, false);
             let attempt = async {
-                self.find_profile(tenant, &mut lease).await?;
+                self.find_profile(&tenant.finding_profile, &mut lease)
+                    .await?;
                 self.attempt(order, &lease, profile, tried.attempts, &take)
                     .await
             };
@@ -205,11 +208,11 @@ impl Upstream {
             let told = without_tokens(&format!("{failure:?}"));
             tracing::warn!(failure = %told, ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");
             let reset = match refusal::is_out_of_quota(&failure) {
-                true => self.quota_reset(&lease).await,
+                true => self.quota_reset(tenant, &lease).await,
                 false => None,
             };
             refusal::settle(lease, &failure, reset);
-            last = Some(refusal::error(failure, tenant, Some(order)));
+            last = Some(refusal::error(failure, tenant.is_house(), Some(order)));
             match next {
                 Next::Refresh => tried.refreshed = true,
                 Next::FallBack => tried.fell_back = true,
@@ -222,6 +225,15 @@ impl Upstream {
         }
         // Every way out of the loop has left an error behind.
         Err(last.unwrap_or_else(|| Error::new(ErrorKind::Internal, "No attempt was made.")))
+    }
+
+    /// When the quota of this credential is full again, if the upstream says. What else it says is remembered:
+    /// a credential that rests is not asked.
+    async fn quota_reset(&self, tenant: &Tenant, lease: &Lease) -> Option<SystemTime> {
+        let limits = self.exhausted_limits(lease).await?;
+        tenant.quotas.note(lease.credential_id(), &limits);
+        let reset = Duration::from_secs(limits.next_reset?);
+        SystemTime::UNIX_EPOCH.checked_add(reset)
     }
 
     /// What follows a failure, as far as the budget of retries allows it.

@@ -15,7 +15,6 @@ use super::attempt::MAX_ERROR_BODY;
 use super::retry::Failure;
 use super::{Upstream, target};
 use crate::capture::Take;
-use crate::tenant::Tenant;
 
 /// How long one region may take to answer. It does within a second, and somebody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,21 +32,21 @@ pub(crate) enum NoProfile {
 }
 
 impl Upstream {
-    /// Finds the profile of a lease whose login needs one and does not know it.
+    /// Finds the profile of a lease whose login needs one and does not know it. `finding` is held meanwhile.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: the next caller asks again.
     pub(super) async fn find_profile(
         &self,
-        tenant: &Tenant,
+        finding: &tokio::sync::Mutex<()>,
         lease: &mut Lease,
     ) -> Result<(), Failure> {
         if !lacks_profile(lease.token()) {
             return Ok(());
         }
         // One at a time: those who come together wait for the one who asks, and then know.
-        let _one = tenant.finding_profile.lock().await;
+        let _one = finding.lock().await;
         lease.look_again();
         if !lacks_profile(lease.token()) {
             return Ok(());

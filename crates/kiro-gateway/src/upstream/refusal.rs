@@ -9,7 +9,6 @@ use super::Order;
 use super::profile::NoProfile;
 use super::retry::Failure;
 use crate::error::{Error, ErrorKind, Overflow};
-use crate::tenant::Tenant;
 use crate::usage::Prompt;
 
 /// Tells the pool what the attempt taught about the credential. `reset` is when its quota is full again, if
@@ -48,21 +47,21 @@ fn outcome(fault: &Fault, reset: Option<SystemTime>) -> Outcome {
     }
 }
 
-/// What the downstream is told when no further attempt is made. `order` is what was asked, if it was a
-/// conversation.
-pub(super) fn error(failure: Failure, tenant: &Tenant, order: Option<&Order>) -> Error {
+/// What the downstream is told when no further attempt is made. `house`: whether the credential is the server's own.
+/// `order` is what was asked, if it was a conversation.
+pub(super) fn error(failure: Failure, house: bool, order: Option<&Order>) -> Error {
     match failure {
         Failure::Fault(fault) => match order {
             Some(order) if fault.kind() == FaultKind::ContextTooLong => {
                 too_long(fault, &order.prompt, order.context_window)
             }
-            _ => refused(fault, tenant.is_house()),
+            _ => refused(fault, house),
         },
         Failure::Unsendable(reason) => {
             let message = format!("The conversation cannot be sent: {reason}.");
             Error::invalid("messages", None, message)
         }
-        Failure::NoProfile(problem) => no_profile(problem, tenant.is_house()),
+        Failure::NoProfile(problem) => no_profile(problem, house),
         Failure::Unreachable => Error::new(
             ErrorKind::UpstreamUnreachable,
             "The upstream could not be reached. Try again in a moment; if it stays so, the operator should check the network and `[upstream] endpoint`.",
@@ -286,10 +285,10 @@ fn default_pause(kind: ErrorKind) -> Option<Duration> {
 }
 
 /// Why there is no lease.
-pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
+pub(super) fn no_credential(error: AuthError, house: bool) -> Error {
     let message = |text: &str| text.to_owned();
     let (kind, text) = match error.kind() {
-        AuthErrorKind::SignedOut if tenant.is_house() => (
+        AuthErrorKind::SignedOut if house => (
             ErrorKind::UpstreamAuth,
             message("The gateway's Kiro login has ended. The operator must sign in again."),
         ),
@@ -305,7 +304,7 @@ pub(super) fn no_credential(error: AuthError, tenant: &Tenant) -> Error {
             message("The sign-in service could not be reached. Try again in a moment."),
         ),
         // It speaks about what the caller has sent.
-        AuthErrorKind::Misconfigured if !tenant.is_house() => (
+        AuthErrorKind::Misconfigured if !house => (
             ErrorKind::Unauthorized,
             format!("The credential that you sent after the colon cannot be used: {error}."),
         ),

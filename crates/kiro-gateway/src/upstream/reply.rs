@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use kiro_auth::{Lease, Outcome};
+use kiro_auth::{CredentialId, Lease, Outcome};
 use kiro_protocol::reply::{ReplyDecoder, ReplyError, ReplyEvent};
 use tokio::time::Instant;
 
@@ -23,6 +23,8 @@ pub(crate) struct ReplyStream {
     /// Events that were decoded while the reply was opened.
     opening: std::collections::VecDeque<ReplyEvent>,
     lease: Option<Lease>,
+    /// Whose reply it is, also after its end.
+    credential: Option<CredentialId>,
     /// What it answers, to say so when that was too long.
     prompt: Arc<Prompt>,
     context_window: u32,
@@ -95,6 +97,7 @@ impl ReplyStream {
             source,
             opening,
             lease: None,
+            credential: None,
             prompt: order.prompt.clone(),
             context_window: order.context_window,
             waits: None,
@@ -113,8 +116,14 @@ impl ReplyStream {
     }
 
     pub(super) fn with_lease(mut self, lease: Lease) -> Self {
+        self.credential = Some(lease.credential_id());
         self.lease = Some(lease);
         self
+    }
+
+    /// The credential that it was given to.
+    pub(crate) fn credential(&self) -> Option<CredentialId> {
+        self.credential
     }
 
     /// Ends a reply of which nothing more is wanted: closes the connection, which tells the upstream to

@@ -168,6 +168,8 @@ fn config(bundle: &Bundle, sim: &Simulator, key: &str, fast: bool) -> Result<Con
     if fast && retell::lost_patience(bundle) {
         config.timeouts.patience = std::time::Duration::ZERO;
     }
+    // The service is asked for the exchange, and for nothing else.
+    config.quota.warn_below = 0.0;
     let multipliers = limits.multipliers.iter();
     config.timeouts.multipliers = multipliers
         .map(|(family, factor)| (family.clone(), Multiplier(*factor)))

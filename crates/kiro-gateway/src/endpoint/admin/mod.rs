@@ -1,11 +1,11 @@
-//! `GET /admin/snapshot` and `GET /admin/events`: what an operator sees of the gateway, behind a key of its own.
-//! Without that key these routes are not there.
+//! `GET /admin/snapshot`, `GET /admin/events` and `GET /admin/usage`: what an operator sees of the gateway, behind a key
+//! of its own. Without that key these routes are not there.
 //!
 //! Tenants are named by the key that they use and by a hash; nothing of what anybody said is in it.
 
-mod quota;
 mod snapshot;
 mod stream;
+mod usage;
 
 use std::sync::Arc;
 
@@ -15,12 +15,14 @@ use tokio::sync::Semaphore;
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
 use crate::key::KeyDigest;
+use crate::quota::Asker;
 use crate::response::json;
 use crate::shared::Shared;
-use quota::Quotas;
 #[cfg(feature = "pages")]
 pub(crate) use snapshot::Change;
 pub(crate) use snapshot::Snapshot;
+#[cfg(feature = "pages")]
+pub(crate) use usage::Usage;
 
 /// What is told to the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +31,8 @@ pub(crate) enum Admin {
     Snapshot,
     /// What changes.
     Events,
+    /// What is left of each account, and who has spent it.
+    Usage,
 }
 
 /// Streams of changes at the same time. Each costs a second's snapshot.
@@ -39,7 +43,6 @@ const MAX_STREAMS: usize = 8;
 pub(crate) struct Office {
     key: Option<KeyDigest>,
     streams: Arc<Semaphore>,
-    quotas: Arc<Quotas>,
 }
 
 impl Office {
@@ -47,7 +50,6 @@ impl Office {
         Self {
             key,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
-            quotas: Arc::default(),
         }
     }
 
@@ -59,7 +61,6 @@ impl Office {
     /// Takes over what was learned.
     pub(crate) fn succeed(&mut self, old: &Self) {
         self.streams = old.streams.clone();
-        self.quotas = old.quotas.clone();
     }
 
     /// Lets in who sends the key as a bearer, once.
@@ -95,20 +96,27 @@ pub(crate) async fn answer(
     shared: &Arc<Shared>,
     admin: Admin,
     headers: &HeaderMap,
+    query: &str,
 ) -> Result<Response<Body>, Error> {
-    let office = &shared.office;
-    office.admit(headers)?;
+    shared.office.admit(headers)?;
     match admin {
         Admin::Snapshot => {
-            office.quotas.refresh(shared).await;
-            let snapshot = Snapshot::of(shared, &office.quotas);
-            // Strings and numbers always serialize.
-            let document = serde_json::to_vec(&snapshot).unwrap_or_default();
-            let mut response = json(StatusCode::OK, document.into());
-            let none = http::HeaderValue::from_static("no-store");
-            response.headers_mut().insert(header::CACHE_CONTROL, none);
-            Ok(response)
+            if let Some(asker) = Asker::of_house(shared) {
+                asker.refresh(false).await;
+            }
+            Ok(document_of_now(&Snapshot::of(shared)))
         }
         Admin::Events => stream::answer(shared),
+        Admin::Usage => usage::answer(shared, query).await,
     }
+}
+
+/// A document that is another one in a moment.
+pub(super) fn document_of_now(document: &impl serde::Serialize) -> Response<Body> {
+    // Strings and numbers always serialize.
+    let document = serde_json::to_vec(document).unwrap_or_default();
+    let mut response = json(StatusCode::OK, document.into());
+    let none = http::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, none);
+    response
 }

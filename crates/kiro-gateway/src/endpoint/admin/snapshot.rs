@@ -4,8 +4,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kiro_auth::{AuthErrorKind, CredentialStatus, Login, RestReason};
 
-use super::quota::{Quota, Quotas};
 use crate::observation::{self, CELL_SECONDS, Seen};
+use crate::quota::{Quotas, Standing};
 use crate::shared::Shared;
 use crate::upstream::seconds_since_epoch;
 
@@ -67,7 +67,7 @@ struct Cell {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "pages", schemars(rename = "AdminRow"))]
-struct Row {
+pub(super) struct Row {
     name: String,
     #[serde(flatten)]
     cell: Cell,
@@ -93,7 +93,7 @@ struct Live {
 #[derive(Debug, serde::Serialize)]
 #[cfg_attr(feature = "pages", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "pages", schemars(rename = "AdminAccount"))]
-struct Account {
+pub(super) struct Account {
     /// As the log calls it.
     name: String,
     /// How it was signed in; unknown until it has been read.
@@ -111,7 +111,9 @@ struct Account {
     /// Exchanges that use it.
     in_use: usize,
     /// Unknown while the service does not tell.
-    quota: Option<Quota>,
+    quota: Option<Standing>,
+    /// Why it is unknown, where the service was asked.
+    quota_unknown_because: Option<String>,
 }
 
 /// An exchange that failed.
@@ -135,24 +137,19 @@ struct Failure {
 }
 
 impl Snapshot {
-    pub(super) fn of(shared: &Shared, quotas: &Quotas) -> Self {
+    pub(super) fn of(shared: &Shared) -> Self {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             uptime_seconds: shared.started.elapsed().as_secs(),
             cell_seconds: CELL_SECONDS,
-            change: Change::since(shared, quotas, None, None),
+            change: Change::since(shared, None, None),
         }
     }
 }
 
 impl Change {
     /// What is new after this cell and this error.
-    pub(super) fn since(
-        shared: &Shared,
-        quotas: &Quotas,
-        cell: Option<u64>,
-        error: Option<u64>,
-    ) -> Self {
+    pub(super) fn since(shared: &Shared, cell: Option<u64>, error: Option<u64>) -> Self {
         let seen = shared.counters.observation.seen();
         let live = seen.live.iter().map(|live| Live::of(live, &seen)).collect();
         let (newest, cells) = seen.whole;
@@ -167,8 +164,6 @@ impl Change {
             None => 0,
         };
         let is_new = |failure: &&observation::Failure| error.is_none_or(|old| failure.number > old);
-        let accounts = shared.tenants.house().map(|house| house.status());
-        let accounts = accounts.unwrap_or_default();
         Self {
             now: seconds_since_epoch(),
             newest,
@@ -176,10 +171,7 @@ impl Change {
             live,
             models: Row::all(&seen.models),
             tenants: Row::all(&seen.tenants),
-            accounts: accounts
-                .iter()
-                .map(|one| Account::of(one, quotas))
-                .collect(),
+            accounts: Account::all(shared),
             errors: seen
                 .failures
                 .iter()
@@ -222,7 +214,7 @@ impl Cell {
 }
 
 impl Row {
-    fn all(rows: &[(std::sync::Arc<str>, observation::Cell)]) -> Vec<Self> {
+    pub(super) fn all(rows: &[(std::sync::Arc<str>, observation::Cell)]) -> Vec<Self> {
         let rows = rows.iter().map(|(name, cell)| Self {
             name: name.to_string(),
             cell: Cell::of(cell),
@@ -247,6 +239,19 @@ impl Live {
 }
 
 impl Account {
+    /// The gateway's own, in the order of the pool.
+    pub(super) fn all(shared: &Shared) -> Vec<Self> {
+        let accounts = shared.tenants.house().map(|house| house.status());
+        let accounts = accounts.into_iter().flatten();
+        let quotas = shared.tenants.quotas();
+        accounts.map(|one| Self::of(&one, quotas)).collect()
+    }
+
+    /// What is known of its quota.
+    pub(super) fn quota(&self) -> Option<&Standing> {
+        self.quota.as_ref()
+    }
+
     fn of(status: &CredentialStatus, quotas: &Quotas) -> Self {
         let error = status.last_error.as_ref();
         let (state, reason, remedy) = match (&status.resting, error) {
@@ -269,7 +274,10 @@ impl Account {
             resting_until: status.resting.map(|(_, until)| seconds(until)),
             token_expires_at: status.expires_at.map(seconds),
             in_use: status.leases,
-            quota: quotas.of(&status.id),
+            quota: quotas.standing(&status.id),
+            quota_unknown_because: quotas
+                .refusal(&status.id)
+                .map(|why| why.public_message().to_owned()),
         }
     }
 }

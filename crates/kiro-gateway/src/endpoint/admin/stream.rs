@@ -19,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 use super::snapshot::Change;
 use crate::body::Body;
 use crate::error::{Error, ErrorKind};
+use crate::quota::Asker;
 use crate::shared::Shared;
 
 /// How often it is looked.
@@ -44,8 +45,11 @@ pub(super) fn answer(shared: &Arc<Shared>) -> Result<Response<Body>, Error> {
         let mut quiet = 0;
         while !is_over(&shared) {
             looks.tick().await;
-            shared.office.quotas.refresh(&shared).await;
-            let change = Change::since(&shared, &shared.office.quotas, cell, error);
+            if let Some(asker) = Asker::of_house(&shared) {
+                // What is told next does not wait for the answers.
+                drop(asker.begin(false));
+            }
+            let change = Change::since(&shared, cell, error);
             let (newest, failed) = change.newest();
             (cell, error) = (Some(newest), failed.or(error));
             quiet += 1;

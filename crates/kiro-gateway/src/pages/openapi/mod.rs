@@ -113,6 +113,11 @@ fn parameters() -> Value {
             "The newest first, or the oldest.",
             json!({"type": "string", "enum": ["asc", "desc"], "default": "desc"}),
         ),
+        "Refresh": query(
+            "refresh",
+            "Whether to ask the service again although its last answer is not five minutes old.",
+            json!({"type": "boolean", "default": false}),
+        ),
         "After": query("after", "The id of the item before the first.", text()),
     })
 }
@@ -125,6 +130,7 @@ fn headers() -> Value {
         "ShouldRetry": header("`false` where the same request will fail again.", "string"),
         "Ignored": header("Members of the request that had no effect.", "string"),
         "Warning": header("What the answer does not keep of the request.", "string"),
+        "QuotaRemaining": header("What is left of the account that gave the answer, when it is less than `quota.warn_below` says.", "number"),
         "Credits": header("The price of the answer in the service's credits, of a document.", "number"),
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::example::{self, Example};
 use super::schema::Schemas;
 use crate::endpoint::admin::{self, Admin};
-use crate::endpoint::{health, info};
+use crate::endpoint::{health, info, usage};
 use crate::pages::Page;
 use crate::routes::{Route, Row};
 
@@ -35,6 +35,8 @@ enum Errors {
     OpenAi,
     /// In Anthropic's words.
     Anthropic,
+    /// In OpenAI's words, as the service refuses a credential.
+    Usage,
     /// In OpenAI's words, to the operator.
     Admin,
 }
@@ -120,6 +122,15 @@ fn describe(row: &Row, schemas: &mut Schemas) -> Operation {
                     schemas.answered::<openai::Model>(),
                     schemas.answered::<anthropic::Model>(),
                 ]),
+            )
+        },
+        Route::Usage => Operation {
+            parameters: vec!["AnthropicVersion", "Refresh"],
+            errors: Errors::Usage,
+            ..json_answer(
+                "Gateway",
+                "What the service says of the login behind the key, or the sums of the gateway's own accounts for who sends a key alone. Asked for at most every five minutes; when the service does not answer, the last answer comes with `stale`. `refresh=true` asks again, at most every 30 seconds; else `retry-after` says when.",
+                schemas.answered::<usage::Usage>(),
             )
         },
         Route::Response => kept(
@@ -274,6 +285,11 @@ fn of_admin(admin: Admin, schemas: &mut Schemas) -> Operation {
             errors: Errors::Admin,
             ..json_answer("Admin", about, schemas.answered::<admin::Snapshot>())
         },
+        Admin::Usage => Operation {
+            parameters: vec!["Refresh"],
+            errors: Errors::Admin,
+            ..json_answer("Admin", about, schemas.answered::<admin::Usage>())
+        },
         Admin::Events => {
             let answer = json!({
                 "description": "Once a second at most, as long as it is open.",
@@ -321,7 +337,8 @@ impl Errors {
         let statuses: &[u16] = match self {
             Self::None => &[],
             Self::Small => &[400, 404],
-            Self::Admin => &[401, 404],
+            Self::Usage => &[400, 403, 429, 502, 503, 504],
+            Self::Admin => &[400, 401, 404],
             Self::OpenAi => &[400, 403, 404, 408, 413, 415, 429, 502, 503, 504],
             Self::Anthropic => &[400, 402, 403, 404, 408, 413, 415, 429, 502, 504, 529],
         };
@@ -376,6 +393,7 @@ fn streaming(document: Value, event: Value, about: &str, transcript: &str) -> Va
             "x-gateway-ignored": header("Ignored"),
             "x-gateway-warning": header("Warning"),
             "x-kiro-credits": header("Credits"),
+            "x-kiro-quota-remaining": header("QuotaRemaining"),
         },
         "content": {
             "application/json": {"schema": document},

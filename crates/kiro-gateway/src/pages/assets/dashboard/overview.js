@@ -69,7 +69,7 @@ function show() {
     "Until": (row) => moment(row.resting_until),
     Remedy: (row) => row.remedy ?? "–",
     "In use": (row) => number(row.in_use),
-    Quota: (row) => (row.quota ? `${short(row.quota.used)} of ${short(row.quota.limit)}` : "–"),
+    Quota: (row) => quota(row),
     "Full again": (row) => moment(row.quota?.resets_at),
     "Token until": (row) => moment(row.token_expires_at),
   });
@@ -87,6 +87,15 @@ function show() {
       Credits: (row) => number(row.credits.toFixed(2)),
     });
   }
+}
+
+// What is used, with a word where little is left and one where the service has not answered since.
+function quota(row) {
+  if (!row.quota) return make("td", row.quota_unknown_because ? { title: row.quota_unknown_because } : {}, "–");
+  const { used, limit, low, stale, stale_because: why, fetched_at: at } = row.quota;
+  const words = [`${short(used)} of ${short(limit)}`, low && "little is left", stale && "old"].filter(Boolean);
+  const title = [`as of ${moment(at)}`, why].filter(Boolean).join("; ");
+  return make("td", { class: low ? "resting" : "", title }, words.join(", "));
 }
 
 const number = (text) => make("td", { class: "number" }, String(text));
