@@ -6,13 +6,13 @@ use std::process::Child;
 use super::*;
 
 /// A gateway that serves until the test ends.
-struct Gateway {
+pub(super) struct Gateway {
     process: Child,
-    url: String,
+    pub(super) url: String,
 }
 
 impl Gateway {
-    fn of(user: &User) -> Self {
+    pub(super) fn of(user: &User) -> Self {
         use std::io::{BufRead as _, BufReader};
         let mut command = user.command(&["serve", "--listen", "127.0.0.1:0"]);
         let mut process = command

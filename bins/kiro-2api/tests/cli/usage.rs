@@ -1,5 +1,6 @@
 //! `kiro-2api usage`, which `accounts quota` is too.
 
+use super::bench::Gateway;
 use super::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,4 +42,33 @@ async fn an_account_that_cannot_be_asked_does_not_hide_the_others() {
     assert!(document["accounts"][1]["remaining"].is_number());
     user.run(&["usage", "nobody"])
         .fails_with("there is no account `nobody`");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_gateway_tells_what_serves_the_key_and_to_its_operator_all() {
+    let (user, issued) = User::with_account("work").await;
+    user.sim.set_credits_used(issued.account, 12.5);
+    let mut user = user.with("KIRO_2API_ADMIN__KEY", "admin-0123456789abcdef");
+    let gateway = Gateway::of(&user);
+    let asking = ["usage", "--gateway", &gateway.url];
+    let table = user.run(&asking).ends_well();
+    for words in ["KIRO PRO", "Credits", "12.50", "1000.00", "2026-11-01T"] {
+        assert!(table.contains(words), "{table}");
+    }
+    let document = user.run(&[&asking[..], &["--json"]].concat()).json();
+    assert_eq!(document["accounts"][0]["quota"]["used"], 12.5);
+
+    user = user.without("KIRO_2API_ADMIN__KEY");
+    let table = user.run(&asking).ends_well();
+    assert!(table.contains("all that serve the key"), "{table}");
+    assert!(table.contains("12.50"), "{table}");
+    let document = user.run(&[&asking[..], &["--json"]].concat()).json();
+    assert_eq!(document["remaining"], 987.5);
+
+    user = user.without("PROXY_API_KEY");
+    user.run(&asking).fails_with("set PROXY_API_KEY");
+    user = user.with("PROXY_API_KEY", "sk-another-0123456789");
+    user.run(&asking).fails_with("Incorrect API key");
+    user.run(&["usage", "--gateway", "localhost"])
+        .fails_with("no address of a gateway");
 }

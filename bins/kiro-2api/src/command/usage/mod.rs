@@ -1,4 +1,6 @@
-//! `kiro-2api usage`: the credits of each account.
+//! `kiro-2api usage`: the credits of each account, from the service or from a gateway that runs.
+
+mod gateway;
 
 use std::process::ExitCode;
 
@@ -20,17 +22,26 @@ pub(crate) struct Arguments {
     /// One account [default: all]
     #[arg(value_name = "ACCOUNT")]
     pub(super) account: Option<String>,
+    /// Ask a gateway that runs, for example http://127.0.0.1:8000, in place of the service
+    #[arg(long, value_name = "URL", conflicts_with = "account")]
+    pub(super) gateway: Option<http::Uri>,
     /// Print one JSON document
     #[arg(long)]
     pub(super) json: bool,
 }
 
 const EXAMPLES: &str = "\
-The exit code is 1 when an account could not be asked.
+The exit code is 1 when an account could not be asked. A gateway is asked with the admin key, if the configuration has one, and
+tells of all its accounts; else with PROXY_API_KEY, and tells what serves whoever has that key. What it says is up to five
+minutes old.
 
 Examples:
   kiro-2api usage
+  kiro-2api usage --gateway http://127.0.0.1:8000
   kiro-2api usage work --json | jq '.accounts[0].remaining'";
+
+/// Above the columns of the table.
+const HEAD: [&str; 6] = ["ACCOUNT", "PLAN", "WHAT", "USED", "LIMIT", "FULL AGAIN"];
 
 /// What is known of the credits of one account, or why nothing is.
 struct Answer {
@@ -46,6 +57,9 @@ struct Refused {
 pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let source = arguments.file.source();
     log_little(&source);
+    if let Some(url) = &arguments.gateway {
+        return gateway::run(&configuration(&source)?, url, arguments.json).await;
+    }
     let accounts = InProcess::open(&source, configuration(&source)?).await?;
     let members = accounts.chosen(arguments.account.as_deref())?;
     let service = Service::new(accounts.config())?;
@@ -61,8 +75,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         say_json(&json!({"accounts": answers}))?;
     } else {
         let rows: Vec<[String; 6]> = answers.iter().flat_map(Answer::rows).collect();
-        let head = ["ACCOUNT", "PLAN", "WHAT", "USED", "LIMIT", "FULL AGAIN"];
-        say(table(head, &rows));
+        say(table(HEAD, &rows));
         for answer in &answers {
             if let Err(refused) = &answer.asked {
                 eprintln!(
@@ -129,7 +142,7 @@ impl Answer {
         json!({
             "account": self.name,
             "plan": usage.subscription.title,
-            "remaining": usage.remaining(),
+            "remaining": usage.included_left(),
             "resets_at": reset(usage.next_reset),
             "overage_enabled": usage.overage_enabled,
             "resources": usage.breakdown.iter().map(part).collect::<Vec<_>>(),
