@@ -153,12 +153,12 @@ impl Gate {
 
     async fn place(&self, slots: &Slots, ledger: Option<&Arc<Ledger>>) -> Result<Slot, Full> {
         let came = Instant::now();
-        let slot = slots.enter().await?;
+        let (slot, waiting) = slots.enter_first().await?;
         let Some(ledger) = ledger else {
             return Ok(slot);
         };
         let deadline = came + slots.queue_timeout();
-        let shared = ledger.hold(&self.name, slots, deadline).await?;
+        let shared = ledger.hold(&self.name, slots, waiting, deadline).await?;
         Ok(slot.with(shared))
     }
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::gate::Gate;
 use super::name::GateName;
-use super::slots::{Full, Slots};
+use super::slots::{Full, Slots, Waiting};
 use crate::error::Error;
 
 /// There is none.
@@ -26,7 +26,13 @@ impl Ledger {
         match *self {}
     }
 
-    pub(super) async fn hold(&self, _: &GateName, _: &Slots, _: Instant) -> Result<Place, Full> {
+    pub(super) async fn hold(
+        &self,
+        _: &GateName,
+        _: &Slots,
+        _: Option<Waiting<'_>>,
+        _: Instant,
+    ) -> Result<Place, Full> {
         match *self {}
     }
 

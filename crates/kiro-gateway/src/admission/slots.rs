@@ -23,10 +23,14 @@ pub(crate) struct Slots {
 /// A place, free again when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    _place: OwnedSemaphorePermit,
-    /// The same among the exchanges of all gateways, where they share the limit.
+    /// The same among the exchanges of all gateways, where they share the limit. Given back first, so that whoever
+    /// is let in by the other finds it to take over, and need not ask Redis, which believes that it is taken.
     _shared: Option<Place>,
+    _place: OwnedSemaphorePermit,
 }
+
+/// A place in the queue, free again when it is dropped.
+pub(super) type Waiting<'a> = SemaphorePermit<'a>;
 
 /// Why there is no place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +60,8 @@ impl Slots {
         self.queue_timeout
     }
 
-    /// Takes a place in the queue, for who waits elsewhere than here.
-    pub(super) fn queue(&self) -> Result<SemaphorePermit<'_>, Full> {
+    /// Takes a place in the queue.
+    pub(super) fn queue(&self) -> Result<Waiting<'_>, Full> {
         self.waiting.try_acquire().map_err(|_| Full::Queue)
     }
 
@@ -82,14 +86,21 @@ impl Slots {
     ///
     /// Whoever leaves gives their place in the queue back.
     pub(crate) async fn enter(&self) -> Result<Slot, Full> {
+        let (slot, _waiting) = self.enter_first().await?;
+        Ok(slot)
+    }
+
+    /// The same for who may have to wait once more, among those of all gateways: with their place in the queue, if
+    /// they have waited, so that nobody who comes after them takes it.
+    pub(super) async fn enter_first(&self) -> Result<(Slot, Option<Waiting<'_>>), Full> {
         // A place that becomes free goes to who waits for it, never to somebody who has just come.
         if let Ok(place) = self.places.clone().try_acquire_owned() {
-            return Ok(Slot::new(place));
+            return Ok((Slot::new(place), None));
         }
-        let _waiting = self.queue()?;
+        let waiting = self.queue()?;
         let place = self.places.clone().acquire_owned();
         match tokio::time::timeout(self.queue_timeout, place).await {
-            Ok(Ok(place)) => Ok(Slot::new(place)),
+            Ok(Ok(place)) => Ok((Slot::new(place), Some(waiting))),
             // It is never closed, so this is the time-out.
             _ => Err(Full::Deadline),
         }
@@ -99,8 +110,8 @@ impl Slots {
 impl Slot {
     fn new(place: OwnedSemaphorePermit) -> Self {
         Self {
-            _place: place,
             _shared: None,
+            _place: place,
         }
     }
 

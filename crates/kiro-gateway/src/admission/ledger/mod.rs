@@ -39,7 +39,7 @@ use super::book::{CreditBook, utc};
 use super::budget::date;
 use super::gate::{Counted, Gate};
 use super::name::GateName;
-use super::slots::{Full, Slots};
+use super::slots::{Full, Slots, Waiting};
 use crate::error::Error;
 
 /// The limits of all gateways.
@@ -142,14 +142,16 @@ impl Ledger {
         }
     }
 
-    /// Waits for a place among the exchanges of all gateways.
-    pub(super) async fn hold(
+    /// Waits for a place among the exchanges of all gateways, in the place of the queue that the caller has already,
+    /// or one of their own.
+    pub(super) async fn hold<'a>(
         &self,
         name: &GateName,
-        slots: &Slots,
+        slots: &'a Slots,
+        waiting: Option<Waiting<'a>>,
         deadline: Instant,
     ) -> Result<Place, Full> {
-        Place::take(&self.core, name, slots, deadline).await
+        Place::take(&self.core, name, slots, waiting, deadline).await
     }
 
     /// Tells what an exchange really took, in a moment. Its credits are in the book.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::Core;
 use super::script::Script;
 use crate::admission::name::GateName;
-use crate::admission::slots::{Full, Slots};
+use crate::admission::slots::{Full, Slots, Waiting};
 use crate::upstream::{jittered, random_byte};
 
 /// How often one who waits for a place looks.
@@ -91,10 +91,11 @@ impl Places {
 impl Place {
     /// Takes a place among those of a gate, and waits for one as long as its queue lets it. Who has come here holds
     /// a place of our own already, in the order of our own queue; that order is kept.
-    pub(super) async fn take(
+    pub(super) async fn take<'a>(
         core: &Arc<Core>,
         name: &GateName,
-        slots: &Slots,
+        slots: &'a Slots,
+        mut waiting: Option<Waiting<'a>>,
         deadline: Instant,
     ) -> Result<Self, Full> {
         let mut place = Self {
@@ -108,6 +109,8 @@ impl Place {
             if place.is_there(slots.limit()).await {
                 return Ok(place);
             }
+            // Who comes meanwhile stands behind.
+            waiting = waiting.or_else(|| slots.queue().ok());
             // What was given back a moment ago, here or elsewhere, may not have arrived.
             drop(core.telling.lock().await);
             sleep(ON_ITS_WAY).await;
@@ -115,7 +118,10 @@ impl Place {
                 return Ok(place);
             }
         }
-        let _waiting = slots.queue()?;
+        let _waiting = match waiting {
+            Some(waiting) => waiting,
+            None => slots.queue()?,
+        };
         let waiting = async {
             let _first = slots.line.lock().await;
             while !place.is_there(slots.limit()).await {

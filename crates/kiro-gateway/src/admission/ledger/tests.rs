@@ -1,6 +1,8 @@
 //! Two ledgers at one Redis, which stand for two gateways.
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
 use kiro_auth::RedisStoreOptions;
 use redis::aio::MultiplexedConnection;
@@ -157,6 +159,66 @@ async fn a_place_is_waited_for_and_comes_free_with_its_exchange() {
     assert!(!waits.is_finished());
     drop(held);
     assert!(waits.await.unwrap().is_ok());
+}
+
+/// Polls once.
+async fn first_poll<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    std::future::poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
+#[tokio::test]
+async fn who_has_waited_here_keeps_their_place_in_the_queue_while_they_wait_for_all() {
+    let server = Server::start().await;
+    let a = one(&server, LIFE, places(1, 1));
+    let held = a.gates.enter().await.unwrap();
+    let mut first = pin!(a.gates.enter());
+    assert!(first_poll(first.as_mut()).await.is_pending());
+    drop(held);
+    // Redis does not learn that it is free, as if another gateway had been faster.
+    assert_eq!(a.ledger.core.places.take_freed().len(), 1);
+    assert!(first_poll(first.as_mut()).await.is_pending());
+    let mut second = pin!(a.gates.enter());
+    let Poll::Ready(refused) = first_poll(second.as_mut()).await else {
+        panic!("the queue has one place, and that is taken");
+    };
+    assert!(said(refused).contains("1 requests at the same time"));
+    let places = key(&server, ":places").await;
+    let waits = async {
+        let mut connection = server.connection().await;
+        let _: u64 = ask(&mut connection, &format!("DEL {places}")).await;
+    };
+    let (entered, ()) = tokio::join!(first, waits);
+    assert!(entered.is_ok());
+}
+
+/// Whether a place of all gateways can be taken over when somebody is told that one of ours is free.
+struct Told {
+    core: Arc<Core>,
+    has_both: AtomicBool,
+}
+
+impl std::task::Wake for Told {
+    fn wake(self: Arc<Self>) {
+        let has_freed = !self.core.places.take_freed().is_empty();
+        self.has_both.store(has_freed, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn a_place_of_our_own_is_free_after_the_one_of_all_gateways() {
+    let server = Server::start().await;
+    let a = one(&server, LIFE, places(1, 1));
+    let held = a.gates.enter().await.unwrap();
+    let told = Arc::new(Told {
+        core: a.ledger.core.clone(),
+        has_both: AtomicBool::new(false),
+    });
+    let waker = told.clone().into();
+    let mut waits = pin!(a.gates.enter());
+    let polled = waits.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    drop(held);
+    assert!(told.has_both.load(Ordering::Relaxed));
 }
 
 #[tokio::test]
