@@ -4,6 +4,7 @@
 //! {prefix}{limits}:NAME:requests, …:tokens   string      when what was taken of a rate is paid for, in microseconds
 //! {prefix}{limits}:NAME:places               sorted set  exchanges under way, and until when they are believed to be
 //! {prefix}{limits}:NAME:day:DATE, …:month:…  string      credits
+//! {prefix}{limits}:asked:GATEWAY:NUMBER      string      that a question has taken something, which counts once
 //! {prefix}{limits}:told:GATEWAY              string      what a gateway has told last, so that it counts once
 //! ```
 //!
@@ -135,7 +136,7 @@ impl Ledger {
         if question.is_empty() {
             return Ok(!self.core.reach.is_away());
         }
-        let command = question.script(&self.core.prefix).command();
+        let command = question.script(&self.core).command();
         match self.core.reach.ask(&command).await {
             Some(answer) => question.heed(answer).map(|()| true),
             None => Ok(false),
@@ -203,7 +204,8 @@ impl Core {
         self.count.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn place_id(&self, number: u64) -> String {
+    /// What no other gateway calls anything.
+    fn name_of(&self, number: u64) -> String {
         format!("{}:{number}", self.process)
     }
 

@@ -142,7 +142,7 @@ impl Place {
         self.is_asked_for |= !self.core.reach.is_away();
         let mut script = Script::new(include_str!("hold.lua"));
         script.key(self.core.places_key(&self.name));
-        script.arg(self.core.place_id(self.number));
+        script.arg(self.core.name_of(self.number));
         script.arg(most);
         script.arg(self.core.life.as_millis());
         let is_there = self.core.reach.ask(&script.command()).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 
+use super::Core;
 use super::script::{Script, month_of};
 use crate::admission::budget::Spent;
 use crate::admission::gate::{Counted, Gate};
@@ -30,7 +31,7 @@ struct Asked<'a> {
     taken: u64,
 }
 
-/// The number of the key that refuses, or 0; microseconds to wait; the sums; microseconds that each rate is ahead.
+/// Which of the sums and rates refuses, or 0; microseconds to wait; the sums; microseconds that each rate is ahead.
 pub(super) type Answer = (usize, u64, Vec<f64>, Vec<u64>);
 
 impl<'a> Question<'a> {
@@ -80,9 +81,15 @@ impl<'a> Question<'a> {
         self.budgets.is_empty() && self.rates.is_empty()
     }
 
-    /// The script, with keys that begin like this.
-    pub(super) fn script(&self, prefix: &str) -> Script {
+    /// The script, with a number that no other question has. Whatever is sent twice counts once.
+    pub(super) fn script(&self, core: &Core) -> Script {
+        let prefix = &core.prefix;
         let mut script = Script::new(include_str!("take.lua"));
+        script.key(format!(
+            "{prefix}asked:{}",
+            core.name_of(core.next_number())
+        ));
+        script.arg(core.reach.resent_within().as_millis());
         script.arg(2 * self.budgets.len());
         for (gate, [day, month]) in &self.budgets {
             let name = gate.name().as_str();

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use kiro_auth::RedisServer;
 use redis::{Cmd, FromRedisValue};
@@ -31,6 +32,12 @@ impl Reach {
     /// What begins every key.
     pub(super) fn prefix(&self) -> &str {
         &self.server.options().prefix
+    }
+
+    /// How long after it was sent a command may still come a second time.
+    pub(super) fn resent_within(&self) -> Duration {
+        // It is sent again within the time-out, and may lie on its way as long.
+        2 * self.server.options().timeout
     }
 
     pub(super) fn is_away(&self) -> bool {

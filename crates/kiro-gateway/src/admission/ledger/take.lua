@@ -1,35 +1,43 @@
--- KEYS: sums of credits, then of each rate the moment at which it is paid for, in microseconds since the epoch.
--- ARGV: how many sums; what each may not reach, or nothing; of each rate how much must be free, and how much of
--- that is taken, in microseconds.
--- Returns the number of the key that refuses, or 0 when all was taken; the microseconds to wait for that; the
+-- KEYS: what remembers that this question has taken something; sums of credits; of each rate the moment at which
+-- it is paid for, in microseconds since the epoch.
+-- ARGV: how long that is remembered, in milliseconds; how many sums; what each may not reach, or nothing; of each
+-- rate how much must be free, and how much of that is taken, in microseconds.
+-- A question that is asked again, because its answer was lost, takes nothing more and is not refused.
+-- Returns which of the sums and rates refuses, or 0 when all was taken; the microseconds to wait for that; the
 -- sums; how far each rate is ahead of now.
 local MINUTE = 60000000
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local n_sums = tonumber(ARGV[1])
+local was_taken = redis.call('EXISTS', KEYS[1]) == 1
+local n_sums = tonumber(ARGV[2])
 local refused, wait, sums, ahead = 0, 0, {}, {}
 for n = 1, n_sums do
-  local most = tonumber(ARGV[1 + n])
-  sums[n] = redis.call('GET', KEYS[n]) or '0'
+  local most = tonumber(ARGV[2 + n])
+  sums[n] = redis.call('GET', KEYS[1 + n]) or '0'
   if most and refused == 0 and tonumber(sums[n]) >= most then
     refused = n
   end
 end
-for n = 1, #KEYS - n_sums do
-  local paid = tonumber(redis.call('GET', KEYS[n_sums + n])) or 0
+local n_rates = #KEYS - 1 - n_sums
+for n = 1, n_rates do
+  local paid = tonumber(redis.call('GET', KEYS[1 + n_sums + n])) or 0
   ahead[n] = math.max(paid - now, 0)
-  local over = ahead[n] + tonumber(ARGV[n_sums + 2 * n]) - MINUTE
+  local over = ahead[n] + tonumber(ARGV[1 + n_sums + 2 * n]) - MINUTE
   if over > 0 and refused == 0 then
     refused, wait = n_sums + n, over
   end
 end
+if was_taken then
+  return {0, 0, sums, ahead}
+end
 if refused == 0 then
-  for n = 1, #KEYS - n_sums do
-    local taken = tonumber(ARGV[n_sums + 2 * n + 1])
+  for n = 1, n_rates do
+    local taken = tonumber(ARGV[2 + n_sums + 2 * n])
     if taken > 0 then
       ahead[n] = ahead[n] + taken
       local life = string.format('%.0f', ahead[n] / 1000 + 60000)
-      redis.call('SET', KEYS[n_sums + n], string.format('%.0f', now + ahead[n]), 'PX', life)
+      redis.call('SET', KEYS[1 + n_sums + n], string.format('%.0f', now + ahead[n]), 'PX', life)
+      redis.call('SET', KEYS[1], '', 'PX', ARGV[1])
     end
   end
 end

@@ -99,7 +99,7 @@ impl Core {
             let mut script = Script::new(include_str!("keep.lua"));
             script.key(self.places_key(&name));
             script.arg(self.life.as_millis());
-            let ids = numbers.into_iter().map(|number| self.place_id(number));
+            let ids = numbers.into_iter().map(|number| self.name_of(number));
             ids.for_each(|id| script.arg(id));
             let _: Option<u64> = self.reach.ask(&script.command()).await;
         }
@@ -110,7 +110,7 @@ impl Core {
         // Not while they are being kept: the message about that must not come after this one.
         let _telling = self.telling.lock().await;
         for (name, numbers) in self.places.take_freed() {
-            let ids = numbers.iter().map(|number| self.place_id(*number));
+            let ids = numbers.iter().map(|number| self.name_of(*number));
             let mut command = redis::cmd("ZREM");
             command.arg(self.places_key(&name));
             command.arg(ids.collect::<Vec<_>>());

@@ -136,6 +136,33 @@ async fn tokens_are_taken_corrected_and_given_back_for_all() {
 }
 
 #[tokio::test]
+async fn what_is_taken_once_and_asked_for_twice_counts_once() {
+    let server = Server::start().await;
+    let a = one(&server, LIFE, requests(2));
+    let gates = [a.gate.clone()];
+    let core = &a.ledger.core;
+    // The last one, too, is not refused because the answer was lost.
+    for n in 1..=2 {
+        let question = Question::enter(&gates, date(utc()));
+        let command = question.script(core).command();
+        let [first, again] = [
+            core.reach.ask::<question::Answer>(&command).await,
+            core.reach.ask::<question::Answer>(&command).await,
+        ];
+        for answer in [first, again] {
+            let (refused, _, _, ahead) = answer.unwrap();
+            assert_eq!(refused, 0);
+            let half = n * 30_000_000;
+            assert!((half - 10_000_000..=half).contains(&ahead[0]), "{ahead:?}");
+        }
+    }
+    let [nonce, _] = server.keys(":asked:*").await.try_into().unwrap();
+    let mut connection = server.connection().await;
+    let left: u64 = ask(&mut connection, &format!("PTTL {nonce}")).await;
+    assert!(Duration::from_millis(left) > TIMEOUT, "{left}");
+}
+
+#[tokio::test]
 async fn a_place_is_waited_for_and_comes_free_with_its_exchange() {
     let server = Server::start().await;
     let (a, b) = (
@@ -324,11 +351,12 @@ async fn everything_runs_out_and_tells_nothing() {
     a.ledger.settled().await;
     let mut connection = server.connection().await;
     let keys = server.keys("").await;
-    assert_eq!(keys.len(), 6, "{keys:?}");
+    assert_eq!(keys.len(), 8, "{keys:?}");
     let most = |key: &str| match key {
         key if key.contains(":day:") => 2 * 24 * 3600,
         key if key.contains(":month:") => 32 * 24 * 3600,
         key if key.contains(":told:") => 24 * 3600,
+        key if key.contains(":asked:") => 2 * TIMEOUT.as_secs() as i64,
         key if key.ends_with(":places") => LIFE.as_secs() as i64,
         _ => 120,
     };
