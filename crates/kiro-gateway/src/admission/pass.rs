@@ -144,17 +144,14 @@ impl Pass {
                 return Err(error);
             }
         }
-        // From here on it is given back when nothing comes of it, also by who leaves while Redis is asked.
+        // From here on it is given back here when nothing comes of it, also by who leaves while Redis is asked. What
+        // others gave, too, would come back if it were given back there without having been taken; so that is done
+        // only once Redis has said so, and who leaves before pays for it, as does who has no answer.
         self.estimated = tokens;
-        if let Some(ledger) = &self.gates.ledger {
+        if let Some(ledger) = &self.gates.ledger
+            && ledger.prompt(gates, tokens).await?
+        {
             self.shared = tokens;
-            match ledger.prompt(gates, tokens).await {
-                Ok(true) => {}
-                not_taken => {
-                    self.shared = 0;
-                    not_taken?;
-                }
-            }
         }
         self.meter = Some(Meter::new(prompt.clone(), model, context_window));
         Ok(())

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
 use kiro_auth::RedisStoreOptions;
+use kiro_protocol::conversation::Conversation;
 use redis::aio::MultiplexedConnection;
 
 use super::*;
@@ -12,6 +13,7 @@ use crate::admission::{Gates, Limits, Pass};
 use crate::error::ErrorKind;
 use crate::kept::tests::server::{DEADLINE, Server};
 use crate::key::KeyDigest;
+use crate::usage::Prompt;
 
 /// One gateway: its own gate of the key, and what it shares.
 struct One {
@@ -160,6 +162,31 @@ async fn what_is_taken_once_and_asked_for_twice_counts_once() {
     let mut connection = server.connection().await;
     let left: u64 = ask(&mut connection, &format!("PTTL {nonce}")).await;
     assert!(Duration::from_millis(left) > TIMEOUT, "{left}");
+}
+
+#[tokio::test]
+async fn who_leaves_while_redis_refuses_their_prompt_gives_nothing_back() {
+    let server = Server::start().await;
+    let tokens = |limits: &mut Limits| limits.tokens_per_minute = NonZeroU64::new(1);
+    let (a, b) = (one(&server, LIFE, tokens), one(&server, LIFE, tokens));
+    let mut pass = b.gates.enter().await.unwrap();
+    assert!(
+        a.ledger
+            .prompt(std::slice::from_ref(&a.gate), 1)
+            .await
+            .unwrap()
+    );
+    let mut connection = server.connection().await;
+    let tokens = format!("GET {}", key(&server, ":tokens").await);
+    let taken: String = ask(&mut connection, &tokens).await;
+    let prompt = Arc::new(Prompt::of(&Conversation::new("a model")));
+    {
+        let mut asks = pin!(pass.prompt(&prompt, "a model", 1000));
+        assert!(first_poll(asks.as_mut()).await.is_pending());
+    }
+    drop(pass);
+    b.ledger.settled().await;
+    assert_eq!(ask::<String>(&mut connection, &tokens).await, taken);
 }
 
 #[tokio::test]
