@@ -28,9 +28,9 @@ pub struct GatewayOptions {
     pub limits: Limits,
     /// Of each caller who sends it with a credential of their own.
     pub tenant_limits: Limits,
-    /// How many keys, and how many logins behind a right key, one [address](crate::Peer) may try without
-    /// success in a minute; then such attempts are refused with 429. What works is let in all the same.
-    /// Default: 60. `None`: no limit.
+    /// How many keys, that of the operator among them, and how many logins behind a right key, one
+    /// [address](crate::Peer) may try without success in a minute; then such attempts are refused with 429. What
+    /// works is let in all the same. Default: 60. `None`: no limit.
     pub failed_keys_per_minute: Option<NonZeroU64>,
     /// More keys, known by their digests. Each has callers and limits of its own; the pool serves them all.
     pub keys: Vec<AccessKey>,

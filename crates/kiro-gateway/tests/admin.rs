@@ -248,3 +248,31 @@ async fn the_admin_key_is_no_callers_key() {
     options.admin_key = Some("short".into());
     assert!(house.gateway.reload(options).is_err());
 }
+
+#[tokio::test]
+async fn wrong_keys_of_the_operator_meet_the_brake_and_the_right_one_does_not() {
+    let house = House::with(SimOptions::default(), |options| {
+        options.admin_key = Some(ADMIN.into());
+        options.failed_keys_per_minute = std::num::NonZeroU64::new(3);
+    })
+    .await;
+    let tries = [
+        ("/admin/snapshot", "wrong", 401),
+        ("/admin/events", support::KEY, 401),
+        ("/admin/snapshot", "", 401),
+        ("/admin/events", "wrong", 429),
+        ("/admin/snapshot", "wrong", 429),
+        // One brake for all keys.
+        ("/v1/models", "wrong", 429),
+        ("/v1/models", support::KEY, 200),
+        ("/admin/snapshot", ADMIN, 200),
+        ("/metrics", support::KEY, 429),
+        ("/metrics", ADMIN, 200),
+    ];
+    for (path, key, status) in tries {
+        let answer = house.ask(request(&house, path, key)).await;
+        assert_eq!(answer.status, status, "{path} {key}: {:?}", answer.body);
+        let waits = answer.header("retry-after").is_some();
+        assert_eq!(waits, status == 429, "{path} {key}");
+    }
+}

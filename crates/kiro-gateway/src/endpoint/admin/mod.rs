@@ -13,6 +13,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use tokio::sync::Semaphore;
 
 use crate::body::Body;
+use crate::brake::Attempt;
 use crate::error::{Error, ErrorKind};
 use crate::key::KeyDigest;
 use crate::quota::Asker;
@@ -63,12 +64,13 @@ impl Office {
         self.streams = old.streams.clone();
     }
 
-    /// Lets in who sends the key as a bearer, once.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Unauthorized`].
-    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
+    /// What somebody tries with these headers, unless it is the right key.
+    pub(crate) fn attempt(&self, headers: &HeaderMap) -> Option<Attempt> {
+        (!self.knows(headers)).then_some(Attempt::Key)
+    }
+
+    /// Whether they have the key as a bearer, once.
+    fn knows(&self, headers: &HeaderMap) -> bool {
         let mut sent = headers.get_all(header::AUTHORIZATION).iter();
         let sent = sent.next().filter(|_| sent.next().is_none());
         let sent = sent.and_then(|value| value.to_str().ok());
@@ -76,11 +78,19 @@ impl Office {
             let (scheme, key) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then_some(key.trim())
         });
-        let is_right = match (&self.key, sent) {
+        match (&self.key, sent) {
             (Some(key), Some(sent)) => key.matches(&KeyDigest::of_text(sent)),
             _ => false,
-        };
-        match is_right {
+        }
+    }
+
+    /// Lets in who sends the key.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Unauthorized`].
+    pub(crate) fn admit(&self, headers: &HeaderMap) -> Result<(), Error> {
+        match self.knows(headers) {
             true => Ok(()),
             false => Err(Error::new(
                 ErrorKind::Unauthorized,
