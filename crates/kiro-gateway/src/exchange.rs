@@ -133,7 +133,7 @@ where
     // Who is over a limit of their own takes nothing from the others.
     let mut pass = record.let_in(Reason::Limit, tenant.gates.enter().await)?;
     pass.hold(record.let_in(Reason::Exchanges, shared.admission.enter().await)?);
-    record.let_in(Reason::Memory, shared.spare_memory(1))?;
+    record.let_in(Reason::Memory, shared.spare_memory())?;
     let memory = &shared.admission.memory;
     let (limit, time) = (shared.max_body, shared.timeouts.body);
     let read = body::read(&head.headers, body, limit, time, memory).await;

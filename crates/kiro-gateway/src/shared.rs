@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use kiro_protocol::conversation::{Conversation, Effort};
@@ -91,15 +91,14 @@ impl Shared {
         self.started = old.started;
     }
 
-    /// Refuses what would take memory while it is short. `own` are the exchanges of the caller, one or none:
-    /// who is alone is let in, because nobody ends who could make room.
+    /// Refuses what would take memory while it is short, of a caller who has a place among the exchanges under way.
+    /// Who is alone there is let in, because nobody ends who could make room; who waits for a place holds nothing.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Overloaded`].
-    pub(crate) fn spare_memory(&self, own: usize) -> Result<(), Error> {
-        let others = self.counters.active.load(Ordering::Relaxed) > own;
-        if !self.process.is_short_of_memory() || !others {
+    pub(crate) fn spare_memory(&self) -> Result<(), Error> {
+        if !self.process.is_short_of_memory() || self.admission.under_way() <= 1 {
             return Ok(());
         }
         let message = format!(

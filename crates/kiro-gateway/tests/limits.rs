@@ -6,6 +6,7 @@
 mod support;
 
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -14,7 +15,7 @@ use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt as _, Full};
 use kiro_auth::Secret;
-use kiro_gateway::{AccessKey, GatewayOptions, KeyDigest, ServerOptions};
+use kiro_gateway::{AccessKey, GatewayOptions, KeyDigest, ProcessState, ServerOptions};
 use kiro_sim::{Matcher, Operation, Script, SimOptions};
 use serde_json::json;
 use support::{Answer, House, KEY, client_tls, streamed, whole};
@@ -343,6 +344,61 @@ async fn a_body_without_memory_for_it_is_not_read() {
         (one.status(), other.status()),
         (http::StatusCode::OK, http::StatusCode::OK)
     );
+}
+
+#[tokio::test]
+async fn who_only_waits_is_nobody_who_could_make_room_in_memory() {
+    let process = Arc::new(ProcessState::default());
+    let house = house(|options| {
+        options.process = process.clone();
+        options.limits.concurrency = NonZeroUsize::new(1);
+        options.limits.queue = 2;
+    })
+    .await;
+    let held = hold(&house, 1).await;
+    let question = whole("hi");
+    let asks = (0..3).map(|_| Box::pin(house.chat(&question)));
+    // Whichever came last is refused, and the others wait.
+    let (refusal, _, waiting) = futures_util::future::select_all(asks).await;
+    refused(&refusal, 429, "rate_limit_exceeded");
+    process.set_short_of_memory(true);
+    drop(held);
+    for answer in futures_util::future::join_all(waiting).await {
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_count_of_tokens_takes_memory_like_the_rest() {
+    let process = Arc::new(ProcessState::default());
+    let house = house(|options| options.process = process.clone()).await;
+    let mut counts = TcpStream::connect(house.address).await.unwrap();
+    let body = message("hi").to_string();
+    let head = format!(
+        "POST /v1/messages/count_tokens HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {}\r\nconnection: close\r\nexpect: 100-continue\r\n\r\n",
+        body.len()
+    );
+    counts.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    let read = counts.read_exact(&mut answer);
+    let read = tokio::time::timeout(support::SOON, read).await;
+    read.unwrap().unwrap();
+    assert_eq!(answer, b"HTTP/1.1 100", "its body is asked for");
+    process.set_short_of_memory(true);
+    for path in ["/v1/messages/count_tokens", "/v1/messages"] {
+        let answer = post(&house, path, KEY, &message("hi")).await;
+        refused(&answer, 529, "overloaded_error");
+    }
+    counts.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let read = counts.read_to_string(&mut answer);
+    let read = tokio::time::timeout(support::SOON, read).await;
+    read.unwrap().unwrap();
+    assert!(answer.contains("input_tokens"), "{answer}");
+    for path in ["/v1/messages/count_tokens", "/v1/messages"] {
+        let answer = post(&house, path, KEY, &message("hi")).await;
+        assert_eq!(answer.status, 200, "who is alone is let in");
+    }
 }
 
 #[tokio::test]

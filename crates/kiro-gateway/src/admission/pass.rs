@@ -116,9 +116,10 @@ impl Gates {
 }
 
 impl Pass {
-    /// Holds a place among the exchanges of the whole gateway, too.
-    pub(crate) fn hold(&mut self, slot: Option<Slot>) {
-        self.slots.extend(slot);
+    /// Holds a place among the exchanges of the whole gateway, too. It is given back first, so that whoever waits for
+    /// one of the others does not find it taken.
+    pub(crate) fn hold(&mut self, slot: Slot) {
+        self.slots.insert(0, slot);
     }
 
     /// Takes the tokens of a prompt.

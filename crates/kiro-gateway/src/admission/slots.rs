@@ -45,7 +45,7 @@ impl Slots {
     pub(crate) fn new(limit: usize, queue: usize, queue_timeout: Duration) -> Self {
         let most = Semaphore::MAX_PERMITS;
         Self {
-            limit,
+            limit: limit.min(most),
             places: Arc::new(Semaphore::new(limit.min(most))),
             waiting: Semaphore::new(queue.min(most)),
             queue: queue.min(most),

@@ -45,7 +45,8 @@ impl Default for AdmissionOptions {
 #[derive(Debug)]
 pub(crate) struct Admission {
     options: AdmissionOptions,
-    exchanges: Option<Slots>,
+    /// Without a limit there are more of them than anybody can hold.
+    exchanges: Slots,
     /// For request bodies.
     pub(crate) memory: Memory,
 }
@@ -55,11 +56,10 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 impl Admission {
     pub(crate) fn new(options: &AdmissionOptions) -> Self {
-        let slots =
-            |most: NonZeroUsize| Slots::new(most.get(), options.queue, options.queue_timeout);
+        let most = options.max_exchanges.map_or(usize::MAX, NonZeroUsize::get);
         Self {
             options: options.clone(),
-            exchanges: options.max_exchanges.map(slots),
+            exchanges: Slots::new(most, options.queue, options.queue_timeout),
             memory: Memory::new(options.max_body_memory),
         }
     }
@@ -71,7 +71,13 @@ impl Admission {
 
     /// Places that are taken, and requests that wait for one. `None` without a limit.
     pub(crate) fn taken(&self) -> Option<(usize, usize)> {
-        self.exchanges.as_ref().map(Slots::taken)
+        let has_limit = self.options.max_exchanges.is_some();
+        has_limit.then(|| self.exchanges.taken())
+    }
+
+    /// How many have a place among the exchanges under way.
+    pub(crate) fn under_way(&self) -> usize {
+        self.exchanges.taken().0
     }
 
     /// Waits for a place among the exchanges under way.
@@ -79,18 +85,15 @@ impl Admission {
     /// # Errors
     ///
     /// [`ErrorKind::Overloaded`] when there is none, nor one in the queue, or none in time.
-    pub(crate) async fn enter(&self) -> Result<Option<Slot>, Error> {
-        let Some(exchanges) = &self.exchanges else {
-            return Ok(None);
-        };
-        exchanges.enter().await.map(Some).map_err(|full| {
+    pub(crate) async fn enter(&self) -> Result<Slot, Error> {
+        self.exchanges.enter().await.map_err(|full| {
             let waited = match full {
                 Full::Queue => "",
                 Full::Deadline => ", and none ended in time",
             };
             let message = format!(
                 "The gateway has {} exchanges under way, as many as it may (`[server] max_exchanges`){waited}. Please try again in {}s.",
-                exchanges.limit(),
+                self.exchanges.limit(),
                 AGAIN.as_secs()
             );
             Error::new(ErrorKind::Overloaded, message).with_retry_after(Some(AGAIN))

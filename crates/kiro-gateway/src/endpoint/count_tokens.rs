@@ -22,7 +22,7 @@ where
     let tenant = shared.tenants.admit(&head.headers)?;
     // It costs nothing that a key's limits count, but time and memory here.
     let _slot = shared.admission.enter().await?;
-    shared.spare_memory(0)?;
+    shared.spare_memory()?;
     let memory = &shared.admission.memory;
     let (limit, time) = (shared.max_body, shared.timeouts.body);
     let (body, _held) = body::read(&head.headers, body, limit, time, memory).await?;
