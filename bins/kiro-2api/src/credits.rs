@@ -70,24 +70,30 @@ impl CreditFile {
         self.0.book.clone()
     }
 
-    /// Saves what is spent, every few seconds. Has no end.
+    /// Saves what is spent, every few seconds, and what could not be saved as often until it can. Has no end.
     pub(crate) async fn keep(self) {
         loop {
             self.0.book.changed().await;
             tokio::time::sleep(INTERVAL).await;
-            self.save().await;
+            while !self.save().await {
+                tokio::time::sleep(INTERVAL).await;
+            }
         }
     }
 
-    /// Saves what is not saved.
-    pub(crate) async fn save(&self) {
+    /// Saves what is not saved. Whether it is then.
+    pub(crate) async fn save(&self) -> bool {
         let inner = self.0.clone();
-        let saving = tokio::task::spawn_blocking(move || match inner.save() {
-            Ok(()) => inner.has_warned.store(false, Ordering::Relaxed),
-            Err(error) => inner.warn(&error),
+        let saving = tokio::task::spawn_blocking(move || {
+            let saved = inner.save();
+            match &saved {
+                Ok(()) => inner.has_warned.store(false, Ordering::Relaxed),
+                Err(error) => inner.warn(error),
+            }
+            saved.is_ok()
         });
         // It does not panic; and when the runtime ends, so does this.
-        let _ = saving.await;
+        saving.await.unwrap_or(false)
     }
 }
 

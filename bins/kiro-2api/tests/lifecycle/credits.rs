@@ -106,3 +106,16 @@ async fn a_broken_file_is_named_and_put_aside_and_a_reload_forgets_nothing() {
     gateway.log_until("the configuration was reloaded", 1);
     assert_eq!(gateway.status(KEY), 429);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_could_not_be_saved_is_saved_later_without_being_spent_again() {
+    let (_sim, folder) = with_budget("").await;
+    // Nobody can open a folder to lock it.
+    let lock = credit_file(folder.path()).with_extension("lock");
+    fs::create_dir_all(&lock).unwrap();
+    let gateway = serve(folder.path());
+    assert_eq!(gateway.status(KEY), 200);
+    gateway.log_until("spent credits cannot be kept", 1);
+    fs::remove_dir(&lock).unwrap();
+    file_until(folder.path(), r#""month":0.2"#);
+}
