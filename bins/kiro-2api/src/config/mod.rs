@@ -687,6 +687,7 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         self.access_keys()?;
+        self.check_times()?;
         if self.store.kind == StoreKind::Redis && self.store.url.is_none() {
             return Err(ConfigError::Invalid(
                 "store.kind is redis, and store.url is not set; it is an address such as `redis://:password@host:6379/0`".into(),
@@ -735,6 +736,29 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// No time is what some mean by no limit; here nothing would come to its end within it. Elsewhere it means what
+    /// it says: nobody waits in the queue, streams end with the signal, heads are sent at once.
+    fn check_times(&self) -> Result<(), ConfigError> {
+        let (server, times) = (&self.server, &self.timeouts);
+        let limits = [
+            ("server.header_timeout", server.header_timeout),
+            ("server.write_timeout", server.write_timeout),
+            ("images.timeout", self.images.timeout),
+            ("timeouts.connect", times.connect),
+            ("timeouts.body", times.body),
+            ("timeouts.first_event", times.first_event),
+            ("timeouts.gap", times.gap),
+            ("timeouts.total", times.total),
+            ("timeouts.keep_alive", times.keep_alive),
+        ];
+        match limits.iter().find(|(_, limit)| limit.is_zero()) {
+            None => Ok(()),
+            Some((key, _)) => Err(ConfigError::Invalid(format!(
+                "{key} is 0, and nothing could be done in no time; leave it out for its default, or give a long one such as `24h` where there should be no limit"
+            ))),
+        }
     }
 }
 

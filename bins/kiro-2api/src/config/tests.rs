@@ -446,3 +446,37 @@ fn the_document_lists_every_key_with_its_default_and_its_environment_name() {
         "the document lists keys that do not exist"
     );
 }
+
+#[test]
+fn a_limit_of_no_time_is_refused_where_nothing_could_be_served_within_it() {
+    let at_once = |variable: &str| {
+        let layers = [KEY, (variable, "0s")];
+        load("", "", &layers).map_err(|error| error.to_string())
+    };
+    for key in [
+        "server.header_timeout",
+        "server.write_timeout",
+        "images.timeout",
+        "timeouts.connect",
+        "timeouts.body",
+        "timeouts.first_event",
+        "timeouts.gap",
+        "timeouts.total",
+        "timeouts.keep_alive",
+    ] {
+        let variable = format!("KIRO_2API_{}", key.to_uppercase().replace('.', "__"));
+        let refused = at_once(&variable).unwrap_err();
+        assert!(refused.contains(&format!("{key} is 0")), "{refused}");
+        assert!(refused.contains("`24h`"), "{refused}");
+    }
+    for variable in [
+        "KIRO_2API_SERVER__QUEUE_TIMEOUT",
+        "KIRO_2API_SERVER__DRAIN_TIMEOUT",
+        "KIRO_2API_SERVER__DRAIN_DELAY",
+        "KIRO_2API_TIMEOUTS__PATIENCE",
+        "KIRO_2API_TIMEOUTS__LEAST_FIRST_EVENT",
+        "KIRO_2API_TIMEOUTS__LEAST_GAP",
+    ] {
+        assert!(at_once(variable).is_ok(), "{variable}");
+    }
+}
