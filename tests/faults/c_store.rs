@@ -9,7 +9,9 @@ use kiro_sim::{Rotation, Script, SignInFault};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::support::{CHAT, Plan, Wire, request, streamed, until, whole, write_login};
+use super::support::{
+    CHAT, Place, Plan, StopSign, Wire, request, streamed, until, whole, write_login,
+};
 
 /// The refresh token in a credential file, which must be whole.
 fn token_in(file: &Path) -> String {
@@ -60,38 +62,34 @@ async fn c01_disk_full_on_save() {
 /// serves with it.
 #[tokio::test(flavor = "multi_thread")]
 async fn c02_killed_while_saving() {
-    let grace = Rotation::AlwaysGrace(Duration::from_secs(3600));
+    let (grace, sign) = (
+        Rotation::AlwaysGrace(Duration::from_secs(3600)),
+        StopSign::new(),
+    );
     let plan = Plan::new().in_file().sim(|sim| sim.rotation = grace);
-    let mut house = plan.cold().start().await;
+    let mut house = sign.rules(plan, "login-0.json").cold().start().await;
     let file = house.login(0);
-    for moment in 0..12 {
+    for place in [Place::Written, Place::Synced, Place::Renamed] {
         let before = token_in(&file);
         let n_files = fs::read_dir(house.folder.path()).unwrap().count();
         let refreshes = house.sim.state().refreshes;
         house.sim.expire_access_tokens();
-        let asks = request("POST", CHAT, "", whole("a question").to_string());
-        let mut wire = Wire::open(house.address()).await;
-        wire.send(asks).await.unwrap();
-        // When the service has rotated, when the new file appears, and when it has taken the old one's place.
-        let end = tokio::time::Instant::now() + Duration::from_secs(20);
-        loop {
-            let rotated = house.sim.state().refreshes > refreshes;
-            let appeared = rotated && fs::read_dir(house.folder.path()).unwrap().count() > n_files;
-            let replaced = || token_in(&file) != before;
-            let now = match moment % 3 {
-                0 => rotated,
-                1 => appeared || replaced(),
-                _ => replaced(),
-            };
-            if now || tokio::time::Instant::now() > end {
-                break;
-            }
-        }
-        let next = house.another();
-        std::mem::replace(&mut house.program, next).kill().await;
+        sign.stand(place);
+        let _wire = house.open(&whole("a question")).await;
+        until("the stop", || house.program.is_stopped()).await;
+        house.program.signal("-KILL");
+        assert_eq!(house.program.ended().await, None);
+        assert!(house.sim.state().refreshes > refreshes, "it is rotated");
+        let is_new = token_in(&file) != before;
+        assert_eq!(is_new, place == Place::Renamed, "{place:?}");
+        let n_more = fs::read_dir(house.folder.path()).unwrap().count() - n_files;
+        assert_eq!(n_more > 0, !is_new, "{place:?}: a file beside the old one");
+
+        sign.stand(Place::Nowhere);
+        house.program = house.another();
         let answer = house.chat(&whole("the next")).await;
-        assert_eq!(answer.status, 200, "{moment}: {}", answer.text());
-        token_in(&file);
+        assert_eq!(answer.status, 200, "{place:?}: {}", answer.text());
+        assert_ne!(token_in(&file), before, "{place:?}");
     }
     house.log_is_clean();
 }
@@ -187,6 +185,19 @@ async fn c05_read_only_files() {
         house.sim.expire_access_tokens();
     }
     assert_eq!(fs::read(house.login(0)).unwrap(), before);
+    let log = house.program.log();
+    let lines = log.lines().filter(|line| line.contains("is read-only"));
+    let lines: Vec<&str> = lines.collect();
+    let [line] = *lines else {
+        panic!("it is said once: {lines:?}");
+    };
+    for word in [
+        " WARN ",
+        "login-0.json",
+        "rotated tokens are not kept in it",
+    ] {
+        assert!(line.contains(word), "{line}");
+    }
     house.survives().await;
 }
 

@@ -100,15 +100,15 @@ async fn d02_streams_longer_than_the_drain() {
     house.log_is_clean();
 }
 
-/// A second signal ends the process at once, whatever is open; SIGINT drains as SIGTERM
+/// A second signal ends the process at once, whatever is open, and the exit code names it; SIGINT drains as SIGTERM
 /// does, and SIGQUIT does not.
 #[tokio::test(flavor = "multi_thread")]
 async fn d03_signals_twice() {
-    for (first, second) in [
-        ("-TERM", "-TERM"),
-        ("-INT", "-TERM"),
-        ("-TERM", "-INT"),
-        ("-TERM", "-QUIT"),
+    for (first, second, code) in [
+        ("-TERM", "-TERM", 143),
+        ("-INT", "-TERM", 143),
+        ("-TERM", "-INT", 130),
+        ("-TERM", "-QUIT", 131),
     ] {
         let mut house = Plan::new().cold().start().await;
         house.script("d03", Script::new().text("One ").hang());
@@ -118,7 +118,8 @@ async fn d03_signals_twice() {
         until("the drain", || house.program.log().contains("draining")).await;
         house.program.signal(second);
         // The drain would take 30 s.
-        house.program.ended().await;
+        let ended = house.program.ended().await;
+        assert_eq!(ended, Some(code), "{first} {second}");
         assert!(
             !house.program.log().contains("the drain deadline"),
             "{first} {second}"

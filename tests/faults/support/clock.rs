@@ -2,41 +2,38 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt as _;
-use std::process::Command;
+use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use super::Plan;
+use super::{Plan, preload};
 
 /// The clock, as long as it is held.
 pub(crate) struct WallClock {
     folder: TempDir,
+    library: PathBuf,
     offset: fs::File,
 }
 
 impl WallClock {
-    /// Builds what takes the place of the system's; who builds this test has a compiler for C as its linker.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/../../tests/faults/support/clock.c"
-        );
-        let mut build = Command::new("cc");
-        build.args(["-shared", "-fPIC", "-Wall", "-Werror", "-o"]);
-        build.arg(folder.path().join("clock.so")).arg(source);
-        assert!(build.arg("-ldl").status().unwrap().success());
+        let library = preload::build("clock", folder.path());
         let offset = fs::File::create(folder.path().join("offset")).unwrap();
-        let clock = Self { folder, offset };
+        let clock = Self {
+            folder,
+            library,
+            offset,
+        };
         clock.moved_by(0);
         clock
     }
 
     /// A program that reads it.
     pub(crate) fn rules(&self, plan: Plan) -> Plan {
-        let path = |file: &str| self.folder.path().join(file).display().to_string();
-        plan.env("LD_PRELOAD", &path("clock.so"))
-            .env("KIRO_TEST_CLOCK", &path("offset"))
+        let offset = self.folder.path().join("offset");
+        plan.env("LD_PRELOAD", &self.library.display().to_string())
+            .env("KIRO_TEST_CLOCK", &offset.display().to_string())
     }
 
     /// So many seconds ahead of the right time.

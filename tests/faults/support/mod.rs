@@ -6,7 +6,9 @@ mod count;
 pub(crate) mod embedded;
 mod house;
 pub(crate) mod http2;
+mod preload;
 mod program;
+mod stop;
 mod wire;
 
 use std::net::SocketAddr;
@@ -19,6 +21,7 @@ pub(crate) use clock::WallClock;
 pub(crate) use count::Count;
 pub(crate) use house::{House, Plan, has_no_secret, request, write_login};
 pub(crate) use program::refused;
+pub(crate) use stop::{Place, StopSign};
 pub(crate) use wire::Wire;
 
 /// The key of every gateway here.

@@ -155,6 +155,13 @@ impl Program {
         assert!(sent.unwrap().success());
     }
 
+    /// Whether a signal has stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).unwrap();
+        let (_, fields) = stat.rsplit_once(") ").unwrap();
+        fields.starts_with('T')
+    }
+
     /// Waits for its end; `None` when a signal has ended it.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
         let mut ended = None;
