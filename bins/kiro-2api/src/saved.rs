@@ -23,6 +23,8 @@ use crate::state;
 #[derive(Debug)]
 pub(crate) struct Saved {
     folder: PathBuf,
+    /// Names that accounts of the configuration have.
+    configured: Vec<String>,
 }
 
 /// One of them, without a secret.
@@ -71,6 +73,12 @@ pub(crate) enum SavedError {
         "there is an account `{0}` already: sign in to it again with --replace, or give another --name"
     )]
     Taken(String),
+    #[error(
+        "there is an account `{known}` already, whose file `{name}` would have on systems that take both for one: give another --name"
+    )]
+    Alike { name: String, known: String },
+    #[error("the configuration has an account `{0}` already: give another --name")]
+    Configured(String),
     #[error("the list of saved accounts, {}, cannot be understood: correct or remove it", file.display())]
     Damaged {
         file: PathBuf,
@@ -110,6 +118,7 @@ pub(crate) fn join(config: &mut Config) -> Result<(), SavedError> {
         file: Some(entry.file),
         region: entry.region,
         profile_arn: entry.profile_arn,
+        is_saved: true,
         generation: entry.generation,
         ..Account::default()
     });
@@ -120,7 +129,11 @@ pub(crate) fn join(config: &mut Config) -> Result<(), SavedError> {
 impl Saved {
     pub(crate) fn of(config: &Config) -> Result<Self, SavedError> {
         let folder = state::folder(&config.store).ok_or(SavedError::NoFolder)?;
-        Ok(Self { folder })
+        let accounts = config.accounts().filter(|account| !account.is_saved);
+        Ok(Self {
+            folder,
+            configured: accounts.map(|account| account.name).collect(),
+        })
     }
 
     /// The file that changes whenever an account comes or goes.
@@ -152,10 +165,23 @@ impl Saved {
         if !first || !rest || name.len() > MAX_NAME {
             return Err(SavedError::BadName(name.to_owned()));
         }
-        let is_taken = self.entries()?.iter().any(|entry| entry.name == name);
-        match is_taken && !replace {
-            true => Err(SavedError::Taken(name.to_owned())),
-            false => Ok(()),
+        let is_alike = |known: &str| known.eq_ignore_ascii_case(name);
+        if let Some(known) = self.configured.iter().find(|known| is_alike(known)) {
+            return Err(SavedError::Configured(known.clone()));
+        }
+        let entries = self.entries()?;
+        if entries.iter().any(|entry| entry.name == name) {
+            return match replace {
+                true => Ok(()),
+                false => Err(SavedError::Taken(name.to_owned())),
+            };
+        }
+        match entries.into_iter().find(|entry| is_alike(&entry.name)) {
+            None => Ok(()),
+            Some(entry) => Err(SavedError::Alike {
+                name: name.to_owned(),
+                known: entry.name,
+            }),
         }
     }
 
@@ -175,12 +201,12 @@ impl Saved {
         let logins = self.logins();
         create_private(&logins).map_err(failed("made", &logins))?;
         let file = logins.join(format!("{name}.json"));
-        // A store keeps what it does not know of a file that exists, and this login shall stand alone.
-        let fresh = logins.join(format!(".{name}.{}.new", std::process::id()));
-        FileStore::new(&fresh).save(credential).await?;
         // A gateway that refreshes the old login would write over the new one.
         let claim = FileStore::new(&file).claim().await?;
-        fs::rename(&fresh, &file).map_err(failed("written", &file))?;
+        // A store keeps what it does not know of a file that exists, and this login shall stand alone.
+        let fresh = Fresh(logins.join(format!(".{name}.{}.new", std::process::id())));
+        FileStore::new(&fresh.0).save(credential).await?;
+        fs::rename(&fresh.0, &file).map_err(failed("written", &file))?;
         drop(claim);
         self.name(Entry {
             file: file.clone(),
@@ -200,7 +226,20 @@ impl Saved {
     }
 
     /// Forgets an account, and its file if that is our own. Gives what it was.
-    pub(crate) fn remove(&self, name: &str) -> Result<Option<Entry>, SavedError> {
+    ///
+    /// # Errors
+    ///
+    /// [`SavedError`], and those of [`FileStore`].
+    pub(crate) async fn remove(&self, name: &str) -> Result<Option<Entry>, Failure> {
+        let entries = self.entries()?;
+        let Some(entry) = entries.into_iter().find(|entry| entry.name == name) else {
+            return Ok(None);
+        };
+        // A gateway that refreshes the login would put its file back.
+        let _claim = match self.owns(&entry) {
+            true => Some(FileStore::new(&entry.file).claim().await?),
+            false => None,
+        };
         let mut removed = None;
         self.change(|entries| {
             let at = entries.iter().position(|entry| entry.name == name);
@@ -209,7 +248,7 @@ impl Saved {
         if let Some(entry) = removed.as_ref().filter(|entry| self.owns(entry)) {
             match fs::remove_file(&entry.file) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(failed("removed", &entry.file)(error));
+                    return Err(failed("removed", &entry.file)(error).into());
                 }
                 _ => {}
             }
@@ -241,6 +280,16 @@ impl Saved {
     }
 }
 
+/// A file on its way to another name. Whoever is interrupted before leaves none.
+struct Fresh(PathBuf);
+
+impl Drop for Fresh {
+    fn drop(&mut self) {
+        // It has another name, as a rule.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 fn failed(done: &'static str, path: &Path) -> impl FnOnce(io::Error) -> SavedError {
     let path = path.to_owned();
     move |source| SavedError::Io { done, path, source }
@@ -257,7 +306,19 @@ fn create_private(folder: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::{Pin, pin};
+    use std::time::Duration;
+
+    use kiro_auth::Claim;
+
     use super::*;
+
+    fn at(folder: PathBuf) -> Saved {
+        Saved {
+            folder,
+            configured: Vec::new(),
+        }
+    }
 
     fn entry(name: &str) -> Entry {
         Entry {
@@ -270,9 +331,7 @@ mod tests {
     #[test]
     fn names_become_files_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved {
-            folder: folder.path().join("new"),
-        };
+        let saved = at(folder.path().join("new"));
         for name in ["work", "ann-2", "a.b_c", &"a".repeat(MAX_NAME)] {
             assert!(saved.check(name, false).is_ok(), "{name}");
         }
@@ -281,12 +340,10 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_saved_is_there_until_it_is_removed() {
+    #[tokio::test]
+    async fn what_was_saved_is_there_until_it_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let saved = Saved {
-            folder: folder.path().join("new"),
-        };
+        let saved = at(folder.path().join("new"));
         assert_eq!(saved.entries().unwrap(), []);
         saved.name(entry("one")).unwrap();
         saved.name(entry("two")).unwrap();
@@ -299,16 +356,79 @@ mod tests {
         saved.name(entry("one")).unwrap();
         let replaced = saved.entries().unwrap().pop().unwrap();
         assert_ne!(replaced, entry("one"), "a gateway that runs sees another");
-        assert_eq!(saved.remove("one").unwrap(), Some(replaced));
-        assert_eq!(saved.remove("one").unwrap(), None);
+        assert_eq!(saved.remove("one").await.unwrap(), Some(replaced));
+        assert_eq!(saved.remove("one").await.unwrap(), None);
         assert_eq!(saved.entries().unwrap(), [entry("two")]);
         fs::write(folder.path().join("file"), "").unwrap();
-        let taken = Saved {
-            folder: folder.path().join("file"),
-        };
+        let taken = at(folder.path().join("file"));
         assert_eq!(taken.entries().unwrap(), []);
         assert!(taken.name(entry("one")).is_err());
         fs::write(saved.list(), "[{").unwrap();
         assert!(matches!(saved.entries(), Err(SavedError::Damaged { .. })));
+    }
+
+    #[test]
+    fn names_that_differ_by_case_alone_are_refused_and_so_are_configured_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let saved = Saved {
+            configured: vec!["Team".to_owned()],
+            ..at(folder.path().to_owned())
+        };
+        saved.name(entry("Work")).unwrap();
+        for replace in [false, true] {
+            let alike = saved.check("work", replace).unwrap_err().to_string();
+            assert!(alike.contains("`Work`") && alike.contains("`work`"));
+            for name in ["Team", "team"] {
+                let refused = saved.check(name, replace).unwrap_err().to_string();
+                assert!(refused.contains("the configuration has"), "{refused}");
+            }
+        }
+        assert!(saved.check("Work", true).is_ok());
+    }
+
+    /// A folder with a login of our own, and the claim that a gateway has to it.
+    async fn claimed(folder: &Path) -> (Saved, Entry, Claim) {
+        let saved = at(folder.to_owned());
+        let key = Credential::from_api_key("ksk_0123456789abcdef").unwrap();
+        saved.keep(entry("work"), &key, false).await.unwrap();
+        let entry = saved.entries().unwrap().pop().unwrap();
+        let claim = FileStore::new(&entry.file).claim().await.unwrap();
+        (saved, entry, claim)
+    }
+
+    /// Waits in vain: nothing happens within a few looks at the lock.
+    async fn waits<F: Future>(mut future: Pin<&mut F>) {
+        let short = Duration::from_millis(100);
+        let early = tokio::time::timeout(short, future.as_mut()).await;
+        assert!(early.is_err(), "somebody has the claim");
+    }
+
+    #[tokio::test]
+    async fn who_is_interrupted_while_a_login_is_refreshed_leaves_no_copy_of_the_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (saved, _, claim) = claimed(folder.path()).await;
+        let key = Credential::from_api_key("ksk_fedcba9876543210").unwrap();
+        {
+            let replacing = pin!(saved.keep(entry("work"), &key, true));
+            waits(replacing).await;
+        }
+        let files = fs::read_dir(saved.logins()).unwrap();
+        let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
+        assert_eq!(names, ["work.json"]);
+        drop(claim);
+        saved.keep(entry("work"), &key, true).await.unwrap();
+        assert_eq!(fs::read_dir(saved.logins()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_login_is_removed_when_nobody_refreshes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (saved, entry, claim) = claimed(folder.path()).await;
+        let mut removing = pin!(saved.remove("work"));
+        waits(removing.as_mut()).await;
+        assert!(entry.file.exists());
+        drop(claim);
+        assert_eq!(removing.await.unwrap().as_ref(), Some(&entry));
+        assert!(!entry.file.exists());
     }
 }

@@ -86,6 +86,9 @@ pub(crate) struct Account {
     pub(crate) profile_arn: Option<String>,
     pub(crate) region: Option<String>,
     pub(crate) wire_profile: Option<String>,
+    /// Whether it was saved by a command and is not configured.
+    #[serde(skip)]
+    pub(crate) is_saved: bool,
     /// Of a saved account: how often its login was replaced.
     #[serde(skip)]
     pub(crate) generation: u64,

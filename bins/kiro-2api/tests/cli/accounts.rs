@@ -98,6 +98,31 @@ async fn an_account_of_the_configuration_is_listed_and_cannot_be_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_of_the_configuration_or_one_that_differs_by_case_alone_is_not_given_again() {
+    let (user, _) = User::with_account("Work").await;
+    let issued = user.sim.issue_social();
+    let file = user.path("login.json");
+    std::fs::write(&file, cache_of(&issued)).unwrap();
+    let token = issued.refresh_token.as_deref().unwrap();
+    let user = user.with("REFRESH_TOKEN", token);
+    let path = file.to_str().unwrap();
+    for (name, words) in [
+        ("default", "the configuration has an account `default`"),
+        ("Default", "the configuration has an account `default`"),
+        ("work", "there is an account `Work` already"),
+    ] {
+        for replace in [&[][..], &["--replace"]] {
+            let add = [&["accounts", "add", name], replace].concat();
+            user.run_with(&add, token).fails_with(words);
+            let import = [&["accounts", "import", path, "--name", name], replace].concat();
+            user.run(&import).fails_with(words);
+            let login = [&["login", "--name", name], replace].concat();
+            user.run(&login).fails_with(words);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn of_two_accounts_the_one_that_is_dead_is_named() {
     let (user, dead) = User::with_account("dead").await;
     user.add("alive", &user.sim.issue_api_key().access_token);

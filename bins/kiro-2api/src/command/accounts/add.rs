@@ -19,13 +19,7 @@ pub(super) struct Arguments {
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
-    facts: super::Facts,
-    /// Take the place of the account that has this name
-    #[arg(long)]
-    replace: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    saving: super::Saving,
 }
 
 const EXAMPLES: &str = "\
@@ -45,12 +39,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = configuration(&arguments.file.source())?;
     let saved = Saved::of(&config)?;
     let name = &*arguments.name;
-    saved.check(name, arguments.replace)?;
-    let entry = arguments.facts.entry(name)?;
+    let entry = arguments.saving.entry(&saved, name)?;
     let credential = credential(&input()?)?;
-    let file = saved.keep(entry, &credential, arguments.replace).await?;
+    let file = saved
+        .keep(entry, &credential, arguments.saving.replace)
+        .await?;
     let login = credential.login.to_string();
-    if arguments.json {
+    if arguments.saving.json {
         return say_json(&json!({"account": name, "login": login, "file": file}));
     }
     say(format_args!(

@@ -33,13 +33,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
-    facts: super::Facts,
-    /// Take the place of the account that has this name
-    #[arg(long)]
-    replace: bool,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
+    saving: super::Saving,
 }
 
 const EXAMPLES: &str = "\
@@ -88,12 +82,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     let name = arguments.name.as_deref().unwrap_or(usual_name);
     let saved = Saved::of(&config)?;
-    saved.check(name, arguments.replace)?;
+    let entry = arguments.saving.entry(&saved, name)?;
     let credential = read(&file).await?;
-    let entry = arguments.facts.entry(name)?;
     let kept = if arguments.copy {
         let copy = alone(credential.clone());
-        saved.keep(entry, &copy, arguments.replace).await?
+        saved.keep(entry, &copy, arguments.saving.replace).await?
     } else {
         saved.name(Entry {
             file: file.clone(),
@@ -102,7 +95,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         file
     };
     let login = credential.login.to_string();
-    if arguments.json {
+    if arguments.saving.json {
         return say_json(&json!({
             "account": name,
             "login": login,

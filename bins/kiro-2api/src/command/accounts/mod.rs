@@ -49,19 +49,27 @@ enum Command {
     Quota(usage::Arguments),
 }
 
-/// What an operator knows better than the login.
+/// How an account is saved: what an operator knows better than the login, and what is printed.
 #[derive(Debug, clap::Args)]
-struct Facts {
+struct Saving {
     /// The region of the service, where the login does not tell the right one
     #[arg(long, value_name = "REGION")]
     region: Option<String>,
     /// The profile that pays, where the login does not tell
     #[arg(long, value_name = "ARN")]
     profile_arn: Option<String>,
+    /// Take the place of the account that has this name
+    #[arg(long)]
+    replace: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
 }
 
-impl Facts {
-    fn entry(&self, name: &str) -> Result<Entry, Failure> {
+impl Saving {
+    /// What the list will have, if it can have the name.
+    fn entry(&self, saved: &Saved, name: &str) -> Result<Entry, Failure> {
+        saved.check(name, self.replace)?;
         if let Some(region) = &self.region {
             // It becomes a part of a host name.
             Region::new(region)?;
@@ -109,17 +117,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::List(arguments) => list::run(arguments).await?,
         Command::Add(arguments) => add::run(arguments).await?,
         Command::Import(arguments) => import::run(arguments).await?,
-        Command::Remove(arguments) => remove(&arguments)?,
+        Command::Remove(arguments) => remove(&arguments).await?,
         Command::Test(arguments) => return test(arguments).await,
         Command::Quota(arguments) => return usage::run(arguments).await,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn remove(arguments: &Remove) -> Result<(), Failure> {
+async fn remove(arguments: &Remove) -> Result<(), Failure> {
     let config = configuration(&arguments.file.source())?;
     let (name, saved) = (&arguments.name, Saved::of(&config)?);
-    let Some(entry) = saved.remove(name)? else {
+    let Some(entry) = saved.remove(name).await? else {
         return Err(not_saved(&config, name).into());
     };
     let stays = !saved.owns(&entry);

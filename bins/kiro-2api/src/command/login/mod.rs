@@ -74,13 +74,6 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let name = arguments.name.as_deref().unwrap_or(usual_name);
     // Nobody signs in twice because of a name.
     saved.check(name, arguments.replace)?;
-    if config
-        .accounts()
-        .any(|account| account.name == name && !config.saved.contains(&account))
-    {
-        let why = format!("the configuration has an account `{name}` already: give another --name");
-        return Err(why.into());
-    }
     let sign_in: SignIn = setup::sign_in(&config)?;
     let terminal = show::Terminal::of(&source);
     let credential = way.go(&sign_in, &terminal).await?;
