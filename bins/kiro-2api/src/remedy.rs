@@ -1,16 +1,69 @@
 //! What a person can do about what went wrong with an account.
 
-use kiro_auth::{AuthError, AuthErrorKind};
+use kiro_auth::{AuthError, AuthErrorKind, Credential, CredentialStore as _, Login};
 use kiro_protocol::fault::FaultKind;
 
+use crate::accounts::Member;
 use crate::service::CallError;
 
-/// About an account that has no token to give. `name` is what `login --name` takes.
-pub(crate) fn of_auth(error: &AuthError, name: &str) -> String {
-    match error.kind() {
-        AuthErrorKind::SignedOut => format!(
-            "sign in again: `kiro-2api login --name {name} --replace`, or in the program that the login belongs to"
+/// How somebody signs in to an account once more: with the options that its login takes, where a command has saved
+/// it, and otherwise in the place that it is configured with.
+pub(crate) async fn sign_in_again(member: &Member) -> String {
+    let (account, name) = (member.account(), member.name());
+    if account.is_saved {
+        let credential = member.store().load().await.ok();
+        return again(name, credential.as_ref());
+    }
+    match account.file.as_ref().or(account.kiro_cli.as_ref()) {
+        Some(file) => format!(
+            "sign in again in the program that {} belongs to; or take the account `{name}` out of the configuration, and `kiro-2api login`",
+            file.display()
         ),
+        None if member.is_found() => {
+            "sign in again in the program that the login belongs to, or with `kiro-2api login`"
+                .to_owned()
+        }
+        None => {
+            let what = match account.api_key {
+                Some(_) => "API key",
+                None => "refresh token",
+            };
+            format!(
+                "put a new {what} in the place of the old one of the account `{name}` in the configuration (`kiro-2api check` says where that is); or remove it there, and `kiro-2api login`"
+            )
+        }
+    }
+}
+
+/// The same for a saved account, by what is known of its login.
+fn again(name: &str, credential: Option<&Credential>) -> String {
+    let login = credential.map(|credential| credential.login);
+    if login == Some(Login::ApiKey) {
+        return format!(
+            "make a new API key, and `kiro-2api accounts add {name} --replace < api-key.txt`"
+        );
+    }
+    let directory = |credential: &Credential| {
+        let url = credential.start_url.as_deref().unwrap_or("URL");
+        let region = credential.auth_region.as_deref();
+        let region = region.map_or(String::new(), |region| format!(" --region {region}"));
+        format!(" --idc {url}{region}")
+    };
+    let (options, or) = match login {
+        Some(Login::Social) => (" --social google".to_owned(), " (or `github`)"),
+        Some(Login::IdentityCenter) => (credential.map_or(String::new(), directory), ""),
+        Some(Login::ExternalIdp) => (" --portal".to_owned(), ""),
+        _ => (String::new(), ""),
+    };
+    format!(
+        "sign in again: `kiro-2api login --name {name} --replace{options}`{or}, or in the program that the login belongs to"
+    )
+}
+
+/// About an account that has no token to give. `again` is how to [`sign_in_again`].
+pub(crate) fn of_auth(error: &AuthError, again: &str) -> String {
+    match error.kind() {
+        AuthErrorKind::SignedOut => again.to_owned(),
         AuthErrorKind::Transient => {
             "try again in a minute; if it stays, look at network, proxy and DNS of this machine"
                 .to_owned()
@@ -28,9 +81,9 @@ pub(crate) fn of_auth(error: &AuthError, name: &str) -> String {
 }
 
 /// About a call that the service did not answer as it should.
-pub(crate) fn of_call(error: &CallError, name: &str) -> String {
+pub(crate) fn of_call(error: &CallError, again: &str) -> String {
     match error {
-        CallError::Refused(fault) => of_fault(fault.kind(), name),
+        CallError::Refused(fault) => of_fault(fault.kind(), again),
         CallError::NoHost => {
             "set the account's `region` to one such as `us-east-1`, or remove it".to_owned()
         }
@@ -44,11 +97,9 @@ pub(crate) fn of_call(error: &CallError, name: &str) -> String {
     }
 }
 
-fn of_fault(kind: FaultKind, name: &str) -> String {
+fn of_fault(kind: FaultKind, again: &str) -> String {
     match kind {
-        FaultKind::TokenRejected => {
-            format!("sign in again: `kiro-2api login --name {name} --replace`")
-        }
+        FaultKind::TokenRejected => again.to_owned(),
         FaultKind::Suspended => {
             "the account is suspended: only its provider can lift that; it is used no more".to_owned()
         }

@@ -92,6 +92,87 @@ async fn a_dead_token_is_a_problem_with_the_login_as_its_remedy() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_remedy_has_the_options_that_the_login_takes() {
+    let user = User::new().await;
+    let dead = |issued: &IssuedCredential, start_url: Option<&str>| {
+        let mut login: Value = serde_json::from_str(&cache_of(issued)).unwrap();
+        if let Some(url) = start_url {
+            (login["startUrl"], login["region"]) = (url.into(), "eu-west-1".into());
+        }
+        user.sim.revoke(issued.account);
+        login.to_string()
+    };
+    let url = "https://d-1234567890.awsapps.com/start";
+    let (social, builder) = (user.sim.issue_social(), user.sim.issue_oidc());
+    let org = user.sim.issue(CredentialKind::IdentityCenter);
+    user.add("social", &dead(&social, None));
+    user.add("builder", &dead(&builder, None));
+    user.add("org", &dead(&org, Some(url)));
+    let key = user.sim.issue_api_key();
+    user.sim.revoke(key.account);
+    user.add("key", &key.access_token);
+    let report = user.run(&["doctor", "--no-prompt", "--json"]).json();
+    let problems = of_level(&report, "problem");
+    for (about, words) in [
+        (
+            "account social",
+            "login --name social --replace --social google` (or `github`)".to_owned(),
+        ),
+        (
+            "account builder",
+            "login --name builder --replace`".to_owned(),
+        ),
+        (
+            "account org",
+            format!("login --name org --replace --idc {url} --region eu-west-1`"),
+        ),
+        ("account key", "accounts add key --replace <".to_owned()),
+    ] {
+        let problem = problems.iter().find(|problem| problem["about"] == about);
+        let problem = problem.unwrap_or_else(|| panic!("no {about} in {report:#}"));
+        let remedy = problem["remedy"].as_str().unwrap();
+        assert!(remedy.contains(&words), "{about}: {remedy}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_remedy_of_a_configured_account_is_in_the_configuration() {
+    let user = User::new().await;
+    let issued = user.sim.issue_social();
+    user.sim.revoke(issued.account);
+    let file = user.path("of-the-ide.json");
+    std::fs::write(&file, cache_of(&issued)).unwrap();
+    let toml = format!("[[account]]\nname = \"work\"\nfile = {file:?}\n");
+    std::fs::write(user.path("kiro-2api.toml"), toml).unwrap();
+    let done = user.run(&["doctor", "--json"]).hides(&secrets_of(&issued));
+    let (_, remedy) = the_problem(&done);
+    let program = format!("in the program that {} belongs to", file.display());
+    assert!(remedy.contains(&program), "{remedy}");
+    assert!(
+        remedy.contains("take the account `work` out of the configuration"),
+        "{remedy}"
+    );
+    assert!(!remedy.contains("--replace"), "{remedy}");
+
+    std::fs::remove_file(user.path("kiro-2api.toml")).unwrap();
+    let token = issued.refresh_token.as_deref().unwrap();
+    let user = user.with("REFRESH_TOKEN", token);
+    let done = user.run(&["usage", "--json"]).hides(&secrets_of(&issued));
+    let remedy = done.json()["accounts"][0]["remedy"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(
+        remedy.contains("put a new refresh token in the place of the old one"),
+        "{remedy}"
+    );
+    assert!(
+        remedy.contains("`kiro-2api check`") && !remedy.contains("--replace"),
+        "{remedy}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_suspended_account_and_one_without_credits_are_told_apart() {
     let (user, issued) = User::with_account("work").await;
     user.sim.set_credits_used(issued.account, 1000.0);

@@ -22,7 +22,8 @@ pub(in crate::command) async fn read(report: &mut Report, member: &Member) -> Op
     let (facts, (credential, login)) = match (read.facts, read.credential) {
         (facts, Ok(credential)) => (facts, credential),
         (_, Err(error)) => {
-            let remedy = remedy::of_auth(&error, member.name());
+            let again = remedy::sign_in_again(member).await;
+            let remedy = remedy::of_auth(&error, &again);
             report.problem(&about, &error, &remedy);
             return None;
         }
@@ -52,10 +53,7 @@ pub(in crate::command) async fn read(report: &mut Report, member: &Member) -> Op
         (false, false) => report.wrong(
             &about,
             format_args!("{says}, and it cannot be refreshed"),
-            &format!(
-                "sign in again: `kiro-2api login --name {} --replace`",
-                member.name()
-            ),
+            &remedy::sign_in_again(member).await,
         ),
     }
     if let Some(at) = credential.client_expires_at {
@@ -89,7 +87,8 @@ pub(in crate::command) async fn ask(
     let token = match member.source().token().await {
         Ok(token) => token,
         Err(error) => {
-            let remedy = remedy::of_auth(&error, member.name());
+            let again = remedy::sign_in_again(member).await;
+            let remedy = remedy::of_auth(&error, &again);
             report.problem(&about, &error, &remedy);
             return None;
         }
@@ -101,7 +100,10 @@ pub(in crate::command) async fn ask(
     report.ok(&about, format_args!("has an access token {until}"));
     match service.usage(&token).await {
         Ok(usage) => quota(report, &about, &usage),
-        Err(error) => report.problem(&about, &error, &remedy::of_call(&error, member.name())),
+        Err(error) => {
+            let again = remedy::sign_in_again(member).await;
+            report.problem(&about, &error, &remedy::of_call(&error, &again));
+        }
     }
     if let Some(model) = model {
         prompt(report, accounts, member, model).await;

@@ -89,15 +89,31 @@ pub(crate) async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn ask(service: &Service, member: &Member) -> Result<UsageLimits, Refused> {
-    let name = member.name();
-    let token = member.source().token().await.map_err(|error| Refused {
-        error: with_causes(&error),
-        remedy: remedy::of_auth(&error, name),
-    })?;
-    service.usage(&token).await.map_err(|error| Refused {
-        error: with_causes(&error),
-        remedy: remedy::of_call(&error, name),
-    })
+    let token = match member.source().token().await {
+        Ok(token) => token,
+        Err(error) => {
+            let again = remedy::sign_in_again(member).await;
+            let remedy = remedy::of_auth(&error, &again);
+            return Err(Refused::new(&error, remedy));
+        }
+    };
+    match service.usage(&token).await {
+        Ok(usage) => Ok(usage),
+        Err(error) => {
+            let again = remedy::sign_in_again(member).await;
+            let remedy = remedy::of_call(&error, &again);
+            Err(Refused::new(&error, remedy))
+        }
+    }
+}
+
+impl Refused {
+    fn new(error: &dyn std::error::Error, remedy: String) -> Self {
+        Self {
+            error: with_causes(error),
+            remedy,
+        }
+    }
 }
 
 impl Answer {
