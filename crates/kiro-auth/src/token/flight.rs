@@ -34,11 +34,23 @@ pub(super) fn start(shared: Arc<Shared>, landing: watch::Sender<Landing>) {
         let _in_the_air = in_the_air;
         let outcome = fly(&shared).await;
         if let Err(error) = &outcome {
-            tracing::warn!(error = error as &dyn std::error::Error, "refresh failed");
+            tell(error);
         }
         landing.send_replace(Some(shared.land(outcome)));
     };
     tokio::spawn(flight.instrument(span));
+}
+
+/// Says whether it passes by itself.
+fn tell(error: &AuthError) {
+    let reason = error as &dyn std::error::Error;
+    match error.kind() {
+        AuthErrorKind::SignedOut => tracing::warn!(
+            error = reason,
+            "refresh failed: this login has ended, and serves again when somebody has signed in"
+        ),
+        _ => tracing::warn!(error = reason, "refresh failed"),
+    }
 }
 
 /// Counts the flights of this process.
