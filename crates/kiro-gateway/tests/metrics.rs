@@ -5,7 +5,7 @@
 mod support;
 
 use http::{Method, StatusCode};
-use kiro_sim::{Matcher, Script, SimOptions};
+use kiro_sim::{Matcher, Script, SignInFault, SimOptions};
 use serde_json::json;
 
 use support::{House, streamed, whole};
@@ -94,6 +94,34 @@ async fn attempts_are_counted_by_fault_and_accounts_by_state() {
         (accounts("usable"), accounts("resting"), accounts("broken")),
         (1.0, 1.0, 0.0)
     );
+}
+
+#[tokio::test]
+async fn an_account_whose_login_has_ended_is_named() {
+    let house = House::with_accounts(2).await;
+    house.sim.fail_sign_in(SignInFault::Dead);
+    assert_eq!(house.chat(&whole("sim:echo Hi")).await.status, 200);
+    let page = page(&house).await;
+    let signed_out = |line: &&str| line.starts_with("kiro_gateway_account_signed_out{account=");
+    let mut values: Vec<&str> = page
+        .lines()
+        .filter(signed_out)
+        .filter_map(|line| line.rsplit(' ').next())
+        .collect();
+    values.sort_unstable();
+    assert_eq!(values, ["0.0", "1.0"], "{page}");
+}
+
+#[tokio::test]
+async fn every_reason_to_let_nothing_in_is_there_before_its_first_time() {
+    let house = House::start().await;
+    let page = page(&house).await;
+    for reason in ["limit", "exchanges", "memory"] {
+        let name = format!("kiro_gateway_requests_shed_total{{reason=\"{reason}\"}}");
+        assert_eq!(number(&page, &name), 0.0);
+    }
+    // The encoder ends each sentence itself.
+    assert!(!page.contains("..\n"), "{page}");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
 use http::{HeaderMap, HeaderValue, Response, header};
-use kiro_auth::{CredentialState, CredentialStatus};
+use kiro_auth::{AuthErrorKind, CredentialState, CredentialStatus};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -35,7 +35,7 @@ pub(crate) fn answer(shared: &Shared, headers: &HeaderMap) -> Result<Response<Bo
     }
     let mut page = Page(Registry::with_prefix("kiro_gateway"));
     let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-    page.0.register("build", "The program.", build);
+    page.0.register("build", "The program", build);
     shared.counters.metrics.register(&mut page.0);
     exchanges(&mut page, shared);
     upstream(&mut page, shared);
@@ -93,42 +93,42 @@ impl Page {
 fn exchanges(page: &mut Page, shared: &Shared) {
     let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
     let ended = shared.counters.ended.load(Ordering::Relaxed);
-    page.counter("exchanges", "Exchanges that have ended.", ended);
+    page.counter("exchanges", "Exchanges that have ended", ended);
     page.gauge(
         "exchanges_active",
-        "Exchanges that are under way.",
+        "Exchanges that are under way",
         count(&shared.counters.active),
     );
     page.gauge(
         "streams_active",
-        "Exchanges under way whose replies are streamed.",
+        "Exchanges under way whose replies are streamed",
         count(&shared.counters.streams),
     );
     page.counter(
         "log_lines_dropped",
-        "Lines of the log that nobody read in time.",
+        "Lines of the log that nobody read in time",
         shared.process.dropped_log_lines(),
     );
 }
 
 fn upstream(page: &mut Page, shared: &Shared) {
     let (retries, unaffordable) = shared.upstream.retries();
-    page.counter("retries", "Attempts after the first.", retries);
+    page.counter("retries", "Attempts after the first", retries);
     page.counter(
         "retries_refused",
-        "Attempts that the budget of retries did not allow.",
+        "Attempts that the budget of retries did not allow",
         unaffordable,
     );
     page.gauge(
         "hosts_left_alone",
-        "Hosts of the upstream that failed again and again and rest.",
+        "Hosts of the upstream that failed again and again and rest",
         shared.upstream.hosts_left_alone().len(),
     );
     let (came, failed) = shared.process.refreshes();
     let result = |word: &str| vec![("result", word.to_owned())];
     page.counters(
         "token_refreshes",
-        "Access tokens that were asked for, by whether they came.",
+        "Access tokens that were asked for, by whether they came",
         [(result("ok"), came), (result("failed"), failed)],
     );
     let ceiling = |model: &str| deadline::ceiling(&shared.timeouts, model);
@@ -136,14 +136,14 @@ fn upstream(page: &mut Page, shared: &Shared) {
     let of = |model: &str| vec![("model", model.to_owned())];
     page.gauges(
         "first_event_timeout_seconds",
-        "How long the first event of a reply is waited for.",
+        "How long the first event of a reply is waited for",
         paces
             .iter()
             .map(|(model, pace)| (of(model), pace.first_event.as_secs_f64())),
     );
     page.gauges(
         "gap_timeout_seconds",
-        "How long the next event of a reply is waited for.",
+        "How long the next event of a reply is waited for",
         paces
             .iter()
             .map(|(model, pace)| (of(model), pace.gap.as_secs_f64())),
@@ -153,30 +153,30 @@ fn upstream(page: &mut Page, shared: &Shared) {
 fn admission(page: &mut Page, shared: &Shared) {
     page.counter(
         "keys_refused",
-        "Requests without a right key, or with a login behind it that does not work.",
+        "Requests without a right key, or with a login behind it that does not work",
         shared.brake.refused(),
     );
     page.gauge(
         "short_of_memory",
-        "Whether new requests are refused for want of memory.",
+        "Whether new requests are refused for want of memory",
         usize::from(shared.process.is_short_of_memory()),
     );
     if let Some((taken, waiting)) = shared.admission.taken() {
         page.gauge(
             "places_taken",
-            "Places for exchanges that are taken, of `server.max_exchanges`.",
+            "Places for exchanges that are taken, of `server.max_exchanges`",
             taken,
         );
         page.gauge(
             "requests_queued",
-            "Requests that wait for a place, of `server.queue`.",
+            "Requests that wait for a place, of `server.queue`",
             waiting,
         );
     }
     if let Some(bytes) = shared.admission.memory.taken() {
         page.gauge(
             "body_memory_bytes",
-            "Memory that the bodies of requests hold, of `server.max_body_memory`.",
+            "Memory that the bodies of requests hold, of `server.max_body_memory`",
             bytes,
         );
     }
@@ -185,12 +185,12 @@ fn admission(page: &mut Page, shared: &Shared) {
     };
     page.counter(
         "requests_unshared",
-        "Requests that this gateway's own limits alone let in, because Redis did not answer.",
+        "Requests that this gateway's own limits alone let in, because Redis did not answer",
         ledger.unshared(),
     );
     page.gauge(
         "limits_shared",
-        "Whether limits are counted with the other gateways at this moment.",
+        "Whether limits are counted with the other gateways at this moment",
         usize::from(!ledger.is_away()),
     );
 }
@@ -201,7 +201,7 @@ fn accounts(page: &mut Page, accounts: &[CredentialStatus]) {
     let count = |state| accounts.iter().filter(|one| one.state() == state).count();
     page.gauges(
         "accounts",
-        "Accounts of the gateway's own by what they are good for.",
+        "Accounts of the gateway's own by what they are good for",
         CredentialState::ALL.map(|state| {
             let labels = vec![("state", state.as_str().to_owned())];
             (labels, count(state) as f64)
@@ -209,15 +209,24 @@ fn accounts(page: &mut Page, accounts: &[CredentialStatus]) {
     );
     page.gauges(
         "account_usable",
-        "Whether an account serves.",
+        "Whether an account serves",
         accounts.iter().map(|one| {
             let is_usable = one.state() == CredentialState::Usable;
             (of(one), f64::from(u8::from(is_usable)))
         }),
     );
     page.gauges(
+        "account_signed_out",
+        "Whether somebody has to sign in again for an account",
+        accounts.iter().map(|one| {
+            let kind = one.last_error.as_ref().map(|error| error.kind());
+            let is_signed_out = kind == Some(AuthErrorKind::SignedOut);
+            (of(one), f64::from(u8::from(is_signed_out)))
+        }),
+    );
+    page.gauges(
         "account_leases",
-        "Exchanges that use an account.",
+        "Exchanges that use an account",
         accounts.iter().map(|one| (of(one), one.leases as f64)),
     );
     let expiring = accounts.iter().filter_map(|one| {
@@ -226,7 +235,7 @@ fn accounts(page: &mut Page, accounts: &[CredentialStatus]) {
     });
     page.gauges(
         "account_token_expiry_timestamp_seconds",
-        "When the access token of an account expires. It is renewed before.",
+        "When the access token of an account expires. It is renewed before",
         expiring,
     );
 }

@@ -62,6 +62,8 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    const ALL: [Self; 3] = [Self::Limit, Self::Exchanges, Self::Memory];
+
     fn as_str(self) -> &'static str {
         match self {
             Self::Limit => "limit",
@@ -150,7 +152,7 @@ impl Names {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        Self {
+        let metrics = Self {
             requests: Family::default(),
             durations: Family::new_with_constructor(Seconds(TOTALS)),
             first_events: Family::new_with_constructor(Seconds(FIRST_EVENTS)),
@@ -163,7 +165,12 @@ impl Metrics {
             refused: Family::default(),
             models: Names::default(),
             tenants: Names::default(),
+        };
+        // An alert compares a counter with what it was before: one that first appears as 1 has not grown.
+        for reason in Reason::ALL.map(Reason::as_str) {
+            drop(metrics.refused.get_or_create(&Refused { reason }));
         }
+        metrics
     }
 
     /// Where the gaps between the events of a reply are counted. Taken once for a reply: finding it costs more than
@@ -247,55 +254,55 @@ impl Metrics {
     pub(crate) fn register(&self, page: &mut Registry) {
         page.register(
             "requests",
-            "Exchanges that have ended, by the status that was sent and by how they ended.",
+            "Exchanges that have ended, by the status that was sent and by how they ended",
             self.requests.clone(),
         );
         page.register_with_unit(
             "request_duration",
-            "How long exchanges took that were delivered to their end.",
+            "How long exchanges took that were delivered to their end",
             Unit::Seconds,
             self.durations.clone(),
         );
         page.register_with_unit(
             "first_event",
-            "How long the first event of a reply took, from the request's beginning.",
+            "How long the first event of a reply took, from the request's beginning",
             Unit::Seconds,
             self.first_events.clone(),
         );
         page.register_with_unit(
             "event_gap",
-            "How long the next event of a reply took.",
+            "How long the next event of a reply took",
             Unit::Seconds,
             self.gaps.clone(),
         );
         page.register(
             "tokens",
-            "Tokens of replies: input and, of it, what was read from a cache or written to one; output and, of it, thoughts.",
+            "Tokens of replies: input and, of it, what was read from a cache or written to one; output and, of it, thoughts",
             self.tokens.clone(),
         );
         page.register(
             "credits",
-            "Credits that the service says replies have cost, by model.",
+            "Credits that the service says replies have cost, by model",
             self.credits.clone(),
         );
         page.register(
             "tenant_credits",
-            "The same by key, and by caller where they bring a login of their own.",
+            "The same by key, and by caller where they bring a login of their own",
             self.tenant_credits.clone(),
         );
         page.register(
             "upstream_attempts",
-            "Attempts by the fault that ended them; `none` where a reply began.",
+            "Attempts by the fault that ended them; `none` where a reply began",
             self.attempts.clone(),
         );
         page.register(
             "errors",
-            "Exchanges that ended with an error, by the kind of it.",
+            "Exchanges that ended with an error, by the kind of it",
             self.errors.clone(),
         );
         page.register(
             "requests_shed",
-            "Requests that the gateway itself did not let in.",
+            "Requests that the gateway itself did not let in",
             self.refused.clone(),
         );
     }
