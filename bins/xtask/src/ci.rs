@@ -7,6 +7,7 @@ use crate::clients::{self, Client};
 use crate::dependencies;
 use crate::deploy;
 use crate::fuzz;
+use crate::monitoring;
 use crate::pages;
 use crate::process;
 use crate::programs;
@@ -21,8 +22,8 @@ struct Step {
     action: fn(&Workspace) -> Result<(), Failure>,
 }
 
-/// The checks that need nothing but the Rust toolchain, a Redis, valgrind and programs from pip.
-const RUST: [Step; 13] = [
+/// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
+const RUST: [Step; 14] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -94,6 +95,10 @@ const RUST: [Step; 13] = [
     Step {
         name: "files for containers and service managers",
         action: deploy::check,
+    },
+    Step {
+        name: "alerts and board before a real Prometheus",
+        action: monitoring::run,
     },
 ];
 

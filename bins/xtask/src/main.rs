@@ -18,6 +18,7 @@ mod dist;
 mod fuzz;
 mod http;
 mod install;
+mod monitoring;
 mod pages;
 mod process;
 mod programs;
@@ -47,6 +48,7 @@ Commands:
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
   deploy                      the files of deploy/, each looked over by a program that knows its kind
+  monitoring                  alerts, board and reference of the metrics, before a Prometheus that scrapes the program
   dist                        the program as it is shipped, one file that needs no other: target/dist
   reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
   bench [--seconds N] [--json]
@@ -74,6 +76,7 @@ enum Chore {
     Purity,
     Dependencies,
     Deploy,
+    Monitoring,
     Dist,
     Reliability,
     Bench(bench::Options),
@@ -123,6 +126,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
         ["deploy"] => Some(Chore::Deploy),
+        ["monitoring"] => Some(Chore::Monitoring),
         ["dist"] => Some(Chore::Dist),
         ["reliability"] => Some(Chore::Reliability),
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
@@ -174,6 +178,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
         Chore::Deploy => deploy::check(&Workspace::find()?),
+        Chore::Monitoring => monitoring::run(&Workspace::find()?),
         Chore::Dist => dist::make(&Workspace::find()?).map(drop),
         Chore::Reliability => reliability::run(&Workspace::find()?),
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
@@ -211,6 +216,7 @@ mod tests {
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
             (&["deploy"], Some(Chore::Deploy)),
+            (&["monitoring"], Some(Chore::Monitoring)),
             (&["dist"], Some(Chore::Dist)),
             (&["reliability"], Some(Chore::Reliability)),
             (&["bench"], Some(Chore::Bench(bench::Options::default()))),

@@ -1,4 +1,4 @@
-//! Programs that the tests start: the server of the shared store, and what counts instructions.
+//! Programs that the tests start: the server of the shared store, what counts instructions, and what scrapes metrics.
 
 use std::process::{Command, Stdio};
 
@@ -13,7 +13,7 @@ struct Program {
     package: &'static str,
 }
 
-const PROGRAMS: [Program; 2] = [
+const PROGRAMS: [Program; 3] = [
     Program {
         names: &["redis-server", "valkey-server"],
         package: "redis-server",
@@ -21,6 +21,10 @@ const PROGRAMS: [Program; 2] = [
     Program {
         names: &["valgrind"],
         package: "valgrind",
+    },
+    Program {
+        names: &["promtool"],
+        package: "prometheus",
     },
 ];
 
