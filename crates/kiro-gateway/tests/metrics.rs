@@ -5,7 +5,7 @@
 mod support;
 
 use http::{Method, StatusCode};
-use kiro_sim::{Matcher, Script, SignInFault, SimOptions};
+use kiro_sim::{Matcher, Operation, Script, SignInFault, SimOptions};
 use serde_json::json;
 
 use support::{House, streamed, whole};
@@ -158,4 +158,26 @@ async fn where_there_is_an_admin_key_it_alone_opens_the_page() {
     assert_eq!(page.status, 200);
     let text = String::from_utf8(page.body.to_vec()).unwrap();
     assert!(text.contains("kiro_gateway_build_info{version="), "{text}");
+}
+
+#[tokio::test]
+async fn what_is_left_of_an_account_is_told_once_it_is_known_and_the_page_asks_nobody() {
+    let house = House::start().await;
+    assert!(!page(&house).await.contains("account_quota_used_credits{"));
+    assert_eq!(house.get("/v1/usage").await.status, 200);
+    let asked = |house: &House| house.sim.requests_for(Operation::GetUsageLimits).len();
+    let before = asked(&house);
+    let page = page(&house).await;
+    assert_eq!(asked(&house), before);
+    let of_account = |name: &str| {
+        let line = page.lines().find(|line| line.starts_with(name));
+        let line = line.unwrap_or_else(|| panic!("{name} is not in\n{page}"));
+        line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()
+    };
+    let limit = of_account("kiro_gateway_account_quota_limit_credits{account=");
+    let used = of_account("kiro_gateway_account_quota_used_credits{account=");
+    let ratio = of_account("kiro_gateway_account_quota_remaining_ratio{account=");
+    assert!(limit > 0.0 && used < limit, "{used} of {limit}");
+    assert!((0.0..=1.0).contains(&ratio), "{ratio}");
+    assert_eq!(of_account("kiro_gateway_account_quota_stale{account="), 0.0);
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::UNIX_EPOCH;
 
 use http::{HeaderMap, HeaderValue, Response, header};
-use kiro_auth::{AuthErrorKind, CredentialState, CredentialStatus};
+use kiro_auth::{AuthErrorKind, CredentialId, CredentialState, CredentialStatus};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,6 +21,7 @@ use prometheus_client::registry::Registry;
 use crate::body::{self, Body};
 use crate::deadline;
 use crate::error::{Error, ErrorKind};
+use crate::quota::Standing;
 use crate::shared::Shared;
 
 const TYPE: HeaderValue =
@@ -45,6 +46,7 @@ pub(crate) fn answer(shared: &Shared, headers: &HeaderMap) -> Result<Response<Bo
         &mut page,
         &house.map(|house| house.status()).unwrap_or_default(),
     );
+    quotas(&mut page, &shared.tenants.quotas().standings());
     let mut text = String::new();
     encode(&mut text, &page.0).map_err(|error| {
         Error::new(ErrorKind::Internal, "The metrics cannot be written.").with_source(error)
@@ -237,5 +239,40 @@ fn accounts(page: &mut Page, accounts: &[CredentialStatus]) {
         "account_token_expiry_timestamp_seconds",
         "When the access token of an account expires. It is renewed before",
         expiring,
+    );
+}
+
+/// What is left of them, as far as it is known: the page asks nobody.
+fn quotas(page: &mut Page, standings: &[(CredentialId, Standing)]) {
+    let mut each = |name: &str, help: &str, number: fn(&Standing) -> Option<f64>| {
+        let rows = standings.iter().filter_map(|(id, standing)| {
+            Some((vec![("account", id.to_string())], number(standing)?))
+        });
+        page.gauges(name, help, rows);
+    };
+    each(
+        "account_quota_limit_credits",
+        "What the plan of an account holds",
+        |it| Some(it.quota.limit),
+    );
+    each(
+        "account_quota_used_credits",
+        "What was used of the plan of an account",
+        |it| Some(it.quota.used),
+    );
+    each(
+        "account_quota_remaining_ratio",
+        "The share that is left of the plan, the trial and the gifts of an account",
+        |it| it.quota.remaining_share,
+    );
+    each(
+        "account_quota_reset_timestamp_seconds",
+        "When the plan of an account is full again",
+        |it| it.quota.resets_at.map(|at| at as f64),
+    );
+    each(
+        "account_quota_stale",
+        "Whether the quota of an account is not known anew",
+        |it| Some(f64::from(u8::from(it.stale))),
     );
 }
