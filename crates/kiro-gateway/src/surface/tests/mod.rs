@@ -3,6 +3,7 @@
 pub(super) mod cases;
 mod damage;
 mod dialects;
+mod growth;
 mod hostile;
 pub(super) mod replies;
 #[path = "../../../../openai-types/tests/support/schema.rs"]
