@@ -399,14 +399,15 @@ impl Catalog {
     }
 
     /// What is known after a fetch, if one is due. A failed fetch leaves the old list standing.
-    pub(crate) async fn fresh<F>(&self, fetch: F) -> Arc<Models>
+    pub(crate) async fn fresh<F>(&self, fetch: impl FnOnce() -> F) -> Arc<Models>
     where
         F: Future<Output = Result<Vec<ModelInfo>, Error>>,
     {
         if self.is_due() {
             let _one_at_a_time = self.fetching.lock().await;
             if self.is_due() {
-                self.store(fetch.await);
+                // Seldom, so it takes no room in the requests that do without.
+                self.store(Box::pin(fetch()).await);
             }
         }
         self.current()
@@ -626,22 +627,16 @@ mod tests {
         let catalog = Catalog::new(&Arc::default());
         let fail = || async { Err(Error::new(ErrorKind::UpstreamUnreachable, "down")) };
         catalog
-            .fresh(async { Ok(vec![live("claude-opus-4.8", 1)]) })
+            .fresh(|| async { Ok(vec![live("claude-opus-4.8", 1)]) })
             .await;
         tokio::time::advance(LIVE_FOR).await;
-        assert!(
-            catalog
-                .fresh(fail())
-                .await
-                .resolve("claude-opus-4.8")
-                .is_ok()
-        );
+        assert!(catalog.fresh(fail).await.resolve("claude-opus-4.8").is_ok());
         let not_called = async { unreachable!("a fetch failed a moment ago") };
-        catalog.fresh(not_called).await;
+        catalog.fresh(|| not_called).await;
         tokio::time::advance(RETRY_AFTER).await;
         assert!(
             catalog
-                .fresh(async { Ok(vec![]) })
+                .fresh(|| async { Ok(vec![]) })
                 .await
                 .resolve("claude-opus-4.8")
                 .is_err()

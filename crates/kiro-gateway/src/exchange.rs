@@ -259,16 +259,14 @@ async fn decode(
     };
     let is_final = !tenant.catalog.is_due();
     let known = tenant.catalog.current();
-    match surface.accept(body.clone(), &context(&known, is_final)) {
-        Err(error) if error.kind() == ErrorKind::ModelNotFound => {
-            let fresh = tenant
-                .catalog
-                .fresh(shared.upstream.list_models(tenant))
-                .await;
-            surface.accept(body, &context(&fresh, true))
-        }
-        accepted => accepted,
+    let accepted = surface.accept(body.clone(), &context(&known, is_final));
+    match accepted {
+        Err(error) if error.kind() == ErrorKind::ModelNotFound => {}
+        accepted => return accepted,
     }
+    let fresh = tenant.catalog.fresh(|| shared.upstream.list_models(tenant));
+    let fresh = fresh.await;
+    surface.accept(body, &context(&fresh, true))
 }
 
 /// Waits for the first event, so that a refusal is a proper HTTP error and a retry is invisible; but not

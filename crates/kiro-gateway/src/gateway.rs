@@ -166,8 +166,9 @@ impl Gateway {
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
-        let answering = caught(Self::route(&shared, dialect, id, request, &tape));
-        let mut response = match answering.await {
+        // On the heap: everything around it would be moved with it, several times for each request.
+        let answering = Box::pin(Self::route(&shared, dialect, id, request, &tape));
+        let mut response = match caught(answering).await {
             Ok(response) => response,
             Err(error) => refuse(dialect, &error.with_request_id(id)),
         };
@@ -502,6 +503,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_moved_with_every_request_is_small() {
+        let gateway = gateway();
+        let request = || Request::new(http_body_util::Full::new(Bytes::new()));
+        assert!(size_of_val(&gateway.handle(request())) <= 2048);
+        let shared = gateway.shared.load_full();
+        let tape = shared.capture.begin();
+        let dialect = routes::dialect("/v1/messages", &HeaderMap::new());
+        let route = Gateway::route(&shared, dialect, "1", request(), &tape);
+        assert!(size_of_val(&route) <= 8192, "{}", size_of_val(&route));
     }
 
     #[tokio::test]

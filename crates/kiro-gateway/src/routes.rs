@@ -367,18 +367,18 @@ fn tidy(path: &str) -> String {
 }
 
 fn matches(pattern: &str, path: &str) -> Option<Option<String>> {
-    if let Some((prefix, suffix)) = pattern.split_once("{response_id}") {
+    // Most patterns have no hole, and every request is compared with all.
+    let Some(hole) = pattern.bytes().position(|byte| byte == b'{') else {
+        return (pattern == path).then_some(None);
+    };
+    let (prefix, rest) = pattern.split_at(hole);
+    if let Some(suffix) = rest.strip_prefix("{response_id}") {
         let id = path.strip_prefix(prefix)?.strip_suffix(suffix)?;
         let is_id = !id.is_empty() && !id.contains('/') && !NO_RESPONSES.contains(&id);
         return is_id.then(|| Some(percent_decode(id)));
     }
-    match pattern.strip_suffix("{id}") {
-        None => (pattern == path).then_some(None),
-        Some(prefix) => {
-            let id = path.strip_prefix(prefix).filter(|id| !id.is_empty())?;
-            Some(Some(percent_decode(id)))
-        }
-    }
+    let id = path.strip_prefix(prefix).filter(|id| !id.is_empty())?;
+    Some(Some(percent_decode(id)))
 }
 
 /// `%2F` → `/`. A percent sign that begins no escape stays.

@@ -110,7 +110,7 @@ pub(crate) async fn open(
             tracing::info!("the thoughts are another's; the conversation is sent without them");
             leave_thoughts_out(&mut conversation);
             let order = shared.order(&conversation, prompt.clone(), tenant, bounds);
-            shared.upstream.open(tenant, &order).await?
+            Box::pin(shared.upstream.open(tenant, &order)).await?
         }
         opened => opened?,
     };
@@ -124,12 +124,12 @@ pub(crate) async fn open(
     tracing::info!("the model did not do what the request demands; it is asked once more");
     demand.insist(&mut conversation, &reply);
     let order = shared.order(&conversation, prompt, tenant, bounds);
-    let again = async {
+    let again = Box::pin(async {
         let again = shared.upstream.open(tenant, &order).await?;
         let mut again = BoundedReply::new(again, bounds);
         let is_met = again.hold(demand, bounds, shared).await?;
         Ok::<_, Error>((again, is_met))
-    };
+    });
     match again.await {
         Ok((again, true)) => Ok(again),
         Ok((again, false)) => demand.give_up(shared, again),

@@ -18,7 +18,7 @@ pub(crate) async fn list(shared: &Shared, headers: &HeaderMap) -> Result<Respons
     let tenant = shared.tenants.admit(headers)?;
     let models = tenant
         .catalog
-        .fresh(shared.upstream.list_models(&tenant))
+        .fresh(|| shared.upstream.list_models(&tenant))
         .await;
     let listed = models.listed();
     if surface::speaks_messages(headers) {
@@ -38,7 +38,7 @@ pub(crate) async fn one(
     let tenant = shared.tenants.admit(headers)?;
     let models = tenant
         .catalog
-        .fresh(shared.upstream.list_models(&tenant))
+        .fresh(|| shared.upstream.list_models(&tenant))
         .await;
     let model = models.resolve(name)?;
     // The name as listed. One that is not, of a hidden model for example, stays as it was asked for.

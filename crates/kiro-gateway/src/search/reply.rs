@@ -57,7 +57,7 @@ pub(crate) enum SearchedReply {
 pub(crate) async fn open(
     shared: Arc<Shared>,
     tenant: Arc<Tenant>,
-    mut conversation: Conversation,
+    conversation: Conversation,
     prompt: Arc<Prompt>,
     bounds: Bounds,
     search: Option<Search>,
@@ -66,6 +66,26 @@ pub(crate) async fn open(
         let reply = bounds::open(&shared, &tenant, conversation, prompt, &bounds).await?;
         return Ok(SearchedReply::Plain(Box::new(reply)));
     };
+    // Seldom, so it takes no room in the exchanges that do without.
+    Box::pin(open_searching(
+        shared,
+        tenant,
+        conversation,
+        prompt,
+        bounds,
+        search,
+    ))
+    .await
+}
+
+async fn open_searching(
+    shared: Arc<Shared>,
+    tenant: Arc<Tenant>,
+    mut conversation: Conversation,
+    prompt: Arc<Prompt>,
+    bounds: Bounds,
+    search: Search,
+) -> Result<SearchedReply, Error> {
     let hosted = tenant.hosted.search(&shared.upstream, &tenant).await?;
     let hosted = hosted.ok_or_else(|| search.unavailable())?;
     describe(&mut conversation, &hosted);

@@ -119,7 +119,8 @@ impl Connections {
                 }
             }
         }
-        let connection = self.connect(request.uri(), origin).await?;
+        // Seldom, so it takes no room in the exchanges that do without.
+        let connection = Box::pin(self.connect(request.uri(), origin)).await?;
         let done = connection.exchange(origin_form(&request)).await;
         done.map(|done| self.wrap(done))
             .map_err(|error| SendError::Broken(error.into()))

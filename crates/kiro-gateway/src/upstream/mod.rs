@@ -230,7 +230,7 @@ impl Upstream {
     /// When the quota of this credential is full again, if the upstream says. What else it says is remembered:
     /// a credential that rests is not asked.
     async fn quota_reset(&self, tenant: &Tenant, lease: &Lease) -> Option<SystemTime> {
-        let limits = self.exhausted_limits(lease).await?;
+        let limits = Box::pin(self.exhausted_limits(lease)).await?;
         tenant.quotas.note(lease.credential_id(), &limits);
         let reset = Duration::from_secs(limits.next_reset?);
         SystemTime::UNIX_EPOCH.checked_add(reset)

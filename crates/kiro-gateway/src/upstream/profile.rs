@@ -51,7 +51,8 @@ impl Upstream {
         if !lacks_profile(lease.token()) {
             return Ok(());
         }
-        let arn = only_one(self.profiles_everywhere(lease.token()).await?)?;
+        let asking = Box::pin(self.profiles_everywhere(lease.token()));
+        let arn = only_one(asking.await?)?;
         tracing::info!(credential = %lease.credential_id(), "found the profile of the login");
         lease.set_profile_arn(arn);
         Ok(())

@@ -9,11 +9,7 @@ use kiro_protocol::reply::{ReplyEvent, Usage};
 use kiro_protocol::text::JsonText;
 
 pub(crate) use prompt::Prompt;
-use tokenizer::{Counter, scaled};
-
-/// Bytes that are one token where tokens are not counted: for thoughts that only the model can read, and
-/// for limits.
-const BYTES_PER_TOKEN: u64 = 4;
+use tokenizer::{BYTES_PER_TOKEN, Counter, scaled};
 
 /// Measures one reply while it goes by.
 ///
@@ -29,6 +25,8 @@ pub(crate) struct Meter {
     thought: Counter,
     /// Bytes of thoughts that only the model can read.
     redacted: u64,
+    /// Whether nobody but the operator is told.
+    is_rough: bool,
     reported: Usage,
 }
 
@@ -131,6 +129,7 @@ impl Meter {
             said: Counter::default(),
             thought: Counter::default(),
             redacted: 0,
+            is_rough: false,
             reported: Usage::default(),
         }
     }
@@ -141,6 +140,7 @@ impl Meter {
         Self {
             said: Counter::of_bytes(),
             thought: Counter::of_bytes(),
+            is_rough: true,
             ..self
         }
     }
@@ -196,7 +196,11 @@ impl Meter {
             let prompt = total.saturating_sub(output).max(1);
             return (prompt, output, Source::ContextPercentage);
         }
-        (self.prompt.tokens(), output, Source::Estimate)
+        let prompt = match self.is_rough {
+            true => self.prompt.rough_tokens(),
+            false => self.prompt.tokens(),
+        };
+        (prompt, output, Source::Estimate)
     }
 
     /// Tokens that the service says are in the context window.
@@ -245,6 +249,27 @@ mod tests {
         let mut usage = Usage::default();
         change(&mut usage);
         ReplyEvent::Usage(usage)
+    }
+
+    #[test]
+    fn a_rough_meter_takes_nothing_apart_and_the_services_counts_even_so() {
+        let mut rough = Meter::new(prompt(), "claude-sonnet-4.5", 200_000).roughly();
+        rough.observe(&ReplyEvent::Text("twelve bytes".into()));
+        let consumed = rough.consumed();
+        // Three tokens at four bytes, and what Claude's tokens are smaller.
+        assert_eq!((consumed.output, consumed.source), (3, Source::Estimate));
+        assert!(consumed.prompt > 0);
+        assert_eq!(*rough.prompt, *prompt(), "the prompt was not counted");
+        rough.observe(&usage(|usage| {
+            usage.tokens = Some(TokenUsage {
+                uncached_input: 100,
+                cache_read: 0,
+                cache_write: 0,
+                output: 7,
+            });
+        }));
+        let consumed = rough.consumed();
+        assert_eq!((consumed.prompt, consumed.output), (100, 7));
     }
 
     #[test]

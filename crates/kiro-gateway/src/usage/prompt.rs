@@ -6,7 +6,7 @@ use bytes::Bytes;
 use kiro_protocol::conversation::{Block, Conversation, Reasoning, ResultPart};
 use kiro_protocol::text::JsonText;
 
-use super::tokenizer::{count, floor, scaled};
+use super::tokenizer::{BYTES_PER_TOKEN, count, floor, scaled};
 
 /// Most bytes of a prompt that are kept for counting. A count is needed only when the service says
 /// nothing of its own, and prompts are large; so a sample is kept, and counted if it comes to that.
@@ -61,10 +61,20 @@ impl Prompt {
         *self.counted.get_or_init(|| self.count())
     }
 
+    /// The same by its bytes alone, which costs nothing.
+    pub(crate) fn rough_tokens(&self) -> u64 {
+        let text = scaled(self.bytes / BYTES_PER_TOKEN, &self.model);
+        self.with_the_rest(text)
+    }
+
     fn count(&self) -> u64 {
         let sample = u128::from(scaled(count(&self.sample), &self.model));
         let text = sample * u128::from(self.bytes) / u128::from(self.sampled.max(1));
-        let text = u64::try_from(text).unwrap_or(u64::MAX);
+        self.with_the_rest(u64::try_from(text).unwrap_or(u64::MAX))
+    }
+
+    /// The tokens of the text, with those of what is no text.
+    fn with_the_rest(&self, text: u64) -> u64 {
         let items = self.items.saturating_mul(TOKENS_PER_ITEM);
         let images = self.images.saturating_mul(TOKENS_PER_IMAGE);
         text.saturating_add(items).saturating_add(images).max(1)

@@ -27,9 +27,10 @@ pub(super) fn scaled(tokens: u64, model: &str) -> u64 {
     }
 }
 
-/// Bytes of English and code that are about a token (source: OpenAI's help on tokens; Kiro's own programs estimate
-/// with 3.5 and 4).
-const BYTES_PER_TOKEN: u64 = 4;
+/// Bytes that are one token where tokens are not counted: for numbers of the operator's alone, for thoughts that only
+/// the model can read, and for limits (source: OpenAI's help on tokens, for English and code; Kiro's own programs
+/// estimate with 3.5 and 4).
+pub(super) const BYTES_PER_TOKEN: u64 = 4;
 
 /// Counts text that comes in pieces. Where the pieces are divided makes no difference, but for a token or
 /// so in every [`BATCH`].
