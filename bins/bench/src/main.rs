@@ -1,7 +1,7 @@
-//! Measures what decoding and what an access token costs, beside what each is to be compared with and in the
-//! same run.
+//! Measures what decoding, an access token and the path of a request cost, beside what each is to be compared with
+//! and in the same run.
 //!
-//! `cargo xtask bench protocol` and `cargo xtask bench auth` build and start it.
+//! `cargo xtask bench protocol`, `… auth`, `… path` and `… gate` build and start it.
 
 #![allow(
     clippy::print_stdout,
@@ -10,22 +10,28 @@
 )]
 
 mod auth;
+mod callgrind;
 mod cpu;
 mod figure;
+mod frame;
+mod path;
 mod protocol;
 mod rounds;
 mod stats;
+mod text;
 
 use std::process::ExitCode;
 
 use figure::Format;
 
 const USAGE: &str = "\
-Usage: kiro-bench [auth] [--instructions] [--json]
+Usage: kiro-bench [auth|path|gate FILE [--bless]] [--instructions] [--json]
 
 Times decoding beside aws-smithy-eventstream and bare crc32fast.
 
   auth             time access tokens beside a bare ArcSwap load instead
+  path             count instructions from a request to its answer, beside a bare hyper client; needs valgrind
+  gate FILE        the same, and fail where it is more than FILE says; --bless writes FILE
   --instructions   count instructions per frame and event instead; needs valgrind
   --json           one object per line: name, value, unit, reference, ratio
 ";
@@ -47,6 +53,10 @@ fn main() -> ExitCode {
         [] => protocol::run(format),
         ["auth"] => auth::run(format),
         ["--instructions"] => protocol::run_instructions(format),
+        ["path"] => path::run(format),
+        ["gate", file] => path::gate(file.as_ref(), false),
+        ["gate", file, "--bless"] => path::gate(file.as_ref(), true),
+        ["walk", arguments @ ..] => path::walk(arguments),
         ["read", arguments @ ..] => protocol::read(arguments),
         _ => {
             eprint!("{USAGE}");

@@ -4,7 +4,7 @@
 const TEXT: &str = include_str!("text.md");
 
 /// About two thousand pieces: a word each, with the white space before it.
-pub(super) fn words() -> Vec<&'static str> {
+pub(crate) fn words() -> Vec<&'static str> {
     let once = pieces(TEXT);
     let times = 2_000usize.div_ceil(once.len());
     once.repeat(times)

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::Failure;
+use crate::bench;
 use crate::clients::{self, Client};
 use crate::dependencies;
 use crate::deploy;
@@ -23,7 +24,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 14] = [
+const RUST: [Step; 15] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -83,6 +84,10 @@ const RUST: [Step; 14] = [
             doc.env("RUSTDOCFLAGS", "-Dwarnings");
             Ok(process::run(&mut doc)?)
         },
+    },
+    Step {
+        name: "instructions on the path of a request",
+        action: |at| bench::path::gate(at, false),
     },
     Step {
         name: "purity",

@@ -56,6 +56,8 @@ Commands:
   bench protocol [--instructions] [--json]
                               decoding, beside aws-smithy-eventstream and bare crc32fast
   bench auth [--json]         fresh access tokens, beside a bare ArcSwap load
+  bench path [--json]         instructions from a request to its answer, beside a bare hyper client
+  bench gate [--bless]        the same, and fail where they are 2 % more than bins/bench/baseline.json
   bench overload [--seconds N] [--json]
                               answers and memory at two and four times the load that fills the gateway
   fuzz [--seconds N] [TARGET]
@@ -82,6 +84,8 @@ enum Chore {
     Bench(bench::Options),
     BenchProtocol(bench::protocol::Options),
     BenchAuth { json: bool },
+    BenchPath { json: bool },
+    BenchGate { bless: bool },
     BenchOverload(bench::Options),
     Fuzz(fuzz::Options),
     Soak(soak::Options),
@@ -131,6 +135,10 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["reliability"] => Some(Chore::Reliability),
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
+        ["bench", "path"] => Some(Chore::BenchPath { json: false }),
+        ["bench", "path", "--json"] => Some(Chore::BenchPath { json: true }),
+        ["bench", "gate"] => Some(Chore::BenchGate { bless: false }),
+        ["bench", "gate", "--bless"] => Some(Chore::BenchGate { bless: true }),
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
         ["bench", "overload", options @ ..] => bench_options(options).map(Chore::BenchOverload),
         ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
@@ -184,6 +192,8 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Bench(options) => bench::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
         Chore::BenchAuth { json } => bench::auth::run(&Workspace::find()?, *json),
+        Chore::BenchPath { json } => bench::path::run(&Workspace::find()?, *json),
+        Chore::BenchGate { bless } => bench::path::gate(&Workspace::find()?, *bless),
         Chore::BenchOverload(options) => bench::overload::run(&Workspace::find()?, options),
         Chore::Fuzz(options) => fuzz::run(&Workspace::find()?, options),
         Chore::Soak(options) => soak::run(&Workspace::find()?, options),
@@ -247,6 +257,12 @@ mod tests {
                 Some(Chore::BenchAuth { json: true }),
             ),
             (&["bench", "auth", "--seconds", "5"], None),
+            (&["bench", "path"], Some(Chore::BenchPath { json: false })),
+            (
+                &["bench", "gate", "--bless"],
+                Some(Chore::BenchGate { bless: true }),
+            ),
+            (&["bench", "gate", "--json"], None),
             (
                 &["bench", "overload", "--seconds", "5"],
                 Some(Chore::BenchOverload(bench::Options {

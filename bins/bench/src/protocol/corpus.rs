@@ -1,10 +1,10 @@
 //! The bytes that every decoder gets, and what must come out.
 
-use bytes::{Bytes, BytesMut};
-use kiro_protocol::eventstream::{HeaderValue, write_frame};
+use bytes::Bytes;
 
-use super::text;
 use crate::Failure;
+use crate::frame::event;
+use crate::text;
 
 /// Segments of a stream, as a body delivers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,18 +143,6 @@ fn slices(stream: &Bytes, lengths: impl Iterator<Item = usize>) -> Vec<Bytes> {
             (length > 0).then(|| rest.split_to(length))
         })
         .collect()
-}
-
-/// A frame with the three headers that Kiro sends.
-fn event(event_type: &str, payload: &str) -> Result<Bytes, Failure> {
-    let headers = [
-        (":event-type", HeaderValue::String(event_type)),
-        (":content-type", HeaderValue::String("application/json")),
-        (":message-type", HeaderValue::String("event")),
-    ];
-    let mut out = BytesMut::new();
-    write_frame(&headers, payload.as_bytes(), &mut out)?;
-    Ok(out.freeze())
 }
 
 /// A text event's payload, filled to the length.

@@ -3,12 +3,11 @@
 //! Valgrind simulates an older processor, so code that is chosen at run time (wide vectors in checksums) may
 //! be another one than outside.
 
-use std::process::{Command, Stdio};
-
 use super::corpus::{Content, Corpus, Cut};
 use super::reader::Reader;
 use super::{CUTS, trial};
 use crate::Failure;
+use crate::callgrind::instructions;
 use crate::figure::{Figure, Format, print};
 
 /// Passes over a stream in the shorter run. The longer one has eleven times as many, so that what the
@@ -97,26 +96,10 @@ struct Stream {
 impl Stream {
     /// Instructions of a reader per thing that comes out.
     fn instructions(self, reader: Reader) -> Result<f64, Failure> {
-        let short = self.count(reader, PASSES)?;
-        let long = self.count(reader, 11 * PASSES)?;
+        let short = instructions(&self.arguments(reader, PASSES))?;
+        let long = instructions(&self.arguments(reader, 11 * PASSES))?;
         let things = 10 * PASSES * Corpus::of(self.content, self.cut)?.expected.count;
         Ok((long - short) as f64 / things as f64)
-    }
-
-    /// All instructions of a run of this program.
-    fn count(self, reader: Reader, passes: u64) -> Result<u64, Failure> {
-        let run = Command::new("valgrind")
-            .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
-            .arg(std::env::current_exe()?)
-            .args(self.arguments(reader, passes))
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| format!("valgrind cannot be started: {error}"))?;
-        let log = String::from_utf8_lossy(&run.stderr);
-        if !run.status.success() {
-            return Err(format!("valgrind failed:\n{log}").into());
-        }
-        collected(&log).ok_or_else(|| format!("valgrind counted nothing:\n{log}").into())
     }
 
     fn arguments(self, reader: Reader, passes: u64) -> [String; 5] {
@@ -138,24 +121,9 @@ impl Stream {
     }
 }
 
-/// The number in callgrind's line `==12== Collected : 1234`.
-fn collected(log: &str) -> Option<u64> {
-    let mut counts = log
-        .lines()
-        .filter_map(|line| line.split_once("Collected :"));
-    counts.next()?.1.trim().parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_count_is_found_in_the_log() {
-        let log = "==7== Events    : Ir\n==7== Collected : 1234567\n==7== I   refs: 1,234,567\n";
-        assert_eq!(collected(log), Some(1_234_567));
-        assert_eq!(collected("valgrind: no such file"), None);
-    }
 
     #[test]
     fn a_run_understands_the_arguments_of_another() {

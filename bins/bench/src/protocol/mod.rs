@@ -5,7 +5,6 @@
 mod corpus;
 mod instructions;
 mod reader;
-mod text;
 mod trial;
 
 use crate::Failure;

@@ -9,6 +9,7 @@ pub(crate) mod auth;
 mod cpu;
 mod load;
 pub(crate) mod overload;
+pub(crate) mod path;
 pub(crate) mod protocol;
 
 use std::process::Command;
