@@ -7,6 +7,9 @@ use crate::Failure;
 use crate::process;
 use crate::workspace::Workspace;
 
+/// Bytes that it may have: an image is pulled by every machine that runs it.
+const LARGEST: u64 = 30_000_000;
+
 /// Builds the program for this machine's kind and puts it into `target/dist`.
 ///
 /// On Linux it is linked statically, so that a container holds nothing else. glibc then knows names of hosts from `files`
@@ -14,23 +17,32 @@ use crate::workspace::Workspace;
 ///
 /// # Errors
 ///
-/// It cannot be built.
+/// It cannot be built, or is too large.
 pub(crate) fn make(workspace: &Workspace) -> Result<PathBuf, Failure> {
     let host = host(workspace)?;
-    let mut build = workspace.command("cargo", &["build", "--locked", "--release"]);
+    let mut build = workspace.command("cargo", &["build", "--locked", "--profile=dist"]);
     build.args(["--bin", "kiro-2api", "--target", &host]);
     if host.contains("-linux-") {
-        // With a target named, scripts and macros of the build are linked as ever.
-        build.env("RUSTFLAGS", "-C target-feature=+crt-static");
+        // With a target named, scripts and macros of the build are linked as ever. Without a dynamic linker nobody finds
+        // out whether the C library knows `getrandom`; it does, and `/dev/urandom` need not be there.
+        let flags = [
+            "-C target-feature=+crt-static",
+            "--cfg getrandom_backend=\"linux_getrandom\"",
+        ];
+        build.env("RUSTFLAGS", flags.join(" "));
     }
     process::run(&mut build)?;
     let folder = workspace.target.join("dist");
     fs::create_dir_all(&folder)?;
     let program = format!("kiro-2api{}", std::env::consts::EXE_SUFFIX);
-    let built = workspace.target.join(host).join("release").join(&program);
+    let built = workspace.target.join(host).join("dist").join(&program);
     let shipped = folder.join(program);
-    fs::copy(built, &shipped)?;
-    println!("{}", shipped.display());
+    let size = fs::copy(built, &shipped)?;
+    println!("{}: {:.1} MB", shipped.display(), size as f64 / 1e6);
+    if size > LARGEST {
+        let most = LARGEST / 1_000_000;
+        return Err(format!("the program, and so its image, is larger than {most} MB").into());
+    }
     Ok(shipped)
 }
 
