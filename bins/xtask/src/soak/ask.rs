@@ -99,7 +99,8 @@ impl Ask {
 
     pub(super) fn body(&self) -> String {
         let (Course::Answers(how) | Course::Fails(how) | Course::IsLeft(how)) = self.course;
-        let text = format!("{how} sim:echo {}", self.words);
+        // Without a price: an account has a quota, and when it is used up everything is refused.
+        let text = format!("{how} sim:credits=0 sim:echo {}", self.words);
         let (model, stream) = ("claude-sonnet-4-5", self.stream);
         let messages = [json!({"role": "user", "content": text})];
         let body = match self.dialect {

@@ -17,7 +17,7 @@ use crate::Failure;
 use crate::http::{Answer, Connection, request};
 use crate::stage::{Build, KEY, Stage};
 use crate::workspace::Workspace;
-use ask::Ask;
+use ask::{Ask, Course};
 use ending::{Ending, ending};
 use process::Resources;
 
@@ -69,6 +69,8 @@ impl Options {
 struct Tally {
     /// Endings of each kind of request: whole answers, errors, and requests that were left.
     counts: BTreeMap<&'static str, [u64; 3]>,
+    /// Of the requests that are to be answered: whole answers, and errors.
+    answers: [u64; 2],
     wrong: Vec<String>,
 }
 
@@ -106,6 +108,7 @@ pub(crate) fn run(workspace: &Workspace, options: &Options) -> Result<(), Failur
         let wrong = tally.wrong.join("\n  ");
         return Err(format!("these came to no proper end:\n  {wrong}").into());
     }
+    tally.check()?;
     after.check(&before)
 }
 
@@ -131,7 +134,23 @@ fn load(address: &str, seed: u64, time: Duration) -> Result<Tally, Failure> {
 }
 
 impl Tally {
+    /// Whether most of what is to be answered was. Otherwise the load was not what it should be, however well each
+    /// request has ended.
+    fn check(&self) -> Result<(), Failure> {
+        let [whole, errors] = self.answers;
+        if errors > whole / 10 {
+            return Err(format!(
+                "{errors} requests failed that are to be answered, and {whole} were: look at target/soak/gateway.log"
+            )
+            .into());
+        }
+        Ok(())
+    }
+
     fn count(&mut self, kind: &'static str, ask: &Ask, ending: Ending) {
+        if let (Course::Answers(_), Ending::Whole | Ending::Error) = (&ask.course, &ending) {
+            self.answers[usize::from(matches!(ending, Ending::Error))] += 1;
+        }
         let counts = self.counts.entry(kind).or_default();
         match ending {
             Ending::Whole => counts[0] += 1,
@@ -209,6 +228,21 @@ mod tests {
         };
         assert_eq!(asks(7), asks(7));
         assert_ne!(asks(7), asks(8));
+    }
+
+    #[test]
+    fn a_load_of_refusals_is_no_load() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let mut asks = (0..100).map(|_| Ask::random(&mut random));
+        let ask = asks.find(|ask| matches!(ask.course, Course::Answers(_)));
+        let ask = ask.unwrap();
+        let mut tally = Tally::default();
+        (0..20).for_each(|_| tally.count("answers", &ask, Ending::Whole));
+        (0..2).for_each(|_| tally.count("answers", &ask, Ending::Error));
+        tally.check().unwrap();
+        tally.count("answers", &ask, Ending::Error);
+        let error = tally.check().unwrap_err().to_string();
+        assert!(error.contains("3 requests failed"), "{error}");
     }
 
     #[test]
