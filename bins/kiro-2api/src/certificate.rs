@@ -21,7 +21,7 @@ pub(crate) fn listener(
     let chain = chain(cert, &read(CERT, cert)?)?;
     let private_key = private_key(key, &read(KEY, key)?)?;
     let verifier = match client_ca {
-        Some(file) => client_verifier(file, &read(CLIENT_CA, file)?)?,
+        Some(file) => client_verifier(file)?,
         None => WebPkiClientVerifier::no_client_auth(),
     };
     let made = ServerConfig::builder()
@@ -95,12 +95,13 @@ pub(crate) enum CertificateError {
         source: rustls::Error,
     },
     #[error(
-        "{CLIENT_CA}: {} holds no certificate; it must hold those of the authorities whose clients get in, in PEM",
-        .0.display()
+        "{name}: {} holds no certificate; it must hold those of the authorities that are trusted, in PEM",
+        file.display()
     )]
-    NoAuthority(PathBuf),
-    #[error("{CLIENT_CA}: a certificate in {} is not usable; X.509 certificates of version 3 are needed", file.display())]
+    NoAuthority { name: &'static str, file: PathBuf },
+    #[error("{name}: a certificate in {} is not usable; X.509 certificates of version 3 are needed", file.display())]
     BadAuthority {
+        name: &'static str,
         file: PathBuf,
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -144,25 +145,37 @@ fn chain(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Certif
     Ok(chain)
 }
 
-fn client_verifier(
+fn client_verifier(file: &Path) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
+    let authorities = authorities(CLIENT_CA, file)?;
+    let verifier = WebPkiClientVerifier::builder(authorities.into()).build();
+    verifier.map_err(|error| bad_authority(CLIENT_CA, file, error.into()))
+}
+
+/// Those whose signature is trusted, from the file that a setting names.
+pub(crate) fn authorities(
+    name: &'static str,
     file: &Path,
-    pem: &[u8],
-) -> Result<Arc<dyn ClientCertVerifier>, CertificateError> {
-    let bad = |source: Box<dyn std::error::Error + Send + Sync>| CertificateError::BadAuthority {
-        file: file.to_owned(),
-        source,
-    };
+) -> Result<RootCertStore, CertificateError> {
     let mut roots = RootCertStore::empty();
-    for authority in CertificateDer::pem_slice_iter(pem) {
-        let authority = authority.map_err(|error| damaged(CLIENT_CA, file, &error))?;
-        roots.add(authority).map_err(|error| bad(error.into()))?;
+    for authority in CertificateDer::pem_slice_iter(&read(name, file)?) {
+        let authority = authority.map_err(|error| damaged(name, file, &error))?;
+        let added = roots.add(authority);
+        added.map_err(|error| bad_authority(name, file, error.into()))?;
     }
     if roots.is_empty() {
-        return Err(CertificateError::NoAuthority(file.to_owned()));
+        let file = file.to_owned();
+        return Err(CertificateError::NoAuthority { name, file });
     }
-    WebPkiClientVerifier::builder(roots.into())
-        .build()
-        .map_err(|error| bad(error.into()))
+    Ok(roots)
+}
+
+fn bad_authority(
+    name: &'static str,
+    file: &Path,
+    source: Box<dyn std::error::Error + Send + Sync>,
+) -> CertificateError {
+    let file = file.to_owned();
+    CertificateError::BadAuthority { name, file, source }
 }
 
 fn private_key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, CertificateError> {

@@ -108,6 +108,19 @@ fn dump_no_core() {
     }
 }
 
+/// As many open files as the process may have: a stream takes two, and what a shell gives at first, 1024 on most systems,
+/// is for programs that call `select`.
+fn open_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        // macOS refuses what it calls unlimited; the limit is then what it was.
+        let _ = setrlimit(Resource::Nofile, limit);
+    }
+}
+
 fn main() -> ExitCode {
     let sockets = systemd::Sockets::of_process();
     run(Arguments::parse(), sockets)
@@ -119,6 +132,7 @@ async fn run(arguments: Arguments, sockets: systemd::Sockets) -> ExitCode {
     // chosen before, and nothing runs before this line.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     dump_no_core();
+    open_many_files();
     let done = perform(arguments.command, sockets).await;
     // The answer that a refresh waits for may hold the only working refresh token.
     if tokio::time::timeout(LONGEST_REFRESH, kiro_auth::refreshes_landed())

@@ -54,7 +54,7 @@ impl Otlp {
         setup::address("telemetry.otlp_endpoint", Some(base))?;
         let headers = headers(telemetry)?;
         let client = Collector {
-            http: http_client(),
+            http: http_client(setup::public_tls()),
             runtime: Handle::current(),
         };
         let base = base.trim_end_matches('/');

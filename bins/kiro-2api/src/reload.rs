@@ -91,10 +91,10 @@ impl Reloader {
 /// All that a configuration is read from.
 fn files(source: &Source, config: &Config) -> Vec<PathBuf> {
     let tls = &config.server.tls;
-    let tls = [&tls.cert, &tls.key, &tls.client_ca];
-    let tls = tls.into_iter().flatten().map(|file| home(file));
+    let certificates = [&tls.cert, &tls.key, &tls.client_ca, &config.upstream.ca];
+    let certificates = certificates.into_iter().flatten().map(|file| home(file));
     let saved = Saved::of(config).ok().map(|saved| saved.list());
-    source.files().chain(tls).chain(saved).collect()
+    source.files().chain(certificates).chain(saved).collect()
 }
 
 /// The keys that differ and that a process keeps for its life.

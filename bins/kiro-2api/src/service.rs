@@ -78,7 +78,7 @@ fn words(fault: &Fault) -> String {
 impl Service {
     pub(crate) fn new(config: &Config) -> Result<Self, Failure> {
         Ok(Self {
-            http: http_client(),
+            http: http_client(setup::tls(config)?),
             endpoint: setup::endpoint(config)?,
             auth_endpoint: setup::sign_in_services(config)?.auth_endpoint,
             user_agent: config.upstream.user_agent.clone(),
@@ -198,13 +198,13 @@ impl Service {
     }
 }
 
-/// A client that trusts whom the gateway trusts.
-pub(crate) fn http_client() -> Http {
+/// A client that trusts whom `tls` trusts.
+pub(crate) fn http_client(tls: rustls::ClientConfig) -> Http {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     let connector = HttpsConnectorBuilder::new()
-        .with_tls_config(setup::tls())
+        .with_tls_config(tls)
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);

@@ -48,7 +48,7 @@ pub(crate) fn gateway(
     around: Surroundings,
 ) -> Result<(Gateway, Accounts), Failure> {
     let refreshes = around.process.clone();
-    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?, refreshes)?;
+    let mut accounts = Accounts::open(&config.store, refresher(config, tls(config)?)?, refreshes)?;
     let mut parts = parts(config, &mut accounts, found)?;
     parts.options.process = around.process;
     parts.options.credits = around.credits;
@@ -65,9 +65,9 @@ pub(crate) fn accounts(
     found: Option<Arc<dyn CredentialStore>>,
 ) -> Result<Accounts, Failure> {
     let uncounted = Arc::default();
-    let mut accounts = Accounts::open(&config.store, refresher(config, tls())?, uncounted)?;
+    let mut accounts = Accounts::open(&config.store, refresher(config, tls(config)?)?, uncounted)?;
     let own = accounts.of(config, found)?;
-    accounts.put_in_force(own, refresher(config, tls())?);
+    accounts.put_in_force(own, refresher(config, tls(config)?)?);
     Ok(accounts)
 }
 
@@ -125,7 +125,7 @@ fn parts(
     accounts: &mut Accounts,
     found: Option<Arc<dyn CredentialStore>>,
 ) -> Result<Parts, Failure> {
-    let tls = tls();
+    let tls = tls(config)?;
     let refresher = refresher(config, tls.clone())?;
     if let Some(region) = &config.upstream.region {
         // A region becomes a part of a host name.
@@ -266,13 +266,28 @@ fn each<T: FromStr>(key: &str, what: &str, texts: &[String]) -> Result<Vec<T>, F
     values.collect()
 }
 
-/// TLS towards the upstream and the sign-in services, one configuration for the process.
-///
-/// The roots are Mozilla's, compiled in, so that an image without certificates works too.
-pub(crate) fn tls() -> rustls::ClientConfig {
-    let roots = RootCertStore {
+/// TLS towards the upstream and the sign-in services: Mozilla's authorities, and those of `upstream.ca`.
+pub(crate) fn tls(config: &Config) -> Result<rustls::ClientConfig, CertificateError> {
+    let mut roots = public_authorities();
+    if let Some(file) = &config.upstream.ca {
+        roots.extend(certificate::authorities("upstream.ca", &home(file))?.roots);
+    }
+    Ok(trusting(roots))
+}
+
+/// TLS towards everyone else.
+pub(crate) fn public_tls() -> rustls::ClientConfig {
+    trusting(public_authorities())
+}
+
+/// Mozilla's, compiled in, so that an image without certificates works too.
+fn public_authorities() -> RootCertStore {
+    RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
+    }
+}
+
+fn trusting(roots: RootCertStore) -> rustls::ClientConfig {
     rustls::ClientConfig::builder()
         .with_root_certificates(roots)
         .with_no_client_auth()
@@ -286,7 +301,7 @@ fn refresher(config: &Config, tls: rustls::ClientConfig) -> Result<HttpRefresher
 pub(crate) fn sign_in(config: &Config) -> Result<SignIn, Failure> {
     let mut options = SignInOptions::default();
     options.http = sign_in_services(config)?;
-    Ok(SignIn::new(tls(), options, Arc::new(SystemClock))?)
+    Ok(SignIn::new(tls(config)?, options, Arc::new(SystemClock))?)
 }
 
 /// How the sign-in services are reached.

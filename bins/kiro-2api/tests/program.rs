@@ -12,17 +12,18 @@ mod redis_server;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use kiro_sim::{Matcher, Operation, Script, SignInFault, SimOptions, Simulator};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 const KEY: &str = "sk-program-0123456789";
@@ -230,6 +231,25 @@ fn a_crash_would_write_no_core() {
 }
 
 #[test]
+#[cfg(target_os = "linux")]
+fn it_takes_as_many_open_files_as_it_may() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "ulimit -S -n 300; ulimit -H -n 2000; exec \"$0\" sim --listen 127.0.0.1:0";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", script, env!("CARGO_BIN_EXE_kiro-2api")]);
+    shell.env_clear().current_dir(folder.path());
+    shell.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut sim = Running::start(shell);
+    sim.read_until("listens on");
+    let limits = fs::read_to_string(format!("/proc/{}/limits", sim.child.id())).unwrap();
+    let files = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"));
+    let soft = files.unwrap().split_whitespace().next();
+    assert_eq!(soft, Some("2000"), "{limits}");
+}
+
+#[test]
 fn help_and_version_need_no_configuration() {
     for argument in ["--help", "--version", "help"] {
         let output = output(&[argument], &[]);
@@ -346,6 +366,63 @@ async fn with_a_certificate_it_listens_with_tls() {
     assert_eq!(stream.conn.alpn_protocol(), Some(&b"http/1.1"[..]));
     let (code, _) = running.signal("-TERM");
     assert_eq!(code, Some(0));
+}
+
+/// A service behind TLS that knows one answer, which takes no request for good.
+fn service_with(made: &certificate::Made) -> SocketAddr {
+    let chain = vec![CertificateDer::from_pem_slice(made.cert.as_bytes()).unwrap()];
+    let key = PrivateKeyDer::from_pem_slice(made.key.as_bytes()).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let config = rustls::ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Arc::new(config);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let tls = rustls::ServerConnection::new(config.clone()).unwrap();
+            let mut stream = rustls::StreamOwned::new(tls, stream.unwrap());
+            // A caller that does not trust the certificate sends nothing.
+            if stream
+                .read(&mut [0; 64 * 1024])
+                .is_ok_and(|n_read| n_read > 0)
+            {
+                let answer = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: 65\r\nconnection: close\r\n\r\n{\"__type\":\"ValidationException\",\"message\":\"Input is too long.\"}   ";
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn whom_upstream_ca_names_may_vouch_for_the_service() {
+    let (made, folder) = (certificate::Made::new(), tempfile::tempdir().unwrap());
+    let service = format!("https://{}", service_with(&made));
+    let file = folder.path().join("ca.pem");
+    fs::write(&file, &made.cert).unwrap();
+    for (ca, status) in [(None, "502"), (Some(file.to_str().unwrap()), "400")] {
+        let mut command = program(folder.path(), &["serve", "--listen", "127.0.0.1:0"]);
+        command.env("PROXY_API_KEY", KEY);
+        command.env("KIRO_API_KEY", "ksk_of-the-test");
+        command.env("KIRO_2API_STORE__KIND", "memory");
+        command.env("KIRO_2API_UPSTREAM__ENDPOINT", &service);
+        command.env("KIRO_2API_UPSTREAM__MAX_RETRIES", "0");
+        command.envs(ca.map(|ca| ("KIRO_2API_UPSTREAM__CA", ca)));
+        let mut running = Running::start(command);
+        let said = running.read_until("clients: http://");
+        let (_, address) = said.rsplit_once("http://").unwrap();
+        let address = address.trim().trim_end_matches("/v1").parse().unwrap();
+        let answer = chat(address, KEY, &question());
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+    }
 }
 
 #[test]

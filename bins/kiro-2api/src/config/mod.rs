@@ -242,6 +242,8 @@ pub(crate) struct Upstream {
     pub(crate) max_retries: u32,
     #[serde(with = "value::list")]
     pub(crate) idp_hosts: Vec<String>,
+    /// Who else may vouch for the service, in PEM.
+    pub(crate) ca: Option<PathBuf>,
 }
 
 /// `[images]`
@@ -454,6 +456,7 @@ impl Default for Upstream {
             user_agent: options.user_agent,
             max_retries: options.max_retries,
             idp_hosts: Vec::new(),
+            ca: None,
         }
     }
 }

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::command::Failure;
 use crate::reply::{Part, Reply, question};
 use crate::service::{Http, http_client};
+use crate::setup;
 
 /// What every request is made of.
 pub(super) struct Load {
@@ -53,7 +54,7 @@ impl Load {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Bytes::from(body.to_string()))?;
         Ok(Self {
-            http: http_client(),
+            http: http_client(setup::public_tls()),
             request,
         })
     }

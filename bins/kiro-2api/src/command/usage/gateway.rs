@@ -14,6 +14,7 @@ use crate::command::{Failure, exit_code};
 use crate::config::Config;
 use crate::present::{say, say_json, table};
 use crate::service::http_client;
+use crate::setup;
 
 /// How long somebody at a terminal waits: the gateway itself waits 5 s for the service.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -56,7 +57,10 @@ async fn ask(url: &Uri, path: &str, key: &Secret) -> Result<Value, Failure> {
     let request = Request::get(format!("{base}{path}"))
         .header(header::AUTHORIZATION, bearer)
         .body(Full::new(Bytes::new()))?;
-    let (head, body) = http_client().request(request).await?.into_parts();
+    let (head, body) = http_client(setup::public_tls())
+        .request(request)
+        .await?
+        .into_parts();
     let body = Limited::new(body, MAX_ANSWER).collect().await;
     let body = body.map_err(|error| format!("the answer of the gateway broke off: {error}"))?;
     let told: Value = serde_json::from_slice(&body.to_bytes()).unwrap_or_default();
