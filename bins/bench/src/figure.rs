@@ -25,6 +25,21 @@ pub(crate) struct Figure {
     pub(crate) against: &'static str,
 }
 
+impl Figure {
+    /// One that is compared with nothing.
+    pub(crate) fn alone(name: String, value: f64, unit: &'static str) -> Self {
+        Self {
+            name,
+            value,
+            unit,
+            reference: None,
+            ratio: None,
+            deviation: None,
+            against: "",
+        }
+    }
+}
+
 /// How figures are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
@@ -71,7 +86,7 @@ fn row(figure: &Figure) -> String {
 }
 
 /// Four significant digits or so, and thousands apart.
-fn amount(value: f64) -> String {
+pub(crate) fn amount(value: f64) -> String {
     if value.abs() < 1000.0 {
         let decimals = if value.abs() < 10.0 { 2 } else { 1 };
         return format!("{value:.decimals$}");

@@ -1,7 +1,7 @@
-//! Measures what decoding, an access token and the path of a request cost, beside what each is to be compared with
-//! and in the same run.
+//! Measures what decoding, an access token, the path of a request and the whole program cost, beside what each is to be
+//! compared with and in the same run.
 //!
-//! `cargo xtask bench protocol`, `… auth`, `… path` and `… gate` build and start it.
+//! `cargo xtask bench` builds and starts it.
 
 #![allow(
     clippy::print_stdout,
@@ -11,9 +11,11 @@
 
 mod auth;
 mod callgrind;
+mod conversation;
 mod cpu;
 mod figure;
 mod frame;
+mod load;
 mod path;
 mod protocol;
 mod rounds;
@@ -26,12 +28,15 @@ use figure::Format;
 
 const USAGE: &str = "\
 Usage: kiro-bench [auth|path|gate FILE [--bless]] [--instructions] [--json]
+       kiro-bench load PROGRAM FOLDER [--seconds N] [--write FILE] [--json] [PART]...
 
 Times decoding beside aws-smithy-eventstream and bare crc32fast.
 
   auth             time access tokens beside a bare ArcSwap load instead
   path             count instructions from a request to its answer, beside a bare hyper client; needs valgrind
   gate FILE        the same, and fail where it is more than FILE says; --bless writes FILE
+  load PROGRAM     put load on PROGRAM, beside bare hyper and nginx; FOLDER is for what that needs. PART is one of plain,
+                   tls, memory, many, growth, start; --write puts table and plots into the documentation
   --instructions   count instructions per frame and event instead; needs valgrind
   --json           one object per line: name, value, unit, reference, ratio
 ";
@@ -56,6 +61,17 @@ fn main() -> ExitCode {
         ["path"] => path::run(format),
         ["gate", file] => path::gate(file.as_ref(), false),
         ["gate", file, "--bless"] => path::gate(file.as_ref(), true),
+        ["load", program, folder, rest @ ..] => match options(program, folder, rest, format) {
+            Some(options) => load::run(&options),
+            None => {
+                eprint!("{USAGE}");
+                return ExitCode::from(2);
+            }
+        },
+        ["service", identity @ ..] => load::service(identity.first().copied()),
+        ["passthrough", kind, address, identity @ ..] => {
+            load::passthrough(kind, address, identity.first().copied())
+        }
         ["walk", arguments @ ..] => path::walk(arguments),
         ["read", arguments @ ..] => protocol::read(arguments),
         _ => {
@@ -70,4 +86,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn options(program: &str, folder: &str, rest: &[&str], format: Format) -> Option<load::Options> {
+    let mut options = load::Options {
+        program: program.into(),
+        folder: folder.into(),
+        seconds: 1,
+        parts: Vec::new(),
+        write: None,
+        format,
+    };
+    let mut rest = rest.iter();
+    while let Some(word) = rest.next() {
+        match *word {
+            "--seconds" => options.seconds = rest.next()?.parse().ok().filter(|it| *it > 0)?,
+            "--write" => options.write = Some(rest.next()?.into()),
+            part => options.parts.push(load::Part::by_name(part)?),
+        }
+    }
+    Some(options)
 }

@@ -61,15 +61,13 @@ impl<T> Samples<T> {
     pub(crate) fn take_agreeing(
         n_rounds: usize,
         n_contestants: usize,
+        value: impl Fn(&T) -> f64,
         mut measure: impl FnMut(usize) -> Result<T, Failure>,
-    ) -> Result<(Self, Ratio), Failure>
-    where
-        T: Copy + Into<f64>,
-    {
+    ) -> Result<(Self, Ratio), Failure> {
         let mut attempt = 1;
         loop {
             let samples = Self::take(n_rounds, n_contestants, &mut measure)?;
-            let same = samples.ratio(0, n_contestants - 1, |value| (*value).into());
+            let same = samples.ratio(0, n_contestants - 1, &value);
             if same.agrees() || attempt == ATTEMPTS {
                 return Ok((samples, same));
             }
@@ -165,13 +163,18 @@ mod tests {
     #[test]
     fn a_measurement_that_disagrees_with_itself_is_repeated_a_few_times() {
         let mut n_measured = 0;
-        let (_, same) = Samples::take_agreeing(1, 2, |contestant| {
-            n_measured += 1;
-            Ok([1.0, 2.0][contestant])
-        })
+        let (_, same) = Samples::take_agreeing(
+            1,
+            2,
+            |value| *value,
+            |contestant| {
+                n_measured += 1;
+                Ok([1.0, 2.0][contestant])
+            },
+        )
         .unwrap();
         assert_eq!((same.median, n_measured), (0.5, ATTEMPTS * 2 * 2));
-        let (_, same) = Samples::take_agreeing(1, 2, |_| Ok(1.0)).unwrap();
+        let (_, same) = Samples::take_agreeing(1, 2, |value| *value, |_| Ok(1.0)).unwrap();
         assert!(same.agrees());
     }
 

@@ -51,8 +51,9 @@ Commands:
   monitoring                  alerts, board and reference of the metrics, before a Prometheus that scrapes the program
   dist                        the program as it is shipped, one file that needs no other: target/dist
   reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
-  bench [--seconds N] [--json]
-                              the whole path, beside bare hyper pass-throughs of the same bytes
+  bench [--seconds N] [--json] [--write] [PART]...
+                              the program under load, beside bare hyper and nginx: plain, tls, memory, many (10,000
+                              streams), growth, start; all when none is named. --write puts it into docs/performance.md
   bench protocol [--instructions] [--json]
                               decoding, beside aws-smithy-eventstream and bare crc32fast
   bench auth [--json]         fresh access tokens, beside a bare ArcSwap load
@@ -81,12 +82,12 @@ enum Chore {
     Monitoring,
     Dist,
     Reliability,
-    Bench(bench::Options),
+    Bench(bench::load::Options),
     BenchProtocol(bench::protocol::Options),
     BenchAuth { json: bool },
     BenchPath { json: bool },
     BenchGate { bless: bool },
-    BenchOverload(bench::Options),
+    BenchOverload(bench::overload::Options),
     Fuzz(fuzz::Options),
     Soak(soak::Options),
     Help,
@@ -140,16 +141,16 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["bench", "gate"] => Some(Chore::BenchGate { bless: false }),
         ["bench", "gate", "--bless"] => Some(Chore::BenchGate { bless: true }),
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
-        ["bench", "overload", options @ ..] => bench_options(options).map(Chore::BenchOverload),
-        ["bench", options @ ..] => bench_options(options).map(Chore::Bench),
+        ["bench", "overload", options @ ..] => overload_options(options).map(Chore::BenchOverload),
+        ["bench", options @ ..] => bench::load::Options::parse(options).map(Chore::Bench),
         ["soak", options @ ..] => soak::Options::parse(options).map(Chore::Soak),
         ["fuzz", options @ ..] => fuzz::Options::parse(options).map(Chore::Fuzz),
         _ => None,
     }
 }
 
-fn bench_options(mut arguments: &[&str]) -> Option<bench::Options> {
-    let mut options = bench::Options::default();
+fn overload_options(mut arguments: &[&str]) -> Option<bench::overload::Options> {
+    let mut options = bench::overload::Options::default();
     loop {
         arguments = match arguments {
             [] => return Some(options),
@@ -189,7 +190,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Monitoring => monitoring::run(&Workspace::find()?),
         Chore::Dist => dist::make(&Workspace::find()?).map(drop),
         Chore::Reliability => reliability::run(&Workspace::find()?),
-        Chore::Bench(options) => bench::run(&Workspace::find()?, options),
+        Chore::Bench(options) => bench::load::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
         Chore::BenchAuth { json } => bench::auth::run(&Workspace::find()?, *json),
         Chore::BenchPath { json } => bench::path::run(&Workspace::find()?, *json),
@@ -229,14 +230,20 @@ mod tests {
             (&["monitoring"], Some(Chore::Monitoring)),
             (&["dist"], Some(Chore::Dist)),
             (&["reliability"], Some(Chore::Reliability)),
-            (&["bench"], Some(Chore::Bench(bench::Options::default()))),
             (
-                &["bench", "--json", "--seconds", "5"],
-                Some(Chore::Bench(bench::Options {
-                    seconds: 5,
+                &["bench"],
+                Some(Chore::Bench(bench::load::Options::default())),
+            ),
+            (
+                &["bench", "--json", "--seconds", "5", "tls", "--write"],
+                Some(Chore::Bench(bench::load::Options {
+                    seconds: Some(5),
                     json: true,
+                    write: true,
+                    parts: vec!["tls".to_owned()],
                 })),
             ),
+            (&["bench", "fast"], None),
             (&["bench", "--seconds", "0"], None),
             (&["bench", "--seconds"], None),
             (
@@ -265,7 +272,7 @@ mod tests {
             (&["bench", "gate", "--json"], None),
             (
                 &["bench", "overload", "--seconds", "5"],
-                Some(Chore::BenchOverload(bench::Options {
+                Some(Chore::BenchOverload(bench::overload::Options {
                     seconds: 5,
                     json: false,
                 })),

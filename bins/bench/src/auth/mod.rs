@@ -47,12 +47,17 @@ pub(crate) fn run(format: Format) -> Result<(), Failure> {
         times.push(passes_per_turn(TURN, |times| time(&runtime, tasks, times))?);
     }
     // The first one once more, to see how well two measurements of the same thing agree.
-    let (samples, same) = Samples::take_agreeing(ROUNDS, contestants.len() + 1, |turn| {
-        let turn = turn % contestants.len();
-        let (tasks, times) = (&contestants[turn], times[turn]);
-        let took = time(&runtime, tasks, times)?;
-        Ok(took.as_secs_f64() / (times * tasks.len() as u64) as f64)
-    })?;
+    let (samples, same) = Samples::take_agreeing(
+        ROUNDS,
+        contestants.len() + 1,
+        |it| *it,
+        |turn| {
+            let turn = turn % contestants.len();
+            let (tasks, times) = (&contestants[turn], times[turn]);
+            let took = time(&runtime, tasks, times)?;
+            Ok(took.as_secs_f64() / (times * tasks.len() as u64) as f64)
+        },
+    )?;
     print(&figures(&samples), format)?;
     judge(&[("auth_token_1_task".to_owned(), same)]);
     Ok(())

@@ -1,10 +1,11 @@
 //! What is done so many times: the request, and the answer of the service.
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::upstream::Pieces;
 use crate::Failure;
+use crate::conversation;
 use crate::frame::event;
 use crate::text;
 
@@ -25,14 +26,6 @@ pub(super) enum Work {
 
 /// Events in a write of [`Work::EventsTogether`].
 const TOGETHER: usize = 16;
-
-/// Bytes of the agent's request.
-const AGENT_BYTES: usize = 400_000;
-
-const AGENT_MESSAGES: usize = 200;
-const AGENT_TOOLS: usize = 60;
-
-const MODEL: &str = "claude-sonnet-4-5";
 
 impl Work {
     pub(super) const ALL: [Self; 5] = [
@@ -86,10 +79,8 @@ impl Work {
     pub(super) fn body(self) -> Option<Bytes> {
         let body = match self {
             Self::KeyCheck => return None,
-            Self::AgentRequest => agent(),
-            _ => {
-                json!({"model": MODEL, "stream": true, "messages": [{"role": "user", "content": "Hello."}]})
-            }
+            Self::AgentRequest => conversation::agent("Go on."),
+            _ => conversation::request(Vec::new(), Vec::new(), "Hello."),
         };
         Some(body.to_string().into())
     }
@@ -144,53 +135,4 @@ fn chunk(data: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
     out.extend_from_slice(data);
     out.extend_from_slice(b"\r\n");
-}
-
-/// A conversation as agents resend it with every step.
-fn agent() -> Value {
-    let words = text::words();
-    let each = AGENT_BYTES / (AGENT_MESSAGES + AGENT_TOOLS);
-    let said = |number: usize| {
-        let mut said = format!("Step {number}.");
-        let mut words = words.iter().copied().cycle().skip(number * 7);
-        while said.len() < each {
-            said.extend(words.next());
-        }
-        said
-    };
-    let messages: Vec<Value> = (0..AGENT_MESSAGES)
-        .map(|number| {
-            let role = ["user", "assistant"][number % 2];
-            json!({"role": role, "content": said(number)})
-        })
-        .chain([json!({"role": "user", "content": "Go on."})])
-        .collect();
-    let tools: Vec<Value> = (0..AGENT_TOOLS)
-        .map(|number| {
-            json!({"type": "function", "function": {
-                "name": format!("tool_{number}"),
-                "description": said(number),
-                "parameters": {
-                    "type": "object",
-                    "properties": {
-                        "path": {"type": "string", "description": "Where."},
-                        "lines": {"type": "array", "items": {"type": "integer"}},
-                    },
-                    "required": ["path"],
-                },
-            }})
-        })
-        .collect();
-    json!({"model": MODEL, "stream": true, "messages": messages, "tools": tools})
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_agents_request_is_as_large_as_it_says() {
-        let length = Work::AgentRequest.body().unwrap().len();
-        assert!(length.abs_diff(AGENT_BYTES) < AGENT_BYTES / 10, "{length}");
-    }
 }

@@ -39,11 +39,16 @@ impl Trial {
             let passes = passes_per_turn(TURN, |passes| time(*reader, corpus, passes))?;
             turns.push((*reader, passes));
         }
-        let (samples, same) = Samples::take_agreeing(ROUNDS, turns.len(), |turn| {
-            let (reader, passes) = turns[turn];
-            let time = time(reader, corpus, passes)?;
-            Ok(time.as_secs_f64() / (passes * corpus.expected.count) as f64)
-        })?;
+        let (samples, same) = Samples::take_agreeing(
+            ROUNDS,
+            turns.len(),
+            |it| *it,
+            |turn| {
+                let (reader, passes) = turns[turn];
+                let time = time(reader, corpus, passes)?;
+                Ok(time.as_secs_f64() / (passes * corpus.expected.count) as f64)
+            },
+        )?;
         Ok(Self {
             samples,
             readers: readers.to_vec(),

@@ -12,11 +12,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Options, authority, control, request_of};
 use crate::Failure;
-use crate::http::{Answer, Connection};
+use crate::http::{self, Answer, Connection};
 use crate::stage::{Build, KEY, Stage};
 use crate::workspace::Workspace;
 
@@ -44,6 +43,24 @@ const ASKERS: usize = 4 * PLACES;
 const LATE: Duration = Duration::from_millis(250);
 
 const QUESTION: &str = "Please take your time.";
+
+/// How to measure.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Options {
+    /// Length of one round.
+    pub(crate) seconds: u64,
+    /// Whether to print one JSON object a line.
+    pub(crate) json: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seconds: 2,
+            json: false,
+        }
+    }
+}
 
 /// What came of one load in one round.
 #[derive(Debug, Default)]
@@ -159,7 +176,7 @@ impl Turn {
         let mut answer = Answer::default();
         let asked = Connection::open(address).and_then(|mut to| to.ask(asking, &mut answer));
         asked.map_err(|error| format!("a request got neither answer nor refusal: {error}"))?;
-        let text = super::text(&answer.body);
+        let text = text(&answer.body);
         match answer.status {
             200 if text.len() == EVENTS * EVENT_BYTES => self.n_answered += 1,
             503 => self.n_refused += 1,
@@ -238,5 +255,55 @@ fn print(turns: &[Vec<Turn>; LOADS.len()], options: &Options) {
             peak / 1024.0,
             late.as_secs_f64() * 1e3,
         );
+    }
+}
+
+/// The text of a stream of chunks, as it is escaped there.
+fn text(body: &[u8]) -> Vec<u8> {
+    let body = String::from_utf8_lossy(body);
+    // Nothing is found in what stands before the first chunk.
+    let pieces = body.split(r#""content":""#).skip(1);
+    let texts: String = pieces.filter_map(|piece| piece.split('"').next()).collect();
+    texts.into_bytes()
+}
+
+fn request_of(path: &str, headers: &[(&str, String)], body: &Value) -> Vec<u8> {
+    let headers: Vec<_> = headers
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    http::request("POST", path, &headers, &body.to_string())
+}
+
+/// One call to the simulator's control plane.
+fn control(stage: &Stage, method: &str, path: &str, body: &Value) -> Result<Value, Failure> {
+    let request = http::request(method, &format!("/__sim/{path}"), &[], &body.to_string());
+    let mut answer = Answer::default();
+    Connection::open(authority(&stage.simulator_url))?.ask(&request, &mut answer)?;
+    if answer.status == 200 {
+        return Ok(serde_json::from_slice(&answer.body)?);
+    }
+    let body = String::from_utf8_lossy(&answer.body);
+    Err(format!(
+        "the simulator's control plane answered with {}: {body}",
+        answer.status
+    )
+    .into())
+}
+
+/// `HOST:PORT` of a base URL.
+fn authority(url: &str) -> &str {
+    url.trim_start_matches("http://").trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_found_in_chunks() {
+        let body =
+            b"data: {\"delta\":{\"content\":\"ab\"}}\n\ndata: {\"delta\":{\"content\":\"c\"}}\n\n";
+        assert_eq!(text(body), b"abc");
     }
 }
