@@ -12,6 +12,10 @@ use tokio_rustls::server::TlsStream;
 /// What we speak, by its names in ALPN; the first one that the client offers as well is taken.
 const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
+/// Bytes that wait in TLS for a client that does not take them. Its own limit is 64 KiB, which a thousand slow readers make
+/// 64 MB.
+const SEND_BUFFER: usize = 16 * 1024;
+
 /// A configuration that names no protocols gets ours: without them nobody would get HTTP/2.
 pub(crate) fn acceptor(mut config: Arc<ServerConfig>) -> TlsAcceptor {
     if config.alpn_protocols.is_empty() {
@@ -28,7 +32,8 @@ pub(crate) async fn handshake(
     peer: SocketAddr,
     limit: Duration,
 ) -> Option<TlsStream<TcpStream>> {
-    match tokio::time::timeout(limit, acceptor.accept(stream)).await {
+    let accepting = acceptor.accept_with(stream, |tls| tls.set_buffer_limit(Some(SEND_BUFFER)));
+    match tokio::time::timeout(limit, accepting).await {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(error)) => {
             tracing::debug!(%peer, %error, "a TLS handshake failed");

@@ -23,7 +23,10 @@ use crate::telemetry::{Ending, Record};
 
 /// Events that are readable at once leave in one write, up to about this many bytes. Enough to amortise
 /// a write, small against the memory of a stream.
-const WRITE_SIZE: usize = 16 * 1024;
+const WRITE_SIZE: usize = 8 * 1024;
+
+/// What a stream that gives out event by event needs for one; it grows to [`WRITE_SIZE`] where more come at once.
+const EVENT_SIZE: usize = 1024;
 
 /// The attempts that lead to a reply.
 pub(crate) type Opening = Pin<Box<dyn Future<Output = Result<SearchedReply, Error>> + Send>>;
@@ -101,7 +104,7 @@ impl Relay {
     /// connection.
     pub(crate) fn into_body(mut self) -> Body {
         let writes = async_stream::stream! {
-            let mut out = BytesMut::with_capacity(WRITE_SIZE);
+            let mut out = BytesMut::with_capacity(EVENT_SIZE);
             let mut more = true;
             while more {
                 let step = std::future::poll_fn(|cx| self.poll_step(cx)).await;
