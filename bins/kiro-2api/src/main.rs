@@ -13,6 +13,7 @@ mod certificate;
 mod command;
 mod config;
 mod credits;
+mod heap;
 mod in_process;
 mod logging;
 mod memory;

@@ -124,7 +124,7 @@ impl Gauge {
 }
 
 /// What the process holds in memory.
-fn resident(root: &Path) -> Option<u64> {
+pub(crate) fn resident(root: &Path) -> Option<u64> {
     let status = fs::read_to_string(root.join("proc/self/status")).ok()?;
     let line = status
         .lines()

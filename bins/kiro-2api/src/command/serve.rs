@@ -17,7 +17,7 @@ use crate::search::Search;
 use crate::setup::Surroundings;
 use crate::signals::{Hangups, asked_to_stop};
 use crate::systemd::{self, Sockets};
-use crate::{capture, logging, memory, saved, setup};
+use crate::{capture, heap, logging, memory, saved, setup};
 
 /// How long it waits for captures to be written.
 const LONGEST_CAPTURE: Duration = Duration::from_secs(5);
@@ -110,6 +110,7 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
         level,
     };
     memory::watch(max_memory, process);
+    heap::give_back();
     tokio::spawn(reloader.run(hangups));
     tokio::spawn(systemd::feed_watchdog());
     if let Some(credits) = credits.clone() {
