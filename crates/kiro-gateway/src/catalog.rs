@@ -200,8 +200,11 @@ impl Models {
     }
 
     fn find_alias(&self, name: &str) -> Option<&Model> {
-        let wanted = canonical(name);
         let aliases = &self.options.aliases;
+        if aliases.is_empty() {
+            return None;
+        }
+        let wanted = canonical(name);
         // The exact name first: two names of the operator's own may differ in the prefix alone.
         let mut alike = aliases
             .iter()
@@ -211,10 +214,11 @@ impl Models {
     }
 
     fn find(&self, name: &str) -> Option<&Model> {
-        let wanted = canonical(name);
         let mut all = self.all.iter();
-        all.find(|model| model.name == name)
-            .or_else(|| self.all.iter().find(|model| canonical(&model.id) == wanted))
+        all.find(|model| model.name == name).or_else(|| {
+            let wanted = canonical(name);
+            self.all.iter().find(|model| canonical(&model.id) == wanted)
+        })
     }
 
     /// Whether the model with Kiro's id takes pictures.

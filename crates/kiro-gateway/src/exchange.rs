@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, header};
 use kiro_auth::CredentialId;
 use kiro_protocol::reply::ReplyEvent;
+use tokio::time::Instant;
 
 use crate::admission::Pass;
 use crate::body::{self, Body, DynError};
@@ -394,7 +395,7 @@ async fn collect(
         };
         match event? {
             Some(event) => {
-                record.event();
+                record.event(Instant::now());
                 pass.observe(&event);
                 if let Event::Reply(ReplyEvent::Usage(usage)) = &event {
                     credits = usage.credits.filter(|credits| credits.is_finite());

@@ -3,6 +3,7 @@
 
 mod admission;
 mod beginning;
+mod bell;
 mod body;
 mod bounds;
 mod brake;

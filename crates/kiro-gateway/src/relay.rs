@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 
 use crate::admission::Pass;
+use crate::bell::Bell;
 use crate::body::Body;
 use crate::deadline::Deadlines;
 use crate::error::{Error, ErrorKind};
@@ -53,12 +54,16 @@ impl Reply {
 /// One reply on its way downstream. Yields whole writes; ends after a definite end.
 pub(crate) struct Relay {
     reply: Reply,
+    /// Rings when there may be news of the reply.
+    news: Bell,
     encoder: Box<dyn ReplyEncoder>,
     /// Where the reply is kept, and for whom.
     keeper: Option<(Arc<Keeper>, Arc<Owner>)>,
     silence: Silence,
     /// Ready when the drain deadline has passed and open streams must end.
     drained: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Rings when one of these two may be due.
+    alarm: Bell,
     record: Record,
     /// Given back with the relay.
     pass: Pass,
@@ -83,10 +88,12 @@ impl Relay {
         let drained = Box::pin(drained(draining));
         Self {
             reply,
+            news: Bell::new(),
             encoder,
             keeper: None,
             silence,
             drained,
+            alarm: Bell::new(),
             record,
             pass,
         }
@@ -111,7 +118,7 @@ impl Relay {
                 self.keep_at_end(&step).await;
                 more = self.write(step, &mut out);
                 while more && out.len() < WRITE_SIZE {
-                    let Some(step) = self.ready_step().await else { break };
+                    let Some(step) = self.ready_step() else { break };
                     self.keep_at_end(&step).await;
                     more = self.write(step, &mut out);
                 }
@@ -135,7 +142,7 @@ impl Relay {
     fn write(&mut self, step: Step, out: &mut BytesMut) -> bool {
         match step {
             Step::Event(event) => {
-                self.record.event();
+                self.record.event(self.silence.heard);
                 self.pass.observe(&event);
                 // Only an open reply has events.
                 if let Reply::Open(reply) = &self.reply {
@@ -163,50 +170,55 @@ impl Relay {
     }
 
     /// What can be written without waiting.
-    async fn ready_step(&mut self) -> Option<Step> {
-        std::future::poll_fn(|cx| match self.poll_reply(cx) {
-            Poll::Ready(step) => Poll::Ready(Some(step)),
-            Poll::Pending => Poll::Ready(None),
-        })
-        .await
+    fn ready_step(&mut self) -> Option<Step> {
+        let polled = self
+            .news
+            .poll_again(|cx| poll_reply(&mut self.reply, &mut self.silence, cx));
+        match polled {
+            Poll::Ready(step) => Some(step),
+            Poll::Pending => None,
+        }
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        if let Poll::Ready(step) = self.poll_reply(cx) {
+        let news = |cx: &mut Context<'_>| poll_reply(&mut self.reply, &mut self.silence, cx);
+        if let Poll::Ready(step) = self.news.poll(cx, news) {
             return Poll::Ready(step);
-        }
-        if self.drained.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(Step::Failed(shutting_down()));
         }
         if self.reply.has_own_limits() {
             self.silence.heard();
         }
-        match ready!(self.silence.poll(cx)) {
-            Due::KeepAlive => Poll::Ready(Step::KeepAlive),
-            Due::TimedOut => Poll::Ready(Step::Failed(stalled(self.silence.gap))),
-            Due::TooSlow => Poll::Ready(Step::Failed(too_slow(self.silence.total))),
-        }
+        self.alarm.poll(cx, |cx| {
+            if self.drained.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Failed(shutting_down()));
+            }
+            match ready!(self.silence.poll(cx)) {
+                Due::KeepAlive => Poll::Ready(Step::KeepAlive),
+                Due::TimedOut => Poll::Ready(Step::Failed(stalled(self.silence.gap))),
+                Due::TooSlow => Poll::Ready(Step::Failed(too_slow(self.silence.total))),
+            }
+        })
     }
+}
 
-    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        loop {
-            match &mut self.reply {
-                Reply::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
-                    Ok(reply) => {
-                        self.reply = Reply::Open(reply);
-                        self.silence.heard();
-                    }
-                    Err(error) => return Poll::Ready(Step::Failed(error)),
-                },
-                Reply::Open(reply) => {
-                    let event = ready!(reply.poll_event(cx));
-                    self.silence.heard();
-                    return Poll::Ready(match event {
-                        Ok(Some(event)) => Step::Event(event),
-                        Ok(None) => Step::End,
-                        Err(error) => Step::Failed(error),
-                    });
+fn poll_reply(reply: &mut Reply, silence: &mut Silence, cx: &mut Context<'_>) -> Poll<Step> {
+    loop {
+        match reply {
+            Reply::Opening(opening) => match ready!(opening.as_mut().poll(cx)) {
+                Ok(opened) => {
+                    *reply = Reply::Open(opened);
+                    silence.heard();
                 }
+                Err(error) => return Poll::Ready(Step::Failed(error)),
+            },
+            Reply::Open(open) => {
+                let event = ready!(open.poll_event(cx));
+                silence.heard();
+                return Poll::Ready(match event {
+                    Ok(Some(event)) => Step::Event(event),
+                    Ok(None) => Step::End,
+                    Err(error) => Step::Failed(error),
+                });
             }
         }
     }
@@ -295,8 +307,9 @@ impl Silence {
         self.heard = Instant::now();
     }
 
+    /// What is written was heard, or due, a moment ago; a clock is not asked for the difference.
     fn wrote(&mut self) {
-        self.wrote = Instant::now();
+        self.wrote = self.wrote.max(self.heard);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Due> {

@@ -94,19 +94,14 @@ impl Work {
         let mut pieces = vec![Bytes::from_static(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/vnd.amazon.eventstream\r\ntransfer-encoding: chunked\r\n\r\n",
         )];
-        let words = text::words();
-        let words: Vec<&str> = words.into_iter().cycle().take(events).collect();
-        for words in words.chunks(together) {
-            let mut piece = Vec::new();
-            for word in words {
-                let payload = json!({"content": word, "modelId": "claude-sonnet-4.5"});
-                chunk(
-                    &event("assistantResponseEvent", &payload.to_string())?,
-                    &mut piece,
-                );
-            }
-            pieces.push(piece.into());
-        }
+        // Each word once, however many events: what it takes to make them is no part of what is counted.
+        let words = text::words().into_iter().map(said);
+        let words: Vec<Bytes> = words.collect::<Result<_, _>>()?;
+        let told: Vec<Bytes> = words.into_iter().cycle().take(events).collect();
+        pieces.extend(told.chunks(together).map(|some| match some {
+            [one] => one.clone(),
+            more => more.concat().into(),
+        }));
         let mut end = Vec::new();
         // As the service ends: how full the context is, what it cost, and why it ended.
         for (kind, payload) in [
@@ -129,6 +124,15 @@ impl Work {
 #[cfg(test)]
 pub(super) fn text_of(events: usize) -> String {
     text::words().into_iter().cycle().take(events).collect()
+}
+
+/// One event, as a chunk of HTTP.
+fn said(word: &str) -> Result<Bytes, Failure> {
+    let payload = json!({"content": word, "modelId": "claude-sonnet-4.5"});
+    let frame = event("assistantResponseEvent", &payload.to_string())?;
+    let mut out = Vec::new();
+    chunk(&frame, &mut out);
+    Ok(out.into())
 }
 
 fn chunk(data: &[u8], out: &mut Vec<u8>) {

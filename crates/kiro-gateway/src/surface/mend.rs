@@ -3,8 +3,12 @@
 use bytes::Bytes;
 
 /// The body with U+FFFD in the place of every half of a surrogate pair, because that is no character.
-/// A body without any is not copied.
+/// A body without any is not copied, and only looked through for what may be one.
 pub(in crate::surface) fn mend(body: Bytes) -> Bytes {
+    let begins_half = |at: usize| matches!(body.get(at + 2), Some(b'd' | b'D'));
+    if !memchr::memmem::find_iter(&body, br"\u").any(begins_half) {
+        return body;
+    }
     let mut mended = Vec::new();
     let mut copied = 0;
     let mut at = 0;

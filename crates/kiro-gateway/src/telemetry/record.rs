@@ -117,9 +117,8 @@ impl Record {
     }
 
     /// Another event of the reply has arrived.
-    pub(crate) fn event(&mut self) {
+    pub(crate) fn event(&mut self, now: Instant) {
         self.events += 1;
-        let now = Instant::now();
         if self.first_event.is_none() {
             let after = now.duration_since(self.started);
             self.first_event = Some(after);

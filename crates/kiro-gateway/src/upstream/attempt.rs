@@ -38,7 +38,8 @@ impl Upstream {
         target.capabilities = order.capabilities;
         let request = request::build(&order.prepared, &target).map_err(Failure::Unsendable)?;
         take.send(&request, token);
-        let opening = async {
+        // Where it is: a future that is handed on is copied.
+        let opening = std::pin::pin!(async {
             let body = self.send(request, take).await?;
             let mut options = ReplyOptions::new(profile.generation);
             options.tool_names = order.prepared.tool_names.clone();
@@ -48,7 +49,7 @@ impl Upstream {
                 order,
             )
             .await
-        };
+        });
         let host = base.authority().map_or("", |authority| authority.as_str());
         let permit = self.circuits.admit(host).map_err(Failure::LeftAlone)?;
         let sent = Instant::now();

@@ -59,7 +59,8 @@ struct Idle {
 struct Connection {
     origin: Origin,
     sender: Sender,
-    driver: Driver,
+    /// On the heap, because the exchange moves it from hand to hand.
+    driver: Box<Driver>,
 }
 
 /// Why no response head came back.
@@ -146,7 +147,7 @@ impl Connections {
             Ok::<_, DynError>(Connection {
                 origin,
                 sender,
-                driver,
+                driver: Box::new(driver),
             })
         };
         match tokio::time::timeout(self.connect_timeout, connecting).await {

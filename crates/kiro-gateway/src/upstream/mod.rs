@@ -193,7 +193,8 @@ impl Upstream {
                 self.attempt(order, &lease, profile, tried.attempts, &take)
                     .await
             };
-            let failure = match attempt.await {
+            // On the heap: all that waits for it would be moved with it.
+            let failure = match Box::pin(attempt).await {
                 Ok(opened) => {
                     order.attempts.opened();
                     return Ok(opened.with_lease(lease));

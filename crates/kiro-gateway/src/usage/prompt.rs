@@ -2,7 +2,6 @@
 
 use std::sync::OnceLock;
 
-use bytes::Bytes;
 use kiro_protocol::conversation::{Block, Conversation, Reasoning, ResultPart};
 use kiro_protocol::text::JsonText;
 
@@ -31,7 +30,10 @@ pub(crate) struct Prompt {
     bytes: u64,
     /// How many of them the sample stands for.
     sampled: u64,
+    /// Pieces of it one after the other, as they are written.
     sample: String,
+    /// Where each of them ends, and whether it has escapes, which count as what they stand for.
+    pieces: Vec<(usize, bool)>,
     /// Messages and tools.
     items: u64,
     images: u64,
@@ -68,9 +70,27 @@ impl Prompt {
     }
 
     fn count(&self) -> u64 {
-        let sample = u128::from(scaled(count(&self.sample), &self.model));
+        let sample = u128::from(scaled(count(&self.sampled_text()), &self.model));
         let text = sample * u128::from(self.bytes) / u128::from(self.sampled.max(1));
         self.with_the_rest(u64::try_from(text).unwrap_or(u64::MAX))
+    }
+
+    fn sampled_text(&self) -> String {
+        let mut sampled = String::with_capacity(self.sample.len() + self.pieces.len());
+        let mut start = 0;
+        for (end, is_escaped) in &self.pieces {
+            let piece = &self.sample[start..*end];
+            let text = is_escaped.then(|| JsonText::from_escaped(piece.to_owned().into()));
+            match text {
+                Some(Ok(text)) => sampled.push_str(&text.unescape()),
+                // A slice that begins or ends inside of an escape counts as it is written.
+                _ => sampled.push_str(piece),
+            }
+            // Pieces do not run into each other.
+            sampled.push('\n');
+            start = *end;
+        }
+        sampled
     }
 
     /// The tokens of the text, with those of what is no text.
@@ -177,17 +197,10 @@ impl<'a> Sampler<'a> {
     fn keep(&mut self, piece: &Piece<'_>, start: usize, end: usize) {
         let slice = &piece.written()[start..end];
         self.prompt.sampled += slice.len() as u64;
-        let sample = &mut self.prompt.sample;
-        match piece {
-            Piece::Text(_) => {
-                let text = JsonText::from_escaped(Bytes::copy_from_slice(slice.as_bytes()));
-                // A slice that begins or ends inside of an escape counts as it is written.
-                sample.push_str(&text.map_or(slice.into(), |text| text.unescape().into_owned()));
-            }
-            _ => sample.push_str(slice),
-        }
-        // Pieces do not run into each other.
-        sample.push('\n');
+        self.prompt.sample.push_str(slice);
+        let end = self.prompt.sample.len();
+        let is_escaped = matches!(piece, Piece::Text(_));
+        self.prompt.pieces.push((end, is_escaped));
     }
 }
 

@@ -220,6 +220,9 @@ impl FrameDecoder {
         if self.partial.is_empty() && self.segment.len() >= length {
             return true;
         }
+        if self.segment.is_empty() {
+            return self.partial.len() >= length;
+        }
         let missing = length.saturating_sub(self.partial.len());
         let part = self.segment.split_to(missing.min(self.segment.len()));
         self.partial.extend_from_slice(&part);
