@@ -132,14 +132,14 @@ fn answer_paced(stream: &mut impl Write, plan: Plan, shared: &Shared) -> Result<
     // The first is due a little later than now, so that what is measured is not our way here. Streams that begin at the
     // same time are spread over the period, as those of strangers are.
     let first = clock::now() + fastrand::u64(..period.max(1));
-    let mut slips = nanoseconds();
+    let mut slips = Vec::with_capacity(plan.events);
     let mut bytes = Vec::new();
     for number in 0..plan.events {
         let due = first + period * number as u64;
         bytes.clear();
         chunk(&content(&plan.text(number, due))?, &mut bytes);
         clock::sleep_until(due);
-        slips.saturating_record(clock::now().saturating_sub(due));
+        slips.push(clock::now().saturating_sub(due));
         stream.write_all(&bytes)?;
         stream.flush()?;
     }
@@ -147,7 +147,9 @@ fn answer_paced(stream: &mut impl Write, plan: Plan, shared: &Shared) -> Result<
     end(&mut bytes)?;
     stream.write_all(&bytes)?;
     let mut all = shared.slips.lock().unwrap_or_else(PoisonError::into_inner);
-    all.add(&slips)?;
+    slips
+        .into_iter()
+        .for_each(|slip| all.saturating_record(slip));
     Ok(())
 }
 
