@@ -16,6 +16,7 @@
 //! | [`service_region`], [`Login::profile_arn`] | what follows for the upstream |
 //! | [`AuthError`] | retry, rotate, or tell the operator? |
 
+pub mod chance;
 mod clock;
 mod credential;
 mod discover;
@@ -63,6 +64,8 @@ pub use crate::store::KiroCliStore;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore, replace_file};
 #[cfg(feature = "redis")]
 pub use crate::store::{RedisServer, RedisStore, RedisStoreOptions};
+#[cfg(all(feature = "redis", any(test, feature = "test-util")))]
+pub use crate::store::StandIn;
 pub use crate::token::{
     AccessToken, Freshness, Margins, Overrides, TokenSource, freshness, refreshes_landed,
 };

@@ -29,6 +29,8 @@ pub use self::kiro_cli::KiroCliStore;
 pub use self::memory::MemoryStore;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisServer, RedisStore, RedisStoreOptions};
+#[cfg(all(feature = "redis", any(test, feature = "test-util")))]
+pub use self::redis::StandIn;
 pub use self::replace::replace_file;
 use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};

@@ -1,7 +1,5 @@
 //! The lease: the exclusive right to refresh, for as long as its holder lives.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::store::Shared;
+use crate::chance;
 use crate::error::AuthError;
 use crate::store::Claim;
 
@@ -71,7 +70,7 @@ async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u6
                 "another replica has been refreshing the credential for too long",
             ));
         }
-        sleep(LOOK + LOOK.mul_f64(chance())).await;
+        sleep(LOOK + LOOK.mul_f64(chance::fraction())).await;
     }
     Ok(None)
 }
@@ -109,9 +108,4 @@ fn owner() -> Result<String, AuthError> {
         AuthError::store_failed("the system gives no random numbers").with_source(error)
     })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
-
-/// Between 0 and 1.
-fn chance() -> f64 {
-    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
 }
