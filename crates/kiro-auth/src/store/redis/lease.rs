@@ -15,6 +15,10 @@ use crate::store::Claim;
 /// that those who wait do not look together.
 const LOOK: Duration = Duration::from_millis(25);
 
+/// How often one looks who has waited for long: after an eighth of that time, so that a wait becomes longer by a
+/// quarter at most, and a hundred replicas that wait half a minute do not ask Redis three thousand times a second.
+const LONG_LOOK: Duration = Duration::from_millis(250);
+
 /// Who asked for a claim, and is gone when this is closed.
 type Taker = oneshot::Sender<Result<Claim, AuthError>>;
 
@@ -55,7 +59,8 @@ pub(super) async fn tenure(shared: Arc<Shared>, taker: Taker) {
 
 /// Waits for the lease and returns its fence, or `None` when the taker has left.
 async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u64>, AuthError> {
-    let deadline = Instant::now() + shared.server.options().claim_limit;
+    let begun = Instant::now();
+    let deadline = begun + shared.server.options().claim_limit;
     while !taker.is_closed() {
         let known = shared.known_fence();
         let ask = shared
@@ -70,7 +75,8 @@ async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u6
                 "another replica has been refreshing the credential for too long",
             ));
         }
-        sleep(LOOK + LOOK.mul_f64(chance::fraction())).await;
+        let look = (begun.elapsed() / 8).clamp(LOOK, LONG_LOOK);
+        sleep(look + look.mul_f64(chance::fraction())).await;
     }
     Ok(None)
 }
@@ -108,4 +114,44 @@ fn owner() -> Result<String, AuthError> {
         AuthError::store_failed("the system gives no random numbers").with_source(error)
     })?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use redis::{Cmd, RedisError, Value};
+
+    use super::*;
+    use crate::store::{RedisServer, RedisStoreOptions, StandIn};
+    use crate::{BoxFuture, Credential, CredentialStore, Secret};
+
+    /// Somebody else has the lease, for ever.
+    #[derive(Debug, Default)]
+    struct Taken(AtomicUsize);
+
+    impl StandIn for Taken {
+        fn answer<'a>(&'a self, _: &'a Cmd) -> BoxFuture<'a, Result<Value, RedisError>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::ready(Ok(Value::Int(0))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_long_looks_seldom() {
+        let taken = Arc::new(Taken::default());
+        let server = RedisServer::of_stand_in(taken.clone(), RedisStoreOptions::default());
+        let seed = Credential::from_refresh_token("refresh").unwrap();
+        let store = server.store(seed, &Secret::from("0123456789abcdef"));
+        let store = store.unwrap();
+        let asked = || taken.0.load(Ordering::Relaxed);
+        let soon = timeout(Duration::from_millis(200), store.claim()).await;
+        assert!(soon.is_err());
+        assert!(asked() >= 4, "{}", asked());
+        let before = asked();
+        let waited = store.claim().await;
+        assert!(waited.is_err());
+        // It would be two thousand if nobody became patient.
+        assert!(asked() - before < 330, "{}", asked() - before);
+    }
 }
