@@ -61,11 +61,11 @@ pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_regi
 pub use crate::secret::Secret;
 #[cfg(feature = "sqlite")]
 pub use crate::store::KiroCliStore;
+#[cfg(all(feature = "redis", any(test, feature = "test-util")))]
+pub use crate::store::StandIn;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore, replace_file};
 #[cfg(feature = "redis")]
 pub use crate::store::{RedisServer, RedisStore, RedisStoreOptions};
-#[cfg(all(feature = "redis", any(test, feature = "test-util")))]
-pub use crate::store::StandIn;
 pub use crate::token::{
     AccessToken, Freshness, Margins, Overrides, TokenSource, freshness, refreshes_landed,
 };
