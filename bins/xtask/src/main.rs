@@ -26,6 +26,7 @@ mod purity;
 mod reliability;
 mod secrets;
 mod service;
+mod simulate;
 mod soak;
 mod stage;
 mod venv;
@@ -63,6 +64,9 @@ Commands:
                               answers and memory at two and four times the load that fills the gateway
   fuzz [--seconds N] [TARGET]
                               every fuzz target, or one, for N seconds each (60)
+  simulate [--seeds N] | simulate --seed N
+                              a hundred replicas in virtual time, with partitions, pauses and restarts: what must hold
+                              of leases and limits, over many seeds (10000), or all that happens in one
   soak [--minutes N] [--seed N]
                               mixed load with random faults; every request has one end, and nothing is left (30)
 ";
@@ -89,6 +93,7 @@ enum Chore {
     BenchGate { bless: bool },
     BenchOverload(bench::overload::Options),
     Fuzz(fuzz::Options),
+    Simulate(simulate::Options),
     Soak(soak::Options),
     Help,
 }
@@ -143,6 +148,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["bench", "protocol", options @ ..] => protocol_options(options).map(Chore::BenchProtocol),
         ["bench", "overload", options @ ..] => overload_options(options).map(Chore::BenchOverload),
         ["bench", options @ ..] => bench::load::Options::parse(options).map(Chore::Bench),
+        ["simulate", options @ ..] => simulate::Options::parse(options).map(Chore::Simulate),
         ["soak", options @ ..] => soak::Options::parse(options).map(Chore::Soak),
         ["fuzz", options @ ..] => fuzz::Options::parse(options).map(Chore::Fuzz),
         _ => None,
@@ -197,6 +203,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::BenchGate { bless } => bench::path::gate(&Workspace::find()?, *bless),
         Chore::BenchOverload(options) => bench::overload::run(&Workspace::find()?, options),
         Chore::Fuzz(options) => fuzz::run(&Workspace::find()?, options),
+        Chore::Simulate(options) => simulate::run(&Workspace::find()?, options),
         Chore::Soak(options) => soak::run(&Workspace::find()?, options),
         Chore::Help => {
             print!("{USAGE}");
@@ -284,6 +291,19 @@ mod tests {
                     target: Some("reply".to_owned()),
                 })),
             ),
+            (
+                &["simulate"],
+                Some(Chore::Simulate(simulate::Options::Many(10_000))),
+            ),
+            (
+                &["simulate", "--seeds", "5"],
+                Some(Chore::Simulate(simulate::Options::Many(5))),
+            ),
+            (
+                &["simulate", "--seed", "5"],
+                Some(Chore::Simulate(simulate::Options::One(5))),
+            ),
+            (&["simulate", "5"], None),
             (&["fuzz", "--fast"], None),
             (&["publish"], None),
         ] {

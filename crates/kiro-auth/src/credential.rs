@@ -31,6 +31,9 @@ pub struct Credential {
     pub access_token: Option<Secret>,
     /// When the access token expires. `None` counts as expired, except for API keys, which never do.
     pub expires_at: Option<SystemTime>,
+    /// How long the access token lives from its issue, where that is written down: by a refresh of ours. The margins
+    /// of a short life are short; see [`Margins::of`](crate::Margins::of).
+    pub lifetime: Option<Duration>,
     /// The long-lived token. It is replaced by many refreshes.
     pub refresh_token: Option<Secret>,
     /// The profile that pays, `arn:aws:codewhisperer:{region}:{account}:profile/{id}`.
@@ -183,6 +186,7 @@ impl Credential {
         let mut next = self.clone();
         next.access_token = Some(refreshed.access_token.clone());
         next.expires_at = asked_at.checked_add(refreshed.expires_in);
+        next.lifetime = Some(refreshed.expires_in);
         if let Some(token) = &refreshed.refresh_token {
             next.refresh_token = Some(token.clone());
         }
@@ -220,6 +224,7 @@ impl Credential {
             login,
             access_token: None,
             expires_at: None,
+            lifetime: None,
             refresh_token: None,
             profile_arn: None,
             auth_region: None,

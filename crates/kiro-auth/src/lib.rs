@@ -16,6 +16,7 @@
 //! | [`service_region`], [`Login::profile_arn`] | what follows for the upstream |
 //! | [`AuthError`] | retry, rotate, or tell the operator? |
 
+pub mod chance;
 mod clock;
 mod credential;
 mod discover;
@@ -60,6 +61,8 @@ pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_regi
 pub use crate::secret::Secret;
 #[cfg(feature = "sqlite")]
 pub use crate::store::KiroCliStore;
+#[cfg(all(feature = "redis", any(test, feature = "test-util")))]
+pub use crate::store::StandIn;
 pub use crate::store::{Claim, CredentialStore, FileStore, MemoryStore, replace_file};
 #[cfg(feature = "redis")]
 pub use crate::store::{RedisServer, RedisStore, RedisStoreOptions};

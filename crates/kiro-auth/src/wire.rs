@@ -15,6 +15,7 @@ use crate::secret::Secret;
 const ACCESS_TOKEN: &[&str] = &["accessToken", "access_token"];
 const REFRESH_TOKEN: &[&str] = &["refreshToken", "refresh_token"];
 const EXPIRES_AT: &[&str] = &["expiresAt", "expires_at"];
+const LIFETIME: &[&str] = &["expiresIn", "expires_in"];
 const PROFILE_ARN: &[&str] = &["profileArn", "profile_arn"];
 const AUTH_METHOD: &[&str] = &["authMethod", "auth_method"];
 const PROVIDER: &[&str] = &["provider"];
@@ -68,6 +69,7 @@ pub(crate) fn read_as(document: &Document<'_>, login: Login) -> Result<Credentia
         access_token,
         refresh_token,
         expires_at: expiry(document, EXPIRES_AT),
+        lifetime: lifetime(document),
         profile_arn: document.string(PROFILE_ARN),
         auth_region: document.string(REGION),
         api_region: document.string(API_REGION),
@@ -135,6 +137,7 @@ pub(crate) fn write(credential: &Credential) -> String {
         Login::ApiKey => ("api_key", None),
     };
     let expires_at = credential.expires_at.map(format_rfc3339);
+    let lifetime = credential.lifetime.map(|life| life.as_secs().to_string());
     let client_expires_at = credential.client_expires_at.map(format_rfc3339);
     let members = [
         (
@@ -147,6 +150,7 @@ pub(crate) fn write(credential: &Credential) -> String {
         ),
         (PROFILE_ARN, credential.profile_arn.as_deref()),
         (EXPIRES_AT, expires_at.as_deref()),
+        (LIFETIME, lifetime.as_deref()),
         (AUTH_METHOD, Some(method)),
         (PROVIDER, provider),
         (REGION, credential.auth_region.as_deref()),
@@ -173,6 +177,18 @@ pub(crate) fn write(credential: &Credential) -> String {
 
 fn expiry(document: &Document<'_>, names: &[&str]) -> Option<SystemTime> {
     document.value(names).as_ref().and_then(parse_expiry)
+}
+
+/// In whole seconds.
+fn lifetime(document: &Document<'_>) -> Option<Duration> {
+    let seconds = match document.value(LIFETIME)? {
+        Value::Number(seconds) => seconds.as_u64(),
+        Value::String(seconds) => seconds.parse().ok(),
+        _ => None,
+    };
+    seconds
+        .filter(|seconds| *seconds > 0)
+        .map(Duration::from_secs)
 }
 
 /// An explicit method wins; else the shape decides (several gateways agree on this order).

@@ -44,6 +44,8 @@ mod usage;
 mod values;
 
 pub use admission::{AdmissionOptions, BadCredits, CreditBook, Limits, Merged};
+#[cfg(all(feature = "redis", feature = "test-util"))]
+pub use admission::{Door, Entered, Refused};
 pub use body::Body;
 pub use brake::Peer;
 pub use catalog::ModelOptions;

@@ -39,9 +39,14 @@ pub struct GatewayOptions {
     pub credits: CreditBook,
     /// Shares the limits of keys and callers with all gateways at the same Redis, and keeps credits there. Its
     /// [`timeout`](kiro_auth::RedisStoreOptions::timeout) bounds how long a request waits; make it short. While
-    /// it does not answer, this gateway's own count is what limits. Default: `None`.
+    /// it does not answer, this gateway lets in its share: of each limit the part that is one gateway's, as Redis has
+    /// last told it. Default: `None`.
     #[cfg(feature = "redis")]
     pub share_limits: Option<kiro_auth::RedisServer>,
+    /// How many gateways share limits at most. Only for one that starts while Redis does not answer: it has not heard
+    /// how many there are, and lets in the part of one of so many. Default: 1.
+    #[cfg(feature = "redis")]
+    pub gateways: std::num::NonZeroU32,
     /// How much the gateway takes on at the same time.
     pub admission: AdmissionOptions,
     /// The credentials that serve those who send a key alone. `None`: everyone brings their own.
@@ -230,6 +235,8 @@ impl GatewayOptions {
             credits: CreditBook::default(),
             #[cfg(feature = "redis")]
             share_limits: None,
+            #[cfg(feature = "redis")]
+            gateways: std::num::NonZeroU32::MIN,
             admission: AdmissionOptions::default(),
             pool,
             make_pool,

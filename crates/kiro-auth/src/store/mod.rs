@@ -27,6 +27,8 @@ pub use self::file::FileStore;
 #[cfg(feature = "sqlite")]
 pub use self::kiro_cli::KiroCliStore;
 pub use self::memory::MemoryStore;
+#[cfg(all(feature = "redis", any(test, feature = "test-util")))]
+pub use self::redis::StandIn;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisServer, RedisStore, RedisStoreOptions};
 pub use self::replace::replace_file;
@@ -84,6 +86,14 @@ pub trait CredentialStore: Send + Sync + fmt::Debug {
     fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
         Box::pin(ready(Ok(Claim::unshared())))
     }
+
+    /// Whether replicas share it, and [`save`](Self::save) leaves out by itself what is older than what another of
+    /// them has written. A save that comes late then needs no claim; what the store holds is never older than what
+    /// was saved before; and without having read it nobody can know that their refresh token is not spent.
+    /// Default: no.
+    fn fences_saves(&self) -> bool {
+        false
+    }
 }
 
 impl<S: CredentialStore + ?Sized> CredentialStore for Arc<S> {
@@ -101,5 +111,9 @@ impl<S: CredentialStore + ?Sized> CredentialStore for Arc<S> {
 
     fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {
         (**self).claim()
+    }
+
+    fn fences_saves(&self) -> bool {
+        (**self).fences_saves()
     }
 }

@@ -21,6 +21,7 @@ impl Rotated {
             access_token: credential.access_token.clone(),
             refresh_token: credential.refresh_token.clone(),
             expires_at: credential.expires_at,
+            lifetime: credential.lifetime,
             profile_arn: credential.profile_arn.clone(),
             ..Credential::empty(id, login)
         })
@@ -33,6 +34,7 @@ impl Rotated {
             access_token: tokens.access_token,
             refresh_token: tokens.refresh_token,
             expires_at: tokens.expires_at,
+            lifetime: tokens.lifetime,
             profile_arn: owners.profile_arn.clone().or(tokens.profile_arn),
             ..owners.clone()
         }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::access::AccessToken;
-use super::freshness::Freshness;
+use super::freshness::{Freshness, time_left};
 use super::source::{Landing, Shared, State, Tokens};
 use crate::credential::Credential;
 use crate::error::{AuthError, AuthErrorKind};
@@ -117,6 +117,9 @@ async fn fly(shared: &Arc<Shared>) -> Result<AccessToken, AuthError> {
 
 /// Reads the store and takes over what somebody else has written there. Returns the credentials that may
 /// be refreshed, best first.
+///
+/// A store that replicas share may know that what is in memory is spent, and to show a spent token can end the login.
+/// So where it cannot be read nothing is refreshed.
 async fn look(shared: &Shared) -> Result<Vec<Credential>, AuthError> {
     let loaded = shared.store.load().await;
     let mut state = shared.lock();
@@ -124,6 +127,11 @@ async fn look(shared: &Shared) -> Result<Vec<Credential>, AuthError> {
     let loaded = match (loaded, &mine) {
         (Ok(loaded), _) => loaded,
         (Err(error), None) => return Err(error),
+        (Err(error), Some(_))
+            if shared.store.fences_saves() && error.kind() == AuthErrorKind::StoreFailed =>
+        {
+            return Err(error);
+        }
         (Err(error), Some(mine)) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
@@ -135,7 +143,7 @@ async fn look(shared: &Shared) -> Result<Vec<Credential>, AuthError> {
     if !state.is_news(&loaded) {
         return Ok(mine.into_iter().collect());
     }
-    state.seen = Some(Tokens::of(&loaded));
+    let before = state.seen.replace(Tokens::of(&loaded));
     if mine.as_ref().map(Tokens::of) == state.seen {
         // It is what we saved ourselves.
         return Ok(mine.into_iter().collect());
@@ -144,7 +152,10 @@ async fn look(shared: &Shared) -> Result<Vec<Credential>, AuthError> {
         tracing::info!("the credential has changed in its store");
     }
     adopt(shared, &mut state, loaded.clone());
-    // What we held may still work when what was found does not, as after a restored backup.
+    // What we held may still work when what was found does not, as after a restored backup. Not where what is older
+    // is never written over what is newer, and ours was there.
+    let is_spent = shared.store.fences_saves() && mine.as_ref().map(Tokens::of) == before;
+    let mine = mine.filter(|_| !is_spent);
     Ok([Some(loaded), mine].into_iter().flatten().collect())
 }
 
@@ -156,18 +167,29 @@ fn adopt(shared: &Shared, state: &mut State, loaded: Credential) {
         (Some(secret), _) => {
             let secret = secret.clone();
             state.generation += 1;
+            let lifetime = lifetime(shared, state, &loaded);
             let jitter = shared.jitter(state.generation);
             Some(AccessToken::new(
                 secret,
                 facts,
                 state.generation,
-                None,
+                lifetime,
                 jitter,
             ))
         }
         (None, _) => None,
     };
     state.credential = Some(loaded);
+}
+
+/// How long a token lives that somebody else was issued: at least until it expires, when it has come since we last
+/// looked. Without that the margins of a long life would make a token of ten minutes stale from its first second,
+/// and each of several processes would refresh it for itself.
+fn lifetime(shared: &Shared, state: &State, loaded: &Credential) -> Option<Duration> {
+    let left = || time_left(loaded.expires_at, shared.clock.now());
+    loaded
+        .lifetime
+        .or_else(|| state.held.as_ref().map(|_| left()))
 }
 
 /// The access token, if somebody else's refresh has made ours unnecessary.
@@ -239,7 +261,12 @@ async fn save(shared: &Shared, credential: &Credential) -> Result<(), AuthError>
         tracing::info!("the credential has changed in its store; not saving over it");
         return Ok(());
     }
-    shared.store.save(credential).await
+    shared.store.save(credential).await?;
+    if shared.store.fences_saves() {
+        // Whatever differs from it is newer.
+        shared.lock().seen = Some(Tokens::of(credential));
+    }
+    Ok(())
 }
 
 /// Saves the credential of this generation as soon as the store takes it, also when nobody else holds the
@@ -263,9 +290,13 @@ async fn save_later(shared: Arc<Shared>, generation: u64) {
     }
 }
 
-/// As [`save`], outside of a flight.
+/// As [`save`], outside of a flight. Where a save is fenced it does not wait for its turn: before it there may be as
+/// many as there are replicas, each of which has to be refused by the service first, because this is not saved.
 async fn save_alone(shared: &Shared, generation: u64) -> Result<(), AuthError> {
-    let _claim = shared.store.claim().await?;
+    let _claim = match shared.store.fences_saves() {
+        true => None,
+        false => Some(shared.store.claim().await?),
+    };
     // A flight may have had the claim meanwhile.
     match unsaved(shared, generation) {
         Some(credential) => save(shared, &credential).await,

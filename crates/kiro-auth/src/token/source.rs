@@ -1,8 +1,6 @@
 //! The door to one credential: hands out its access token, and decides when somebody must refresh it.
 
-use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,6 +11,7 @@ use super::access::{AccessToken, Overrides};
 use super::flight;
 use super::freshness::Freshness;
 use super::published::Published;
+use crate::chance;
 use crate::clock::Clock;
 use crate::credential::{Credential, CredentialId};
 use crate::error::{AuthError, AuthErrorKind};
@@ -52,7 +51,8 @@ pub(super) struct Shared {
     pub(super) store: Arc<dyn CredentialStore>,
     pub(super) refresher: Arc<dyn Refresher>,
     pub(super) clock: Arc<dyn Clock>,
-    seed: RandomState,
+    /// Chance of this process and credential.
+    seed: u64,
     state: Mutex<State>,
     /// What [`State::accepted`] gives. Written under the lock only, by [`Locked`], so that it never
     /// contradicts the state.
@@ -152,7 +152,7 @@ impl TokenSource {
                 store,
                 refresher,
                 clock,
-                seed: RandomState::new(),
+                seed: chance::number(),
                 state: Mutex::new(State {
                     overrides,
                     ..State::default()
@@ -338,7 +338,7 @@ impl Shared {
 
     /// Between 0 and 1, different for each generation, credential and process.
     pub(super) fn jitter(&self, generation: u64) -> f64 {
-        self.seed.hash_one(generation) as f64 / u64::MAX as f64
+        chance::mixed(self.seed.wrapping_add(generation)) as f64 / u64::MAX as f64
     }
 
     /// Ends the flight and decides what those who wait receive.

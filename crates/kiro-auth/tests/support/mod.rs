@@ -323,6 +323,7 @@ struct StoreState {
     unreadable: bool,
     read_only: bool,
     gives_no_claim: bool,
+    fences: bool,
     loads: usize,
     saves_done: usize,
 }
@@ -367,6 +368,11 @@ impl TestStore {
 
     pub(crate) fn gives_no_claim(&self, gives_none: bool) {
         self.state.lock().unwrap().gives_no_claim = gives_none;
+    }
+
+    /// As one of replicas, which leaves out what comes late.
+    pub(crate) fn fences(&self) {
+        self.state.lock().unwrap().fences = true;
     }
 
     pub(crate) fn is_unreadable(&self, unreadable: bool) {
@@ -426,6 +432,10 @@ impl CredentialStore for TestStore {
             }
             self.memory.save(credential).await
         })
+    }
+
+    fn fences_saves(&self) -> bool {
+        self.state.lock().unwrap().fences
     }
 
     fn claim(&self) -> BoxFuture<'_, Result<Claim, AuthError>> {

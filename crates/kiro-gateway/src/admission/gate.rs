@@ -44,7 +44,7 @@ struct Used {
 }
 
 /// What has a rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Counted {
     Requests,
     Tokens,

@@ -5,6 +5,8 @@
 mod book;
 mod budget;
 mod callers;
+#[cfg(all(feature = "redis", feature = "test-util"))]
+mod door;
 mod gate;
 mod gcra;
 #[cfg(feature = "redis")]
@@ -22,6 +24,8 @@ mod whole;
 
 pub use book::{BadCredits, CreditBook, Merged};
 pub(crate) use callers::Callers;
+#[cfg(all(feature = "redis", feature = "test-util"))]
+pub use door::{Door, Entered, Refused};
 pub(crate) use gate::Gate;
 pub(crate) use gcra::{Level, Rate, Taken};
 pub use limits::Limits;

@@ -36,7 +36,7 @@ impl Ledger {
         match *self {}
     }
 
-    pub(super) fn settle(&self, _: &[Arc<Gate>], _: u64, _: u64) {
+    pub(super) fn settle(&self, _: &[Arc<Gate>], _: u64, _: u64, _: bool) {
         match *self {}
     }
 

@@ -34,9 +34,11 @@ pub(crate) struct Pass {
     gates: Gates,
     /// Its places among the exchanges under way.
     slots: Vec<Slot>,
-    /// Tokens that were taken for the prompt, and those that were at all gateways.
+    /// Tokens that were taken for the prompt, and those that were in the ledger.
     estimated: u64,
     shared: u64,
+    /// Whether those were taken for all gateways, and not of the share of this one.
+    is_shared: bool,
     /// Counts the answer, where tokens are limited.
     meter: Option<Meter>,
     /// Whether any of the answer came.
@@ -81,6 +83,7 @@ impl Gates {
             slots,
             estimated: 0,
             shared: 0,
+            is_shared: false,
             meter: None,
             is_answered: false,
             credits: 0.0,
@@ -149,9 +152,8 @@ impl Pass {
         // others gave, too, would come back if it were given back there without having been taken; so that is done
         // only once Redis has said so, and who leaves before pays for it, as does who has no answer.
         self.estimated = tokens;
-        if let Some(ledger) = &self.gates.ledger
-            && ledger.prompt(gates, tokens).await?
-        {
+        if let Some(ledger) = &self.gates.ledger {
+            self.is_shared = ledger.prompt(gates, tokens).await?;
             self.shared = tokens;
         }
         self.meter = Some(Meter::new(prompt.clone(), model, context_window));
@@ -190,7 +192,7 @@ impl Drop for Pass {
             gate.settle(self.estimated, real, self.credits);
         }
         if let Some(ledger) = ledger {
-            ledger.settle(gates, self.shared, real);
+            ledger.settle(gates, self.shared, real, self.is_shared);
         }
     }
 }

@@ -20,7 +20,9 @@ impl Tally {
         #[cfg(feature = "redis")]
         let ledger = options.share_limits.clone();
         #[cfg(feature = "redis")]
-        let ledger = ledger.map(|server| Arc::new(Ledger::new(server, book.clone())));
+        let gateways = options.gateways.get().into();
+        #[cfg(feature = "redis")]
+        let ledger = ledger.map(|server| Arc::new(Ledger::new(server, book.clone(), gateways)));
         #[cfg(not(feature = "redis"))]
         let ledger = None;
         Self { book, ledger }

@@ -312,10 +312,7 @@ impl Upstream {
 }
 
 pub(crate) fn random_byte() -> u8 {
-    let mut byte = [0];
-    // Without randomness the pause is merely not spread.
-    let _ = getrandom::fill(&mut byte);
-    byte[0]
+    kiro_auth::chance::number().to_le_bytes()[0]
 }
 
 /// The wall clock, for what people read; nothing is decided by it.

@@ -1,7 +1,5 @@
 //! The lease: the exclusive right to refresh, for as long as its holder lives.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,12 +7,17 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::store::Shared;
+use crate::chance;
 use crate::error::AuthError;
 use crate::store::Claim;
 
 /// How often one who waits for the lease looks, at the least; up to as long again is added by chance, so
 /// that those who wait do not look together.
 const LOOK: Duration = Duration::from_millis(25);
+
+/// How often one looks who has waited for long: after an eighth of that time, so that a wait becomes longer by a
+/// quarter at most, and a hundred replicas that wait half a minute do not ask Redis three thousand times a second.
+const LONG_LOOK: Duration = Duration::from_millis(250);
 
 /// Who asked for a claim, and is gone when this is closed.
 type Taker = oneshot::Sender<Result<Claim, AuthError>>;
@@ -56,7 +59,8 @@ pub(super) async fn tenure(shared: Arc<Shared>, taker: Taker) {
 
 /// Waits for the lease and returns its fence, or `None` when the taker has left.
 async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u64>, AuthError> {
-    let deadline = Instant::now() + shared.server.options().claim_limit;
+    let begun = Instant::now();
+    let deadline = begun + shared.server.options().claim_limit;
     while !taker.is_closed() {
         let known = shared.known_fence();
         let ask = shared
@@ -71,7 +75,8 @@ async fn obtain(shared: &Shared, owner: &str, taker: &Taker) -> Result<Option<u6
                 "another replica has been refreshing the credential for too long",
             ));
         }
-        sleep(LOOK + LOOK.mul_f64(chance())).await;
+        let look = (begun.elapsed() / 8).clamp(LOOK, LONG_LOOK);
+        sleep(look + look.mul_f64(chance::fraction())).await;
     }
     Ok(None)
 }
@@ -111,7 +116,42 @@ fn owner() -> Result<String, AuthError> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-/// Between 0 and 1.
-fn chance() -> f64 {
-    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use redis::{Cmd, RedisError, Value};
+
+    use super::*;
+    use crate::store::{RedisServer, RedisStoreOptions, StandIn};
+    use crate::{BoxFuture, Credential, CredentialStore, Secret};
+
+    /// Somebody else has the lease, for ever.
+    #[derive(Debug, Default)]
+    struct Taken(AtomicUsize);
+
+    impl StandIn for Taken {
+        fn answer<'a>(&'a self, _: &'a Cmd) -> BoxFuture<'a, Result<Value, RedisError>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(std::future::ready(Ok(Value::Int(0))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_long_looks_seldom() {
+        let taken = Arc::new(Taken::default());
+        let server = RedisServer::of_stand_in(taken.clone(), RedisStoreOptions::default());
+        let seed = Credential::from_refresh_token("refresh").unwrap();
+        let store = server.store(seed, &Secret::from("0123456789abcdef"));
+        let store = store.unwrap();
+        let asked = || taken.0.load(Ordering::Relaxed);
+        let soon = timeout(Duration::from_millis(200), store.claim()).await;
+        assert!(soon.is_err());
+        assert!(asked() >= 4, "{}", asked());
+        let before = asked();
+        let waited = store.claim().await;
+        assert!(waited.is_err());
+        // It would be two thousand if nobody became patient.
+        assert!(asked() - before < 330, "{}", asked() - before);
+    }
 }

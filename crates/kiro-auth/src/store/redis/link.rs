@@ -16,7 +16,20 @@ use crate::secret::Secret;
 
 /// Asks Redis, in the face of restarts.
 pub(super) struct Link {
+    way: Way,
+    timeout: Duration,
+}
+
+/// How a command gets there.
+enum Way {
+    Network(Box<Network>),
+    #[cfg(any(test, feature = "test-util"))]
+    StandIn(std::sync::Arc<dyn super::StandIn>),
+}
+
+struct Network {
     client: Client,
+    /// Of one try, and of connecting.
     timeout: Duration,
     /// The connection that is believed to work. It is replaced and not repaired: a connection whose other
     /// end has vanished without a word shows nothing but timeouts.
@@ -50,11 +63,28 @@ impl Link {
         let client = Client::open(url).map_err(|error| {
             AuthError::misconfigured("the URL of Redis cannot be understood").with_source(error)
         })?;
-        Ok(Self {
+        let network = Network {
             client,
-            timeout,
+            // Half of the time, so that a second try on another connection is left.
+            timeout: timeout / 2,
             slot: Mutex::default(),
+        };
+        Ok(Self {
+            way: Way::Network(Box::new(network)),
+            timeout,
         })
+    }
+
+    /// A link to what answers in the place of a server.
+    #[cfg(any(test, feature = "test-util"))]
+    pub(super) fn to_stand_in(
+        stand_in: std::sync::Arc<dyn super::StandIn>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            way: Way::StandIn(stand_in),
+            timeout,
+        }
     }
 
     /// Sends a command and returns the answer. A command whose connection broke is sent again, so it must
@@ -82,6 +112,26 @@ impl Link {
     }
 
     async fn try_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        match &self.way {
+            Way::Network(network) => network.try_once(command).await,
+            #[cfg(any(test, feature = "test-util"))]
+            Way::StandIn(stand_in) => {
+                let answer = tokio::time::timeout(self.timeout / 2, stand_in.answer(command));
+                let answer = answer
+                    .await
+                    .map_err(|elapsed| RedisError::from(std::io::Error::from(elapsed)))??;
+                Ok(redis::from_redis_value(answer.extract_error()?)?)
+            }
+        }
+    }
+
+    fn failed(&self, doing: &str) -> AuthError {
+        AuthError::store_failed(format!("{doing} Redis at {self}"))
+    }
+}
+
+impl Network {
+    async fn try_once<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         let (number, mut connection) = self.connected().await?;
         let answer = command.query_async(&mut connection).await;
         if let Err(error) = &answer
@@ -98,10 +148,9 @@ impl Link {
         if let Some(connection) = &slot.connection {
             return Ok((slot.number, connection.clone()));
         }
-        // Half of the time, so that a second try on another connection is left.
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout / 2))
-            .set_response_timeout(Some(self.timeout / 2));
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout));
         let connection = self
             .client
             .get_multiplexed_async_connection_with_config(&config)
@@ -116,10 +165,6 @@ impl Link {
         if slot.number == number {
             slot.connection = None;
         }
-    }
-
-    fn failed(&self, doing: &str) -> AuthError {
-        AuthError::store_failed(format!("{doing} Redis at {self}"))
     }
 }
 
@@ -140,6 +185,10 @@ fn is_broken(error: &RedisError) -> bool {
 /// The host and port; the password of the URL is not among them.
 impl fmt::Display for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.client.get_connection_info().addr().fmt(f)
+        match &self.way {
+            Way::Network(network) => network.client.get_connection_info().addr().fmt(f),
+            #[cfg(any(test, feature = "test-util"))]
+            Way::StandIn(_) => f.write_str("a stand-in"),
+        }
     }
 }

@@ -81,6 +81,13 @@ impl RedisServer {
         Ok(Self(Arc::new(Inner { link, options })))
     }
 
+    /// What answers in the place of a server; see [`StandIn`](crate::StandIn).
+    #[cfg(any(test, feature = "test-util"))]
+    pub fn of_stand_in(stand_in: Arc<dyn super::StandIn>, options: RedisStoreOptions) -> Self {
+        let link = Link::to_stand_in(stand_in, options.timeout);
+        Self(Arc::new(Inner { link, options }))
+    }
+
     /// The store of one credential; see [`RedisStore::new`].
     ///
     /// # Errors

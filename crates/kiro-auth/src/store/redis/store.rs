@@ -191,6 +191,10 @@ impl CredentialStore for RedisStore {
             })
         })
     }
+
+    fn fences_saves(&self) -> bool {
+        true
+    }
 }
 
 impl Shared {

@@ -6,17 +6,22 @@
 //! {prefix}{limits}:NAME:day:DATE, …:month:…  string      credits
 //! {prefix}{limits}:asked:GATEWAY:NUMBER      string      that a question has taken something, which counts once
 //! {prefix}{limits}:told:GATEWAY              string      what a gateway has told last, so that it counts once
+//! {prefix}{limits}:gateways                  sorted set  gateways, and when each was last heard of
+//! {prefix}{limits}:shares                    hash        of each the part of every limit that it may let in alone
+//! {prefix}{limits}:open                      string      the part of every limit that those may let in who reach Redis
 //! ```
 //!
 //! A NAME is a hash, so who reads Redis learns how much is used and not by whom. Each step is one script, atomic
 //! over all gates of a caller, by the clock of Redis; and everything runs out by itself.
 //!
-//! A gate's own count is asked first and goes on beside this one: what it refuses need not be asked here, and it
-//! is all there is while Redis is away.
+//! A gate's own count is asked first and goes on beside this one: what it refuses need not be asked here. While Redis
+//! is away a gateway lets in its share of each limit; see [`roll`].
 
+mod alone;
 mod places;
 mod question;
 mod reach;
+mod roll;
 mod script;
 mod telling;
 #[cfg(test)]
@@ -31,10 +36,12 @@ use kiro_auth::RedisServer;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use self::alone::Alone;
 pub(crate) use self::places::Place;
 use self::places::Places;
 use self::question::Question;
 use self::reach::Reach;
+use self::roll::Roll;
 use self::telling::Telling;
 use super::book::{CreditBook, utc};
 use super::budget::date;
@@ -64,8 +71,12 @@ struct Core {
     life: Duration,
     places: Places,
     count: AtomicU64,
-    /// Tokens of gates to be corrected, in microseconds.
-    corrections: Mutex<HashMap<GateName, i64>>,
+    /// Rates of gates to be corrected, in microseconds.
+    corrections: Mutex<HashMap<(GateName, Counted), i64>>,
+    roll: Roll,
+    alone: Alone,
+    /// The beginning of the time in which it is counted what is let in alone.
+    started: Instant,
     telling: tokio::sync::Mutex<Telling>,
     /// There is something to tell.
     wake: Notify,
@@ -79,11 +90,12 @@ const LIFE: Duration = Duration::from_secs(15);
 
 impl Ledger {
     /// The ledger in a Redis, whose time-out bounds how long a request waits for it.
-    pub(super) fn new(server: RedisServer, book: CreditBook) -> Self {
-        Self::with(server, book, LIFE)
+    /// `gateways`: how many share it at most, as far as somebody knows.
+    pub(super) fn new(server: RedisServer, book: CreditBook, gateways: u64) -> Self {
+        Self::with(server, book, LIFE, gateways)
     }
 
-    fn with(server: RedisServer, book: CreditBook, life: Duration) -> Self {
+    fn with(server: RedisServer, book: CreditBook, life: Duration, gateways: u64) -> Self {
         let reach = Reach::new(server);
         let core = Core {
             // In braces, so that a cluster keeps all of it on one node.
@@ -95,6 +107,9 @@ impl Ledger {
             places: Places::default(),
             count: AtomicU64::default(),
             corrections: Mutex::default(),
+            roll: Roll::new(gateways),
+            alone: Alone::default(),
+            started: Instant::now(),
             telling: tokio::sync::Mutex::default(),
             wake: Notify::new(),
             end: Notify::new(),
@@ -109,7 +124,7 @@ impl Ledger {
     ///
     /// # Errors
     ///
-    /// As [`Gate::request`]. While Redis is away there are none.
+    /// As [`Gate::request`], and while Redis is away the share of this gateway is used up.
     pub(super) async fn enter(&self, gates: &[Arc<Gate>]) -> Result<(), Error> {
         if !self.is_telling.swap(true, Ordering::Relaxed) {
             tokio::spawn(self.core.clone().keep_telling());
@@ -121,8 +136,8 @@ impl Ledger {
         Ok(())
     }
 
-    /// Takes the tokens of a prompt from all gates, or from none. Whether they were taken: while Redis is away
-    /// they are not.
+    /// Takes the tokens of a prompt from all gates, or from none. Whether they were taken for all gateways: while Redis
+    /// is away they are taken of this one's share.
     ///
     /// # Errors
     ///
@@ -139,7 +154,7 @@ impl Ledger {
         let command = question.script(&self.core).command();
         match self.core.reach.ask(&command).await {
             Some(answer) => question.heed(answer).map(|()| true),
-            None => Ok(false),
+            None => question.alone(&self.core).map(|()| false),
         }
     }
 
@@ -155,19 +170,30 @@ impl Ledger {
         Place::take(&self.core, name, slots, waiting, deadline).await
     }
 
-    /// Tells what an exchange really took, in a moment. Its credits are in the book.
-    pub(super) fn settle(&self, gates: &[Arc<Gate>], estimated: u64, real: u64) {
-        // A minute after Redis is back these tokens are paid for, so they are not saved up for it.
-        if !self.core.reach.is_away() {
-            for gate in gates {
-                let Some(rate) = gate.rate(Counted::Tokens).filter(|_| real != estimated) else {
-                    continue;
-                };
+    /// Tells what an exchange really took, in a moment. Its credits are in the book. Only what was taken for all
+    /// gateways is given back to all.
+    pub(super) fn settle(&self, gates: &[Arc<Gate>], estimated: u64, real: u64, is_shared: bool) {
+        let is_away = self.core.reach.is_away();
+        let real = match is_shared && !is_away {
+            true => real,
+            false => real.max(estimated),
+        };
+        for gate in gates {
+            let Some(rate) = gate.rate(Counted::Tokens).filter(|_| real != estimated) else {
+                continue;
+            };
+            if is_away {
+                let now = self.core.now();
+                let alone = &self.core.alone;
+                alone.correct(gate.name(), Counted::Tokens, estimated, real, now);
+            } else {
                 // Capped at a year, so it fits.
                 let micros = rate.micros(real.abs_diff(estimated)) as i64;
                 let more = if real < estimated { -micros } else { micros };
                 let mut corrections = self.core.corrections();
-                let sum = corrections.entry(gate.name().clone()).or_default();
+                let sum = corrections
+                    .entry((gate.name().clone(), Counted::Tokens))
+                    .or_default();
                 *sum = sum.saturating_add(more);
             }
         }
@@ -213,7 +239,22 @@ impl Core {
         format!("{}{}:places", self.prefix, name.as_str())
     }
 
-    fn take_corrections(&self) -> HashMap<GateName, i64> {
+    /// Nanoseconds since the beginning.
+    fn now(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Lets what was let in alone count for all.
+    fn end_alone(&self) {
+        let owed = self.alone.end(self.now());
+        let mut corrections = self.corrections();
+        for (of, micros) in owed {
+            let sum = corrections.entry(of).or_default();
+            *sum = sum.saturating_add(micros);
+        }
+    }
+
+    fn take_corrections(&self) -> HashMap<(GateName, Counted), i64> {
         std::mem::take(&mut *self.corrections())
     }
 
@@ -221,7 +262,7 @@ impl Core {
         !self.corrections().is_empty()
     }
 
-    fn corrections(&self) -> MutexGuard<'_, HashMap<GateName, i64>> {
+    fn corrections(&self) -> MutexGuard<'_, HashMap<(GateName, Counted), i64>> {
         // Each change is one of a number, so a panic has left nothing half done.
         let corrections = self.corrections.lock();
         corrections.unwrap_or_else(PoisonError::into_inner)

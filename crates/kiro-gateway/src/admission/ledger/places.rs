@@ -133,24 +133,29 @@ impl Place {
         Ok(place)
     }
 
-    /// Asks for it. While Redis is away, our own places are all there are.
+    /// Asks for it. While Redis is away, our share of them is all there is.
     async fn is_there(&mut self, most: usize) -> bool {
-        if let Some(number) = self.core.places.take_over(&self.name) {
+        // Redis will have given away what it does not hear of, so while it is away nothing is taken over from before.
+        if !self.core.reach.is_away()
+            && let Some(number) = self.core.places.take_over(&self.name)
+        {
             (self.number, self.is_asked_for) = (number, true);
             return true;
         }
         self.is_asked_for |= !self.core.reach.is_away();
         let mut script = Script::new(include_str!("hold.lua"));
         script.key(self.core.places_key(&self.name));
+        script.key(self.core.open_key());
         script.arg(self.core.name_of(self.number));
         script.arg(most);
         script.arg(self.core.life.as_millis());
         let is_there = self.core.reach.ask(&script.command()).await;
         self.is_asked_for &= is_there != Some(false);
-        let is_there = is_there.unwrap_or(true);
+        let mut places = self.core.places.lock();
+        let numbers = places.entry(self.name.clone()).or_default();
+        let share = || self.core.roll.share_of(most as u64);
+        let is_there = is_there.unwrap_or_else(|| (numbers.held.len() as u64) < share());
         if is_there {
-            let mut places = self.core.places.lock();
-            let numbers = places.entry(self.name.clone()).or_default();
             numbers.held.push(self.number);
         }
         is_there

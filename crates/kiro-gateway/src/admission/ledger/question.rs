@@ -106,7 +106,30 @@ impl<'a> Question<'a> {
             script.arg(asked.rate.micros(needed));
             script.arg(asked.rate.micros(asked.taken));
         }
+        script.key(core.open_key());
         script
+    }
+
+    /// The same of this gateway's share, while Redis is away.
+    ///
+    /// # Errors
+    ///
+    /// As [`heed`](Self::heed).
+    pub(super) fn alone(&self, core: &Core) -> Result<(), Error> {
+        let (outage, now) = (core.reach.outage(), core.now());
+        for (passed, asked) in self.rates.iter().enumerate() {
+            let of = (asked.gate.name(), asked.counted, asked.rate);
+            let units = (asked.needed, asked.taken);
+            let taken = core.alone.take(of, units, &core.roll, (outage, now));
+            if let Err(wait) = taken {
+                for given in self.rates[..passed].iter().filter(|given| given.taken > 0) {
+                    let name = given.gate.name();
+                    core.alone.correct(name, given.counted, given.taken, 0, now);
+                }
+                return Err(asked.gate.too_fast(asked.rate, asked.counted, wait));
+            }
+        }
+        Ok(())
     }
 
     /// Lets the gates know what all gateways together have used, and says whether they refuse.

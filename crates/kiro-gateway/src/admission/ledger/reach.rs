@@ -13,6 +13,8 @@ use tokio::sync::Notify;
 pub(super) struct Reach {
     server: RedisServer,
     is_away: AtomicBool,
+    /// How often it has gone away.
+    outages: AtomicU64,
     /// Told when it goes away, so that somebody looks when it is back.
     pub(super) lost: Notify,
     /// Requests that were let in without having asked.
@@ -24,6 +26,7 @@ impl Reach {
         Self {
             server,
             is_away: AtomicBool::new(false),
+            outages: AtomicU64::new(0),
             lost: Notify::new(),
             unshared: AtomicU64::new(0),
         }
@@ -65,7 +68,7 @@ impl Reach {
                 if self.go_away() {
                     tracing::warn!(
                         error = &error as &dyn Error,
-                        "limits are counted by this gateway alone until Redis answers"
+                        "this gateway lets in its share of each limit alone until Redis answers"
                     );
                 }
                 None
@@ -77,9 +80,15 @@ impl Reach {
     pub(super) fn go_away(&self) -> bool {
         let is_new = !self.is_away.swap(true, Ordering::Relaxed);
         if is_new {
+            self.outages.fetch_add(1, Ordering::Relaxed);
             self.lost.notify_one();
         }
         is_new
+    }
+
+    /// Counts the times that it has gone away.
+    pub(super) fn outage(&self) -> u64 {
+        self.outages.load(Ordering::Relaxed)
     }
 
     pub(super) fn count_unshared(&self) {

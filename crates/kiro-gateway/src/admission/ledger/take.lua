@@ -1,5 +1,5 @@
 -- KEYS: what remembers that this question has taken something; sums of credits; of each rate the moment at which
--- it is paid for, in microseconds since the epoch.
+-- it is paid for, in microseconds since the epoch; how much of every limit is open, as in beat.lua.
 -- ARGV: how long that is remembered, in milliseconds; how many sums; what each may not reach, or nothing; of each
 -- rate how much must be free, and how much of that is taken, in microseconds.
 -- A question that is asked again, because its answer was lost, takes nothing more and is not refused.
@@ -18,11 +18,13 @@ for n = 1, n_sums do
     refused = n
   end
 end
-local n_rates = #KEYS - 1 - n_sums
+local n_rates = #KEYS - 2 - n_sums
+-- With less of a limit, each unit takes longer to come back.
+local open = tonumber(redis.call('GET', KEYS[#KEYS]) or '1000000') / 1000000
 for n = 1, n_rates do
   local paid = tonumber(redis.call('GET', KEYS[1 + n_sums + n])) or 0
   ahead[n] = math.max(paid - now, 0)
-  local over = ahead[n] + tonumber(ARGV[1 + n_sums + 2 * n]) - MINUTE
+  local over = ahead[n] + math.min(tonumber(ARGV[1 + n_sums + 2 * n]) / open, MINUTE) - MINUTE
   if over > 0 and refused == 0 then
     refused, wait = n_sums + n, over
   end
@@ -32,7 +34,7 @@ if was_taken then
 end
 if refused == 0 then
   for n = 1, n_rates do
-    local taken = tonumber(ARGV[2 + n_sums + 2 * n])
+    local taken = tonumber(ARGV[2 + n_sums + 2 * n]) / open
     if taken > 0 then
       ahead[n] = ahead[n] + taken
       local life = string.format('%.0f', ahead[n] / 1000 + 60000)

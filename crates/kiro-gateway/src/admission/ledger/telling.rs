@@ -10,6 +10,7 @@ use jiff::{Span, Timestamp};
 use tokio::time::{Instant, sleep_until};
 
 use super::Core;
+use super::roll::BEAT;
 use super::script::{Script, month_of};
 use crate::admission::book::Unsaved;
 
@@ -46,21 +47,24 @@ impl Telling {
 impl Core {
     /// Tells Redis whatever there is to tell, for as long as the ledger lives.
     pub(super) async fn keep_telling(self: Arc<Self>) {
-        let mut renewal = Instant::now();
+        let (mut renewal, mut beat) = (Instant::now(), Instant::now());
         loop {
             let is_away = self.reach.is_away();
             let next = match is_away {
                 true => Instant::now() + LOOK,
-                false => renewal,
+                false => renewal.min(beat),
             };
+            // In an order of its own, so that a simulation can be repeated.
             tokio::select! {
-                () = self.wake.notified(), if !is_away => {}
-                () = self.reach.lost.notified(), if !is_away => continue,
-                () = sleep_until(next) => {}
+                biased;
                 () = self.end.notified() => {
                     self.tell().await;
+                    self.leave().await;
                     return;
                 }
+                () = self.reach.lost.notified(), if !is_away => continue,
+                () = self.wake.notified(), if !is_away => {}
+                () = sleep_until(next) => {}
             }
             if is_away && !self.look().await {
                 continue;
@@ -69,7 +73,15 @@ impl Core {
                 renewal = Instant::now() + self.life / 3;
                 self.keep_places().await;
             }
+            if is_away {
+                self.end_alone();
+            }
             self.tell().await;
+            // After that, because the others have the use of our share from then on.
+            if is_away || Instant::now() >= beat {
+                beat = Instant::now() + BEAT;
+                self.beat().await;
+            }
         }
     }
 
@@ -135,7 +147,8 @@ impl Core {
         let corrections = self.take_corrections();
         script.arg(corrections.len());
         for (name, micros) in corrections {
-            script.key(format!("{}{}:tokens", self.prefix, name.as_str()));
+            let (name, counted) = (name.0.as_str(), name.1.as_str());
+            script.key(format!("{}{name}:{counted}", self.prefix));
             script.arg(micros);
         }
         for (name, date, credits) in &telling.credits {
@@ -152,6 +165,7 @@ impl Core {
                 script.arg(midnight(end) + SLACK.as_secs() as i64);
             }
         }
+        script.key(self.open_key());
         let command = script.command();
         let told: Option<u64> = match is_away {
             true => self.reach.look(&command).await,

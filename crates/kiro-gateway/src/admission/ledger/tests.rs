@@ -33,7 +33,7 @@ fn one(server: &Server, life: Duration, change: impl FnOnce(&mut Limits)) -> One
     options.timeout = TIMEOUT;
     let redis = RedisServer::new(&server.url(), options).unwrap();
     let book = CreditBook::default();
-    let ledger = Arc::new(Ledger::with(redis, book.clone(), life));
+    let ledger = Arc::new(Ledger::with(redis, book.clone(), life, 1));
     let name = GateName::of_key(&KeyDigest::of_text("planted-key"));
     let gate = Gate::new("the key `team`".to_owned(), name, &limits, &book);
     let gate = Arc::new(gate.unwrap());
@@ -126,10 +126,10 @@ async fn tokens_are_taken_corrected_and_given_back_for_all() {
     assert!(a.ledger.prompt(&a_gates, 40_000).await.unwrap());
     let refused = b.ledger.prompt(&b_gates, 40_000).await.unwrap_err();
     assert!(refused.public_message().contains("60000 tokens per minute"));
-    a.ledger.settle(&a_gates, 40_000, 10_000);
+    a.ledger.settle(&a_gates, 40_000, 10_000, true);
     a.ledger.settled().await;
     assert!(b.ledger.prompt(&b_gates, 40_000).await.unwrap());
-    b.ledger.settle(&b_gates, 40_000, 200_000);
+    b.ledger.settle(&b_gates, 40_000, 200_000, true);
     b.ledger.settled().await;
     // More than all of it is a debt, which the head of a request is refused for.
     let refused = said(a.gates.enter().await);
@@ -374,15 +374,22 @@ async fn everything_runs_out_and_tells_nothing() {
     let gates = [a.gate.clone()];
     assert!(a.ledger.prompt(&gates, 100).await.unwrap());
     a.gate.settle(0, 0, 0.5);
-    a.ledger.settle(&gates, 100, 500);
+    a.ledger.settle(&gates, 100, 500, true);
     a.ledger.settled().await;
+    a.ledger.core.beat().await;
     let mut connection = server.connection().await;
     let keys = server.keys("").await;
-    assert_eq!(keys.len(), 8, "{keys:?}");
+    assert_eq!(keys.len(), 11, "{keys:?}");
     let most = |key: &str| match key {
         key if key.contains(":day:") => 2 * 24 * 3600,
         key if key.contains(":month:") => 32 * 24 * 3600,
         key if key.contains(":told:") => 24 * 3600,
+        key if [":gateways", ":shares", ":open"]
+            .iter()
+            .any(|end| key.ends_with(end)) =>
+        {
+            120
+        }
         key if key.contains(":asked:") => 2 * TIMEOUT.as_secs() as i64,
         key if key.ends_with(":places") => LIFE.as_secs() as i64,
         _ => 120,
@@ -430,4 +437,124 @@ async fn without_redis_the_gates_own_count_limits_and_what_was_spent_is_told_lat
         0.5
     );
     drop(held);
+}
+
+/// Two gateways that know of each other.
+async fn two(server: &Server, change: impl Fn(&mut Limits)) -> (One, One) {
+    let (a, b) = (one(server, LIFE, &change), one(server, LIFE, &change));
+    // The first has all, says that it has less, and then the other is given it.
+    for _ in 0..3 {
+        a.ledger.core.beat().await;
+        b.ledger.core.beat().await;
+    }
+    (a, b)
+}
+
+/// Part of a thousand.
+fn share(one: &One) -> u64 {
+    one.ledger.core.roll.share_of(1000)
+}
+
+/// Redis has not heard of a gateway for so long.
+async fn silent(server: &Server, one: &One, seconds: u64) {
+    let mut connection = server.connection().await;
+    let gateways = key(server, ":gateways").await;
+    let process = &one.ledger.core.process;
+    let heard: u64 = ask(&mut connection, &format!("ZSCORE {gateways} {process}")).await;
+    let before = heard - 1000 * seconds;
+    let _: u64 = ask(
+        &mut connection,
+        &format!("ZADD {gateways} {before} {process}"),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn each_gateway_has_a_share_and_what_is_given_back_goes_to_the_others() {
+    let server = Server::start().await;
+    let (a, b) = two(&server, requests(10)).await;
+    assert_eq!((share(&a), share(&b)), (500, 500));
+    // Nothing is given to who comes before the others have made room.
+    let c = one(&server, LIFE, requests(10));
+    c.ledger.core.beat().await;
+    assert_eq!(share(&c), 0);
+    for _ in 0..3 {
+        for gateway in [&a, &b, &c] {
+            gateway.ledger.core.beat().await;
+        }
+    }
+    assert_eq!((share(&a), share(&b), share(&c)), (333, 333, 333));
+    c.ledger.core.leave().await;
+    silent(&server, &b, 121).await;
+    a.ledger.core.beat().await;
+    a.ledger.core.beat().await;
+    assert_eq!(share(&a), 1000);
+}
+
+#[tokio::test]
+async fn the_share_of_a_silent_gateway_is_kept_from_the_others() {
+    let server = Server::start().await;
+    let limits = |limits: &mut Limits| {
+        requests(2)(limits);
+        places(3, 0)(limits);
+    };
+    let (a, b) = two(&server, limits).await;
+    silent(&server, &b, 7).await;
+    a.ledger.core.beat().await;
+    // Two at once, and half of that rate.
+    let held = a.gates.enter().await.unwrap();
+    let refused = a.gates.enter().await.unwrap_err();
+    let wait = refused.retry_after().unwrap();
+    assert!(
+        (Duration::from_secs(50)..=Duration::from_secs(60)).contains(&wait),
+        "{wait:?}"
+    );
+    drop(held);
+    // What is open of three places is rounded up, as shares are rounded down.
+    let slots = Slots::new(3, 0, Duration::ZERO);
+    let mut places = Vec::new();
+    for _ in 0..3 {
+        let deadline = Instant::now() + DEADLINE;
+        places.push(a.ledger.hold(a.gate.name(), &slots, None, deadline).await);
+    }
+    assert!(places[..2].iter().all(Result::is_ok) && places[2].is_err());
+    b.ledger.core.beat().await;
+    let again = a
+        .ledger
+        .hold(a.gate.name(), &slots, None, Instant::now() + DEADLINE);
+    assert!(again.await.is_ok());
+}
+
+#[tokio::test]
+async fn alone_a_gateway_lets_in_its_share_with_nothing_saved_up() {
+    let mut server = Server::start().await;
+    let (a, _b) = two(&server, requests(600)).await;
+    server.kill();
+    a.ledger.core.reach.go_away();
+    // A fifth of a second for each of 300 in a minute.
+    let refused = a.gates.enter().await.unwrap_err();
+    assert!(refused.retry_after().unwrap() <= Duration::from_millis(200));
+    until("one is let in", async || a.gates.enter().await.is_ok()).await;
+}
+
+#[tokio::test]
+async fn alone_no_place_is_taken_over_that_redis_will_give_to_others() {
+    let mut server = Server::start().await;
+    let (a, _b) = two(&server, places(1, 0)).await;
+    let held = a.gates.enter().await.unwrap();
+    server.kill();
+    a.ledger.core.reach.go_away();
+    drop(held);
+    assert!(said(a.gates.enter().await).contains("1 requests at the same time"));
+}
+
+#[tokio::test]
+async fn who_has_not_heard_of_the_others_has_the_part_that_was_configured() {
+    let mut server = Server::start().await;
+    let redis = RedisServer::new(&server.url(), RedisStoreOptions::default()).unwrap();
+    server.kill();
+    let of_many = Ledger::with(redis.clone(), CreditBook::default(), LIFE, 100);
+    assert_eq!(of_many.core.roll.share_of(1000), 10);
+    let of_one = Ledger::with(redis, CreditBook::default(), LIFE, 1);
+    assert_eq!(of_one.core.roll.share_of(1000), 1000);
 }
