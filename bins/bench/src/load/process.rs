@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_process_and_its_children_are_looked_at_and_end() {
-        let script = "echo it listens on http://127.0.0.1:1; while :; do :; done & wait";
+        let script = "while :; do :; done & echo it listens on http://127.0.0.1:1; wait";
         let started = Process::start(Command::new("sh").args(["-c", script])).unwrap();
         assert_eq!(started.address.port(), 1);
         let deadline = Instant::now() + Duration::from_secs(60);
