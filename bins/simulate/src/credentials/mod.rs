@@ -1,7 +1,7 @@
 //! One credential, shared by replicas through the store: [`TokenSource`](kiro_auth::TokenSource) over
-//! [`RedisStore`](kiro_auth::RedisStore), as they are.
+//! [`RedisStore`], as they are.
 //!
-//! What must hold is said where it is checked: [`World::asked`], [`World::served`], [`World::end`].
+//! What must hold is said where it is checked: `World::asked`, `World::served`, `World::end`.
 
 mod desk;
 mod plan;

@@ -1,6 +1,6 @@
 //! One key with limits, at a hundred gateways that share them through the store: the gates and the ledger as they are.
 //!
-//! What must hold is said where it is checked: [`excess`](bounds::excess), [`World::let_in`], [`World::end`].
+//! What must hold is said where it is checked: `excess`, `World::let_in`, `World::end`.
 
 mod bounds;
 mod exchange;
