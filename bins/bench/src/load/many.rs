@@ -43,7 +43,11 @@ fn one(place: &Place, surface: Surface, report: &mut Report) -> Result<(), Failu
     let gateways = (0..n_gateways)
         .map(|_| place.start(Server::Gateway, &service))
         .collect::<Result<Vec<_>, _>>()?;
-    let request = surface.question(PLAN);
+    let plan = Plan {
+        told_again: surface == Surface::Responses,
+        ..PLAN
+    };
+    let request = surface.question(plan);
     let before = memory(&gateways)?;
     let n_begun = AtomicUsize::new(0);
     let transit = std::sync::Mutex::new(nanoseconds());
@@ -58,7 +62,7 @@ fn one(place: &Place, surface: Surface, report: &mut Report) -> Result<(), Failu
                 clock::sleep_until(started + stream as u64 * 1_000_000_000 / BEGUN_PER_SECOND);
                 let mut times = Vec::with_capacity(PLAN.events);
                 let mut reader = Connection::open_with(&gateway.target, BUFFER)?;
-                reader.ask(request, PLAN, |time| {
+                reader.ask(request, plan, |time| {
                     if times.is_empty() {
                         n_begun.fetch_add(1, Relaxed);
                     }

@@ -24,6 +24,8 @@ pub(super) struct Plan {
     pub(super) period: Duration,
     /// Before the answer begins.
     pub(super) delay: Duration,
+    /// Whether the server tells the whole text again at the end, as Responses do. The service knows nothing of it.
+    pub(super) told_again: bool,
 }
 
 const BEGIN: &[u8] = b"Measure events=";
@@ -36,6 +38,7 @@ impl Plan {
             bytes,
             period: Duration::ZERO,
             delay: Duration::ZERO,
+            told_again: false,
         }
     }
 
@@ -46,6 +49,7 @@ impl Plan {
             bytes: MARK.len() + NUMBER_DIGITS + STAMP_DIGITS,
             period,
             delay: Duration::ZERO,
+            told_again: false,
         }
     }
 
@@ -80,6 +84,7 @@ impl Plan {
             bytes: usize::try_from(number()?).ok()?,
             period: Duration::from_micros(number()?),
             delay: Duration::from_micros(number()?),
+            told_again: false,
         })
     }
 
@@ -102,6 +107,7 @@ impl Plan {
 pub(super) struct Reader {
     plan: Plan,
     next: usize,
+    is_again: bool,
     first_due: u64,
     /// What may be the beginning of a text.
     rest: Vec<u8>,
@@ -120,6 +126,7 @@ impl Reader {
         Self {
             plan,
             next: 0,
+            is_again: false,
             first_due: 0,
             rest: Vec::new(),
         }
@@ -142,7 +149,10 @@ impl Reader {
                 break;
             };
             let due = self.plan.is_paced().then(|| stamp(text));
-            if self.next == 0 {
+            if self.plan.told_again && self.next == self.plan.events {
+                (self.next, self.is_again) = (0, true);
+            }
+            if self.next == 0 && !self.is_again {
                 self.first_due = due.unwrap_or_default();
             }
             let period = self.plan.period.as_nanos() as u64;
@@ -155,7 +165,7 @@ impl Reader {
                     found: String::from_utf8_lossy(text).into_owned(),
                 });
             }
-            if due.is_some() {
+            if due.is_some() && !self.is_again {
                 transit(now.saturating_sub(expected));
             }
             self.next += 1;
@@ -236,6 +246,25 @@ mod tests {
                 assert_eq!(transits, expected);
             }
         }
+    }
+
+    #[test]
+    fn a_text_may_be_told_again_whole_where_that_is_known() {
+        let plan = Plan {
+            told_again: true,
+            ..PACED
+        };
+        let whole = answer(plan);
+        let mut reader = Reader::new(plan);
+        let mut transits = Vec::new();
+        let mut read = |bytes: &[u8]| {
+            let read = reader.read(bytes, 9_000_000, |transit| transits.push(transit));
+            read.map(|()| (reader.is_whole(), transits.len()))
+        };
+        assert_eq!(read(&whole), Ok((true, 3)));
+        assert_eq!(read(&whole), Ok((true, 3)));
+        assert_eq!(read(&whole[..whole.len() / 2]), Ok((false, 3)));
+        assert!(read(&whole).is_err());
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub(super) struct Quantiles {
     pub(super) p99: f64,
 }
 
+/// Nanoseconds between the beginnings of two streams. If all began at once, the events of the first would wait for the
+/// requests of the last, and nothing else would be seen.
+const BETWEEN_STREAMS: u64 = 2_000_000;
+
 /// What each turn is measured with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Load<'a> {
@@ -160,7 +164,10 @@ impl Load<'_> {
         let mut seen = Seen::new();
         match self.when {
             When::Reused | When::Fresh => {
-                self.ask_once(&mut connection, clock::now(), &mut seen)?
+                let number = next.fetch_add(1, Relaxed) as u64;
+                let begin = started + number * BETWEEN_STREAMS;
+                clock::sleep_until(begin);
+                self.ask_once(&mut connection, begin, &mut seen)?;
             }
             When::AtOnce(time) => {
                 let end = started + time.as_nanos() as u64;
