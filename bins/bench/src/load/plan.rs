@@ -42,8 +42,9 @@ impl Plan {
         }
     }
 
-    /// One event after the other, by a timetable.
+    /// One event after the other, by a timetable of whole microseconds, which is what a question can say.
     pub(super) const fn paced(events: usize, period: Duration) -> Self {
+        assert!(period.subsec_nanos().is_multiple_of(1_000));
         Self {
             events,
             bytes: MARK.len() + NUMBER_DIGITS + STAMP_DIGITS,

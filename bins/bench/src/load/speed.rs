@@ -112,10 +112,10 @@ impl Field<'_> {
         )
     }
 
-    /// G1: 200 streams of 50 events a second.
+    /// G1: 200 streams of 50 events a second, three times as long as other turns: a request costs as much as five events.
     fn paced(&mut self) -> Result<(), Failure> {
         let period = Duration::from_millis(20);
-        let plan = Plan::paced(50 * self.seconds as usize, period);
+        let plan = Plan::paced(3 * 50 * self.seconds as usize, period);
         let measures = [
             Measure {
                 goal: "G1",
@@ -247,7 +247,10 @@ impl Field<'_> {
             connections: 50,
             when,
         };
-        load.turn(&self.contestants[0], false)?;
+        // Until all of them were at the service at the same time.
+        for _ in 0..3 {
+            load.turn(&self.contestants[0], false)?;
+        }
         let before = self.service.counts()?.connections;
         let turn = load.turn(&self.contestants[0], false)?;
         // Each look at the counts is a connection of our own.
@@ -269,15 +272,16 @@ impl Field<'_> {
         Ok(())
     }
 
-    /// G11: the most events a second whose transit stays below 5 ms for 99 % of them, on one processor.
+    /// G11: the most events a second whose transit stays below 5 ms for 99 % of them, on one processor, in two turns of
+    /// three.
     fn capacity(&mut self) -> Result<(), Failure> {
         let mut most = [0.0; 2];
         for (at, most) in most.iter_mut().enumerate() {
             for rate in [
                 10_000, 15_000, 20_000, 25_000, 30_000, 40_000, 50_000, 60_000, 80_000_u64,
             ] {
-                let period = Duration::from_nanos(200 * 1_000_000_000 / rate);
-                let plan = Plan::paced((self.seconds * rate / 200) as usize, period);
+                let period = Duration::from_micros(200 * 1_000_000 / rate);
+                let plan = Plan::paced((3 * self.seconds * rate / 200) as usize, period);
                 let question = Surface::Chat.question(plan);
                 let request = self.request_to(at, &question, plan)?;
                 let load = Load {
@@ -286,11 +290,14 @@ impl Field<'_> {
                     connections: 200,
                     when: When::Reused,
                 };
-                let turn = load.turn(&self.contestants[at], true)?;
-                if turn.transit.p99 > 5e6 {
+                let turns = (0..3)
+                    .map(|_| load.turn(&self.contestants[at], true))
+                    .collect::<Result<Vec<_>, _>>()?;
+                let quick = turns.iter().filter(|turn| turn.transit.p99 <= 5e6);
+                if quick.clone().count() < 2 {
                     break;
                 }
-                *most = turn.rate;
+                *most = quick.map(|turn| turn.rate).fold(0.0, f64::max);
             }
         }
         let figure = Figure {
