@@ -73,10 +73,10 @@ where
             tape.admitted(&tenant, || tenant::sent_secrets(request.headers()));
             let answered = match serve(shared, surface, id, request, &tenant, &mut record).await {
                 Ok(served) if served.mode == Mode::Stream => {
-                    let response = stream(shared, served, record);
+                    let response = stream(shared, surface, served, record);
                     return tell_limits(surface, &tenant, Ok(response));
                 }
-                Ok(served) => complete(shared, served, &mut record).await,
+                Ok(served) => complete(shared, surface, served, &mut record).await,
                 Err(error) => Err(error),
             };
             tell_limits(surface, &tenant, answered)
@@ -281,7 +281,12 @@ async fn open_patiently(shared: &Shared, mut opening: Opening) -> Result<Reply, 
 }
 
 /// Commits and relays.
-fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<Body> {
+fn stream(
+    shared: &Arc<Shared>,
+    surface: &dyn Surface,
+    served: Served,
+    mut record: Record,
+) -> Response<Body> {
     record.committed(http::StatusCode::OK);
     let Served {
         reply,
@@ -303,10 +308,7 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
     relay.keep_in(shared.keeper.clone(), tenant.owner.clone());
     let mut response = Response::new(relay.into_body());
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream; charset=utf-8"),
-    );
+    headers.insert(header::CONTENT_TYPE, surface.content_type(Mode::Stream));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // nginx and its relatives hold a stream back unless told not to.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -319,6 +321,7 @@ fn stream(shared: &Arc<Shared>, served: Served, mut record: Record) -> Response<
 /// Collects the whole reply; an error in the middle is still a proper HTTP error.
 async fn complete(
     shared: &Arc<Shared>,
+    surface: &dyn Surface,
     served: Served,
     record: &mut Record,
 ) -> Result<Response<Body>, Error> {
@@ -343,10 +346,7 @@ async fn complete(
     let (out, extra) = collected?;
     let mut response = Response::new(body::full(in_one_line(out.freeze())));
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
+    headers.insert(header::CONTENT_TYPE, surface.content_type(Mode::Complete));
     name_ignored(headers, &ignored);
     name_warning(headers, extra.warning);
     quota::tell(shared, &tenant, extra.credential, headers);

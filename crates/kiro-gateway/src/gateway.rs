@@ -15,7 +15,7 @@ use tracing::Instrument as _;
 
 use crate::admission::{Admission, Tally};
 use crate::body::{self, Body, DynError};
-use crate::brake::{Brake, Peer};
+use crate::brake::{Attempt, Brake, Peer};
 use crate::capture::{Capture, Tape};
 use crate::caught::caught;
 use crate::cors;
@@ -145,13 +145,60 @@ impl Gateway {
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
     {
+        self.answer(request, None).await
+    }
+
+    /// Answers one request in a dialect of your own, on a path of your own; the gateway does not look at either. The key is
+    /// looked for where it always is, in `authorization` or `x-api-key`.
+    ///
+    /// ```
+    /// # use kiro_gateway::{Body, Gateway, Surface};
+    /// # use hyper::{Request, Response, body::Incoming};
+    /// # async fn route(gateway: Gateway, mine: &'static dyn Surface, request: Request<Incoming>) -> Response<Body> {
+    /// match request.uri().path() {
+    ///     "/api/generate" => gateway.handle_on(mine, request).await,
+    ///     _ => gateway.handle(request).await,
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`handle`](Self::handle).
+    pub async fn handle_on<B>(
+        &self,
+        surface: &'static dyn Surface,
+        request: Request<B>,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<DynError>,
+    {
+        self.answer(request, Some(surface)).await
+    }
+
+    /// Answers by the route table, or on this surface.
+    async fn answer<B>(
+        &self,
+        request: Request<B>,
+        surface: Option<&'static dyn Surface>,
+    ) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<DynError>,
+    {
         let id = request_id(request.headers());
         // Every line that is logged meanwhile has it.
         let span = tracing::error_span!("request", request_id = %id);
-        self.answer(request, &id).instrument(span).await
+        self.answer_as(&id, request, surface).instrument(span).await
     }
 
-    async fn answer<B>(&self, request: Request<B>, id: &str) -> Response<Body>
+    async fn answer_as<B>(
+        &self,
+        id: &str,
+        request: Request<B>,
+        surface: Option<&'static dyn Surface>,
+    ) -> Response<Body>
     where
         B: http_body::Body<Data = Bytes> + Send,
         B::Error: Into<DynError>,
@@ -160,14 +207,20 @@ impl Gateway {
         let tape = shared.capture.begin();
         let is_head = request.method() == Method::HEAD;
         let grant = shared.allowed_origins.grant(request.headers());
-        let dialect = routes::dialect(request.uri().path(), request.headers());
+        let dialect =
+            surface.unwrap_or_else(|| routes::dialect(request.uri().path(), request.headers()));
         let waits = request.headers().contains_key(header::EXPECT);
         let (head, body) = request.into_parts();
         // Whether it was read to its end or not, asking for more of it is right.
         let mut body = Box::pin(body).fuse();
         let request = Request::from_parts(head, &mut body);
         // On the heap: everything around it would be moved with it, several times for each request.
-        let answering = Box::pin(Self::route(&shared, dialect, id, request, &tape));
+        let answering = Box::pin(async {
+            match surface {
+                Some(surface) => Self::converse(&shared, surface, id, request, &tape).await,
+                None => Self::route(&shared, dialect, id, request, &tape).await,
+            }
+        });
         let mut response = match caught(answering).await {
             Ok(response) => response,
             Err(error) => refuse(dialect, &error.with_request_id(id)),
@@ -270,11 +323,29 @@ impl Gateway {
                 models::one(shared, request.headers(), &named.unwrap_or_default()).await
             }
         };
-        if let (Some(attempt), Err(error)) = (attempt, &answered)
-            && error.kind() == ErrorKind::Unauthorized
-        {
-            shared.brake.failed_again(peer, attempt);
+        note_failure(shared, peer, attempt, &answered);
+        answered
+    }
+
+    /// One exchange on a surface of the embedder's own.
+    async fn converse<B>(
+        shared: &Arc<Shared>,
+        surface: &'static dyn Surface,
+        id: &str,
+        request: Request<B>,
+        tape: &Tape,
+    ) -> Result<Response<Body>, Error>
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+        B::Error: Into<DynError>,
+    {
+        let peer = request.extensions().get::<Peer>().copied();
+        let attempt = shared.tenants.attempt(request.headers());
+        if let Some(attempt) = attempt {
+            shared.brake.check(peer, attempt)?;
         }
+        let answered = exchange::run(shared, surface, id, request, tape).await;
+        note_failure(shared, peer, attempt, &answered);
         answered
     }
 
@@ -309,6 +380,20 @@ where
     fn call(&self, request: Request<B>) -> Self::Future {
         let gateway = self.clone();
         Box::pin(async move { Ok(gateway.handle(request).await) })
+    }
+}
+
+/// Tells the brake of an attempt that has failed.
+fn note_failure(
+    shared: &Shared,
+    peer: Option<Peer>,
+    attempt: Option<Attempt>,
+    answered: &Result<Response<Body>, Error>,
+) {
+    if let (Some(attempt), Err(error)) = (attempt, answered)
+        && error.kind() == ErrorKind::Unauthorized
+    {
+        shared.brake.failed_again(peer, attempt);
     }
 }
 

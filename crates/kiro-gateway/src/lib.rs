@@ -58,6 +58,7 @@ pub use key::{AccessKey, KeyDigest, NoDigest};
 pub use options::{GatewayOptions, MIN_KEY_LENGTH, QuotaOptions, Reasoning, SetupError, Timeouts};
 pub use process::ProcessState;
 pub use server::{ServerOptions, serve, serve_watched};
+pub use surface::{Accepted, Context, Mode, ReplyEncoder, Surface};
 #[cfg(feature = "otel")]
 pub use telemetry::OpenTelemetry;
 pub use tenant::{GuestOptions, MakePool};

@@ -23,7 +23,7 @@ pub(crate) struct Gates {
 
 /// What is left of the rates, for the headers of an answer: of each the gate that has the least.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub struct Standing {
     pub(crate) requests: Option<Level>,
     pub(crate) tokens: Option<Level>,
 }

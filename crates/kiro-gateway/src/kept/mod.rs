@@ -63,7 +63,7 @@ impl Default for KeepOptions {
 
 /// A response that is kept.
 #[derive(Debug)]
-pub(crate) struct Kept {
+pub struct Kept {
     /// The response's id.
     pub(crate) id: String,
     /// The response that its request went on from.
@@ -85,7 +85,7 @@ pub(crate) struct Item {
 
 /// What a request builds on.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Recall {
+pub struct Recall {
     /// The response that it goes on from.
     pub(crate) previous: Option<String>,
     /// Items that it names by their ids.

@@ -70,7 +70,7 @@ pub(crate) enum Event {
 
 /// A search that the model asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Asked {
+pub struct Asked {
     /// `srvtoolu_…`
     pub(crate) id: String,
     /// `{"query": "…"}`
@@ -79,7 +79,7 @@ pub(crate) struct Asked {
 
 /// What a search brought.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Found {
+pub struct Found {
     /// The id of the search.
     pub(crate) id: String,
     /// Its pages, best first, or why there are none.

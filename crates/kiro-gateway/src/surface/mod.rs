@@ -13,10 +13,11 @@ mod source;
 mod tests;
 mod words;
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use kiro_protocol::conversation::Conversation;
 use kiro_protocol::reply::ReplyEvent;
 
@@ -33,24 +34,49 @@ use crate::usage::{Consumed, Prompt};
 /// One API dialect.
 ///
 /// A surface translates: its request into a [`Conversation`], [`ReplyEvent`]s and errors back into its
-/// own words. It does no I/O and knows nothing of credentials.
-pub(crate) trait Surface: Sync {
-    /// What the operator's pages call it.
+/// own words. It does no I/O and knows nothing of credentials. Keys, limits, models, retries, time-outs and logs are
+/// the gateway's, the same for every surface.
+///
+/// ```text
+/// body ── accept ──> Accepted { conversation, mode, encoder }    a refusal ── refuse ──> body
+///                                                  │
+///                      ReplyEvents ── event … finish, or fail ──> bytes
+/// ```
+///
+/// [`Gateway::handle_on`](crate::Gateway::handle_on) serves one of your own; `examples/src/bin/your_own_surface.rs` is one
+/// in a file. What is hidden is for what only some of our own dialects have, and may change.
+pub trait Surface: Sync {
+    /// What metrics and the operator's pages call it: lower case, a word or two.
     fn name(&self) -> &'static str;
 
     /// What of earlier requests a request builds on: it is looked up before the request is accepted.
+    #[doc(hidden)]
     fn recalls(&self, _body: &Bytes) -> Recall {
         Recall::default()
     }
 
-    /// Decodes a request body.
+    /// Decodes a request body. It is done twice where the first try ends with
+    /// [`ModelNotFound`](crate::ErrorKind::ModelNotFound) and the list of models was not fresh.
+    ///
+    /// # Errors
+    ///
+    /// Mostly [`Error::invalid`], which names the part that is at fault.
     fn accept(&self, body: Bytes, context: &Context<'_>) -> Result<Accepted, Error>;
 
-    /// The body of an error response before the commit point.
+    /// The body of an error response before the commit point, which is sent as `application/json`.
     fn refuse(&self, error: &Error) -> Bytes;
+
+    /// The `content-type` of an answer. Default: `text/event-stream` for a stream, `application/json` for a document.
+    fn content_type(&self, mode: Mode) -> HeaderValue {
+        HeaderValue::from_static(match mode {
+            Mode::Stream => "text/event-stream; charset=utf-8",
+            Mode::Complete => "application/json",
+        })
+    }
 
     /// Tells what is left of the caller's limits, in the headers of an answer. `now` is in seconds since the
     /// epoch.
+    #[doc(hidden)]
     fn tell_limits(&self, standing: &Standing, _now: u64, headers: &mut HeaderMap) {
         openai::limits::tell(standing, headers);
     }
@@ -79,7 +105,7 @@ pub(crate) fn speaks_messages(headers: &HeaderMap) -> bool {
 
 /// What a surface may know while it accepts a request.
 #[derive(Debug)]
-pub(crate) struct Context<'a> {
+pub struct Context<'a> {
     /// The public names of the models and what they are called upstream.
     pub(crate) models: &'a Models,
     /// The pictures that were fetched so far.
@@ -103,6 +129,26 @@ pub(crate) struct Context<'a> {
 pub(crate) const FOREIGN_THOUGHTS: &str = "reasoning.encrypted_content";
 
 impl<'a> Context<'a> {
+    /// Kiro's id of the model that serves a public name, for [`Conversation::model`]. A name that nobody knows is served
+    /// by the model that the operator has set for that, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ModelNotFound`](crate::ErrorKind::ModelNotFound), to be returned as it is.
+    pub fn model_id(&self, name: &str) -> Result<&'a str, Error> {
+        self.model(name).map(|(model, _)| &*model.id)
+    }
+
+    /// When the request came, in seconds since the epoch.
+    pub fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// What the request is called in logs and in the `x-request-id` header.
+    pub fn request_id(&self) -> &'a str {
+        self.request_id
+    }
+
     /// The model that serves a name, and whether it is only a stand-in for one that nobody knows.
     ///
     /// # Errors
@@ -118,7 +164,8 @@ impl<'a> Context<'a> {
 }
 
 /// A request, understood.
-pub(crate) struct Accepted {
+#[must_use]
+pub struct Accepted {
     /// What is sent upstream. Where it wants pictures, this is not yet all of it.
     pub(crate) conversation: Conversation,
     /// The pictures that it needs and that are not among those of the context: the request is accepted
@@ -139,19 +186,66 @@ pub(crate) struct Accepted {
     pub(crate) ignored: Vec<&'static str>,
 }
 
-/// How the answer goes back.
+impl Accepted {
+    /// A conversation, and how its reply is told.
+    pub fn new(conversation: Conversation, mode: Mode, encoder: Box<dyn ReplyEncoder>) -> Self {
+        let prompt = Arc::new(Prompt::of(&conversation));
+        Self {
+            conversation,
+            wanted: Vec::new(),
+            prompt,
+            bounds: Bounds::default(),
+            search: None,
+            mode,
+            encoder,
+            ignored: Vec::new(),
+        }
+    }
+
+    /// Ends the reply where one of these texts begins. Empty ones are left out. Default: none.
+    pub fn with_stop(mut self, stop: impl IntoIterator<Item = String>) -> Self {
+        self.bounds.stop = stop.into_iter().filter(|text| !text.is_empty()).collect();
+        self
+    }
+
+    /// Ends the reply after about so many tokens of output, thoughts included. Default: the model's own limit.
+    pub fn with_max_tokens(mut self, tokens: u64) -> Self {
+        self.bounds.max_tokens = Some(tokens);
+        self
+    }
+
+    /// Names fields that have no effect although they could change the answer, for the `x-gateway-ignored` header.
+    pub fn with_ignored(mut self, fields: impl IntoIterator<Item = &'static str>) -> Self {
+        self.ignored.extend(fields);
+        self
+    }
+}
+
+impl fmt::Debug for Accepted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither what was said nor an encoder is for a log.
+        f.debug_struct("Accepted")
+            .field("model", &self.conversation.model)
+            .field("mode", &self.mode)
+            .field("ignored", &self.ignored)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How the answer goes back. There is no third way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// As server-sent events while it comes in.
+pub enum Mode {
+    /// While it comes in, mostly as server-sent events.
     Stream,
-    /// As one JSON document at the end.
+    /// As one JSON document at the end, so that a failure in its middle is a proper HTTP error.
     Complete,
 }
 
 /// Writes one reply in a dialect's words. Every method appends to `out` and flushes nothing.
 ///
-/// The grammar of [`ReplyEvent`] and the bounds of the request are guaranteed by the caller.
-pub(crate) trait ReplyEncoder: Send {
+/// It is a value that remembers: ids, numbers, what is open. The grammar of [`ReplyEvent`] and the bounds of the request
+/// are guaranteed by the caller.
+pub trait ReplyEncoder: Send {
     /// The next event of the reply. A complete-mode encoder collects and writes nothing.
     fn event(&mut self, event: ReplyEvent, out: &mut BytesMut);
 
@@ -159,9 +253,11 @@ pub(crate) trait ReplyEncoder: Send {
     fn stopped_at(&mut self, _sequence: &str) {}
 
     /// The model asks for a search. For dialects that offer it.
+    #[doc(hidden)]
     fn search(&mut self, _asked: &Asked, _out: &mut BytesMut) {}
 
     /// What the search brought.
+    #[doc(hidden)]
     fn found(&mut self, _found: &Found, _out: &mut BytesMut) {}
 
     /// Bytes without meaning, sent so that nobody hangs up. Only called in stream mode.
@@ -172,14 +268,17 @@ pub(crate) trait ReplyEncoder: Send {
 
     /// What later requests may build on, after `Stop`. It is kept before `finish`, so that the downstream can
     /// go on as soon as it has the last bytes.
+    #[doc(hidden)]
     fn keep(&mut self) -> Option<Kept> {
         None
     }
 
     /// Says that it could not be kept.
+    #[doc(hidden)]
     fn not_kept(&mut self) {}
 
     /// What the reply has consumed so far.
+    #[doc(hidden)]
     fn consumed(&self) -> Option<Consumed> {
         None
     }

@@ -77,7 +77,7 @@ impl Budget {
 
 /// What a reply consumed, in tokens.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Consumed {
+pub struct Consumed {
     /// Input, cached input included. Never zero.
     pub(crate) prompt: u64,
     /// Output, thoughts included. Zero only if the reply was empty.
