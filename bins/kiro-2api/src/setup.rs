@@ -169,6 +169,7 @@ fn parts(
     options.keep.idle_expiry = config.responses.idle_expiry;
     options.keep.redis = kept_responses(&config.store)?;
     options.share_limits = shared_limits(&config.store)?;
+    options.gateways = config.store.gateways;
     options.guests.max_guests = config.tenants.max_tracked;
     options.guests.idle_expiry = config.tenants.idle_expiry;
     options.models.aliases = config.models.aliases.clone();

@@ -795,6 +795,34 @@ async fn gateways_share_limits_in_redis_and_one_that_is_killed_holds_nothing() {
     assert!(refused.contains("0.3 credits per day"), "{refused}");
 }
 
+/// Who starts without Redis has not heard how many others there are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_starts_without_redis_lets_in_the_part_of_one_of_those_configured() {
+    let (sim, folder) = (simulator().await, tempfile::tempdir().unwrap());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    // The login does not depend on the store.
+    let key = sim.issue_api_key().access_token;
+    let environment = [
+        ("KIRO_API_KEY", key.as_str()),
+        ("KIRO_2API_STORE__KIND", "redis"),
+        ("KIRO_2API_STORE__URL", url.as_str()),
+        ("KIRO_2API_STORE__GATEWAYS", "4"),
+        ("KIRO_2API_LIMITS__CONCURRENCY", "4"),
+    ];
+    let script = Script::new().text("One ").hang();
+    sim.script(Matcher::any().text_contains("hold"), script);
+    let (_running, address) = serve(folder.path(), &sim, &environment);
+    let hold = json!({"model": "claude-sonnet-4-5", "stream": true, "messages": [{"role": "user", "content": "hold"}]});
+    let mut held = open_chat(address, KEY, &hold);
+    let mut line = String::new();
+    held.read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 200"), "{line}");
+    let refused = chat(address, KEY, &question());
+    assert!(refused.contains("at the same time"), "{refused}");
+}
+
 #[test]
 fn redis_without_an_address_is_refused() {
     let environment = [("PROXY_API_KEY", KEY), ("KIRO_2API_STORE__KIND", "redis")];

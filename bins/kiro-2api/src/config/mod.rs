@@ -11,7 +11,7 @@ mod value;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ pub(crate) struct Account {
 }
 
 /// `[store]`
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Store {
     pub(crate) kind: StoreKind,
@@ -104,6 +104,20 @@ pub(crate) struct Store {
     /// The server, for `redis`.
     #[serde(with = "value::secret")]
     pub(crate) url: Option<Secret>,
+    /// How many gateways share it at most, for `redis`.
+    #[serde(with = "value::number")]
+    pub(crate) gateways: NonZeroU32,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            kind: StoreKind::default(),
+            path: None,
+            url: None,
+            gateways: NonZeroU32::MIN,
+        }
+    }
 }
 
 /// Where rotated tokens are kept.
