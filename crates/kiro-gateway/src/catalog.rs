@@ -124,8 +124,11 @@ const SEED: [(&str, &str, &str, u64); 10] = [
         "Claude Sonnet 3.7",
         1_739_923_200,
     ),
-    ("auto", "auto", "Auto", 1_759_104_000),
+    ("auto", "auto", "Auto", UNKNOWN_RELEASE),
 ];
+
+/// What is told of models whose release nobody tells: clients want a date, and one that does not move.
+const UNKNOWN_RELEASE: u64 = 1_759_104_000;
 
 /// Window and output of a model that the live catalogue does not describe: what every Claude model of
 /// the 4.5 generation has.
@@ -157,7 +160,13 @@ impl Models {
                 .all(|model| canonical(&model.id) != canonical(&info.id))
             {
                 let title = info.name.as_deref().unwrap_or(&info.id);
-                models.push(Model::new(&info.id, &info.id, title, SEED[9].3, Some(info)));
+                models.push(Model::new(
+                    &info.id,
+                    &info.id,
+                    title,
+                    UNKNOWN_RELEASE,
+                    Some(info),
+                ));
             }
         }
         Self {

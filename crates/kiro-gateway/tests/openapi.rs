@@ -56,6 +56,22 @@ fn operations(document: &Value) -> Vec<(Method, String, Value)> {
         .collect()
 }
 
+/// A new surface must not be taken for one that there was.
+#[tokio::test]
+async fn no_two_questions_are_described_alike() {
+    let document = description(&house().await).await;
+    let questions: Vec<String> = operations(&document)
+        .iter()
+        .filter(|(method, _, operation)| {
+            method == Method::POST && operation["requestBody"].is_object()
+        })
+        .map(|(_, _, operation)| operation["responses"]["200"].to_string())
+        .collect();
+    let different: BTreeSet<&String> = questions.iter().collect();
+    assert!(questions.len() >= 4);
+    assert_eq!(questions.len(), different.len());
+}
+
 #[tokio::test]
 async fn every_route_is_described_and_nothing_else() {
     let house = house().await;

@@ -15,7 +15,7 @@ use crate::usage::Prompt;
 /// that is known.
 pub(super) fn settle(lease: Lease, failure: &Failure, reset: Option<SystemTime>) {
     let outcome = match failure {
-        Failure::Fault(fault) => outcome(fault, reset),
+        Failure::Fault(fault) => outcome(fault.kind(), fault.retry_after(), reset),
         Failure::NoProfile(_) => Outcome::Denied,
         _ => Outcome::Neutral,
     };
@@ -29,11 +29,9 @@ pub(super) fn is_out_of_quota(failure: &Failure) -> bool {
     matches!(failure, Failure::Fault(fault) if matches!(fault.kind(), MonthlyQuota | OverageQuota))
 }
 
-fn outcome(fault: &Fault, reset: Option<SystemTime>) -> Outcome {
-    match fault.kind() {
-        FaultKind::Throttled | FaultKind::SpendingTooFast => Outcome::RateLimited {
-            retry_after: fault.retry_after(),
-        },
+fn outcome(kind: FaultKind, retry_after: Option<Duration>, reset: Option<SystemTime>) -> Outcome {
+    match kind {
+        FaultKind::Throttled | FaultKind::SpendingTooFast => Outcome::RateLimited { retry_after },
         FaultKind::MonthlyQuota | FaultKind::OverageQuota | FaultKind::DailyQuota => {
             Outcome::QuotaExhausted { until: reset }
         }
@@ -384,6 +382,45 @@ fn until_from_now(until: SystemTime) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The compiler does not ask what a new kind means here, so this does.
+    #[test]
+    fn every_kind_of_fault_was_thought_of() {
+        use FaultKind as F;
+        let without_fault_of_the_account = [
+            F::ContextTooLong,
+            F::UnknownModel,
+            F::InvalidRequest,
+            F::ToolFormat,
+            F::ToolResultMismatch,
+            F::ThinkingSignature,
+            F::InvalidTool,
+            F::InvalidAttachment,
+            F::AttachmentTooLarge,
+            F::ProfileRequired,
+            F::WrongCredentialShape,
+            F::ConversationRejected,
+            F::Capacity,
+            F::Internal,
+            F::UnknownOperation,
+            F::Timeout,
+            F::TooLarge,
+            F::OutputLimit,
+            F::EncryptionKey,
+            F::NotFound,
+            F::Other,
+        ];
+        let neutral = |kind: &F| outcome(*kind, None, None) == Outcome::Neutral;
+        let neutral: Vec<F> = F::ALL.into_iter().filter(neutral).collect();
+        assert_eq!(neutral, without_fault_of_the_account);
+
+        let unspoken = |kind: &F| meaning(*kind, true).0 == ErrorKind::UpstreamRefused;
+        let unspoken: Vec<F> = F::ALL.into_iter().filter(unspoken).collect();
+        assert_eq!(
+            unspoken,
+            [F::Internal, F::UnknownOperation, F::OutputLimit, F::Other]
+        );
+    }
 
     #[test]
     fn a_time_to_wait_is_said_in_a_unit_that_fits() {

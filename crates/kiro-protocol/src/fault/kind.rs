@@ -103,6 +103,41 @@ pub enum Repair {
 }
 
 impl FaultKind {
+    /// Every kind, in the order of the table.
+    pub const ALL: [Self; 31] = [
+        Self::ContextTooLong,
+        Self::UnknownModel,
+        Self::InvalidRequest,
+        Self::ToolFormat,
+        Self::ToolResultMismatch,
+        Self::ThinkingSignature,
+        Self::InvalidTool,
+        Self::InvalidAttachment,
+        Self::AttachmentTooLarge,
+        Self::ProfileRequired,
+        Self::WrongCredentialShape,
+        Self::TokenRejected,
+        Self::MonthlyQuota,
+        Self::OverageQuota,
+        Self::ConversationRejected,
+        Self::AccessDenied,
+        Self::Suspended,
+        Self::FeatureNotSupported,
+        Self::Forbidden,
+        Self::Capacity,
+        Self::Throttled,
+        Self::SpendingTooFast,
+        Self::DailyQuota,
+        Self::Internal,
+        Self::UnknownOperation,
+        Self::Timeout,
+        Self::TooLarge,
+        Self::OutputLimit,
+        Self::EncryptionKey,
+        Self::NotFound,
+        Self::Other,
+    ];
+
     /// A short name in snake case, for metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -218,5 +253,24 @@ impl FaultKind {
             self,
             Self::MonthlyQuota | Self::OverageQuota | Self::DailyQuota
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kinds_are_in_the_list() {
+        let source = include_str!("kind.rs");
+        let (_, rest) = source.split_once("pub enum FaultKind {").unwrap();
+        let (variants, _) = rest.split_once("\n}").unwrap();
+        let declared: Vec<&str> = variants
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(','))
+            .filter(|line| line.chars().all(char::is_alphanumeric))
+            .collect();
+        let listed = FaultKind::ALL.map(|kind| format!("{kind:?}"));
+        assert_eq!(listed.to_vec(), declared);
     }
 }

@@ -82,10 +82,11 @@ pub(super) fn of(row: &Row, schemas: &mut Schemas) -> Value {
 
 fn describe(row: &Row, schemas: &mut Schemas) -> Operation {
     match row.route {
-        Route::Surface(_) => match row.path {
-            "/v1/chat/completions" => chat(schemas),
-            "/v1/responses" => respond(schemas),
-            _ => messages(schemas),
+        Route::Surface(surface) => match surface.name() {
+            "responses" => respond(schemas),
+            "messages" => messages(schemas),
+            // A test sees to it that no two are described alike.
+            _ => chat(schemas),
         },
         Route::CountTokens => Operation {
             body: Some(body(
