@@ -15,6 +15,7 @@ use crate::capture::Tape;
 use crate::deadline::{Deadlines, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
+use crate::job::Job;
 use crate::kept::Recalled;
 use crate::quota;
 use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stalled, too_slow};
@@ -147,7 +148,7 @@ where
     let Accepted {
         conversation,
         prompt,
-        mut bounds,
+        bounds,
         search,
         mode,
         encoder,
@@ -157,17 +158,22 @@ where
     let is_stream = mode == Mode::Stream;
     record.accepted(&conversation.model, is_stream);
     let deadlines = shared.deadlines(&conversation.model, is_stream, &wish);
-    bounds.deadlines = deadlines;
-    bounds.tape = record.tape.clone();
-    bounds.attempts = record.attempts.clone();
     let window = tenant.catalog.current().context_window(&conversation.model);
     let counted = pass.prompt(&prompt, &conversation.model, window).await;
     record.let_in(Reason::Limit, counted)?;
 
     let opening: Opening = {
-        let (shared, tenant) = (shared.clone(), tenant.clone());
+        let job = Job {
+            shared: shared.clone(),
+            tenant: tenant.clone(),
+            prompt,
+            bounds,
+            deadlines,
+            tape: record.tape.clone(),
+            attempts: record.attempts.clone(),
+        };
         Box::pin(async move {
-            let opened = search::open(shared, tenant, conversation, prompt, bounds, search).await;
+            let opened = search::open(job, conversation, search).await;
             // The conversation is gone, unless it goes on with searches.
             opened.map(|reply| reply.holding(held))
         })

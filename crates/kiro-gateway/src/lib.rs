@@ -20,6 +20,7 @@ mod exchange;
 mod gateway;
 mod handshake;
 mod image;
+mod job;
 mod kept;
 mod key;
 mod observation;

@@ -1,17 +1,14 @@
 //! What all exchanges share.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use kiro_protocol::conversation::{Conversation, Effort};
-use kiro_protocol::request::{PrepareOptions, SchemaCache, Thinking, prepare};
+use kiro_protocol::request::SchemaCache;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::admission::{Admission, Tally};
-use crate::bounds::Bounds;
 use crate::brake::Brake;
 use crate::capture::Capture;
 use crate::cors::AllowedOrigins;
@@ -27,9 +24,8 @@ use crate::pages::Pages;
 use crate::process::ProcessState;
 use crate::routes::{Found, NoRoute, Route, Row};
 use crate::telemetry::Counters;
-use crate::tenant::{Tenant, Tenants};
-use crate::upstream::{Order, Upstream};
-use crate::usage::Prompt;
+use crate::tenant::Tenants;
+use crate::upstream::Upstream;
 
 /// When there is likely to be memory again.
 const MEMORY_AGAIN: Duration = Duration::from_secs(5);
@@ -129,49 +125,5 @@ impl Shared {
     /// How long an exchange with a model waits.
     pub(crate) fn deadlines(&self, model: &str, is_stream: bool, wish: &Wish) -> Deadlines {
         Deadlines::new(&self.timeouts, &self.paces, model, is_stream, wish)
-    }
-
-    /// What is asked of the upstream for a conversation.
-    pub(crate) fn order(
-        &self,
-        conversation: &Conversation,
-        prompt: Arc<Prompt>,
-        tenant: &Tenant,
-        bounds: &Bounds,
-    ) -> Order {
-        let id = &conversation.model;
-        let models = tenant.catalog.current();
-        let mut options = PrepareOptions::new(tenant.salt.as_bytes());
-        options.schemas = Some(&self.schemas);
-        if !models.takes_images(id) {
-            options.images.count = 0;
-        }
-        let prepared = prepare(conversation, &options);
-        for diagnostic in &prepared.diagnostics {
-            tracing::debug!(%diagnostic, "the conversation was repaired");
-        }
-        // The conversations of a session share much of their beginning, so they go to the same account, too.
-        let together = prepared.conversation.session.as_ref();
-        let together = together.or(prepared.conversation.id.as_ref());
-        let affinity = together.map(|name| {
-            let mut hasher = DefaultHasher::new();
-            name.hash(&mut hasher);
-            hasher.finish()
-        });
-        let capabilities = models.capabilities(id);
-        let effort = conversation.sampling.effort;
-        Order {
-            prepared,
-            first_event: bounds.deadlines.first_event,
-            thinking_tags: capabilities.thinking == Thinking::Tags
-                && effort.is_some_and(|effort| effort != Effort::None),
-            capabilities,
-            prompt,
-            context_window: models.context_window(id),
-            invocation_id: uuid::Uuid::new_v4().to_string(),
-            affinity,
-            tape: bounds.tape.clone(),
-            attempts: bounds.attempts.clone(),
-        }
     }
 }

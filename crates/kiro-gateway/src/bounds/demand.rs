@@ -4,20 +4,18 @@
 //! then its answer is held back.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::Duration;
 
 use kiro_protocol::conversation::{Block, Conversation};
 use kiro_protocol::reply::{ReplyEvent, StopReason};
 
+use super::BoundedReply;
 use super::force::{self, Force};
 use super::format::{self, Format};
-use super::{BoundedReply, Bounds};
 use crate::error::Error;
+use crate::job::Job;
 use crate::shared::Shared;
-use crate::tenant::Tenant;
 use crate::upstream::SIGNATURE_REFUSED;
-use crate::usage::Prompt;
 
 /// What a reply must be.
 #[derive(Debug, Clone)]
@@ -97,19 +95,19 @@ pub(super) fn was_cut(reason: &StopReason) -> bool {
 /// # Cancel safety
 ///
 /// As the upstream's.
-pub(crate) async fn open(
-    shared: &Shared,
-    tenant: &Tenant,
-    mut conversation: Conversation,
-    prompt: Arc<Prompt>,
-    bounds: &Bounds,
-) -> Result<BoundedReply, Error> {
-    let order = shared.order(&conversation, prompt.clone(), tenant, bounds);
+pub(crate) async fn open(job: &Job, mut conversation: Conversation) -> Result<BoundedReply, Error> {
+    let Job {
+        shared,
+        tenant,
+        bounds,
+        ..
+    } = job;
+    let order = job.order(&conversation);
     let reply = match shared.upstream.open(tenant, &order).await {
         Err(error) if error.code() == Some(SIGNATURE_REFUSED) => {
             tracing::info!("the thoughts are another's; the conversation is sent without them");
             leave_thoughts_out(&mut conversation);
-            let order = shared.order(&conversation, prompt.clone(), tenant, bounds);
+            let order = job.order(&conversation);
             Box::pin(shared.upstream.open(tenant, &order)).await?
         }
         opened => opened?,
@@ -118,16 +116,16 @@ pub(crate) async fn open(
     let Some(demand) = &bounds.demand else {
         return Ok(reply);
     };
-    if reply.hold(demand, bounds, shared).await? {
+    if reply.hold(demand, job).await? {
         return Ok(reply);
     }
     tracing::info!("the model did not do what the request demands; it is asked once more");
     demand.insist(&mut conversation, &reply);
-    let order = shared.order(&conversation, prompt, tenant, bounds);
+    let order = job.order(&conversation);
     let again = Box::pin(async {
         let again = shared.upstream.open(tenant, &order).await?;
         let mut again = BoundedReply::new(again, bounds);
-        let is_met = again.hold(demand, bounds, shared).await?;
+        let is_met = again.hold(demand, job).await?;
         Ok::<_, Error>((again, is_met))
     });
     match again.await {
@@ -157,23 +155,18 @@ fn leave_thoughts_out(conversation: &mut Conversation) {
 impl BoundedReply {
     /// Reads until the demand is met or to the end; `true` if the reply is as good as it gets. Nothing is
     /// lost: what was read is given out again.
-    async fn hold(
-        &mut self,
-        demand: &Demand,
-        bounds: &Bounds,
-        shared: &Shared,
-    ) -> Result<bool, Error> {
+    async fn hold(&mut self, demand: &Demand, job: &Job) -> Result<bool, Error> {
         let mut held = VecDeque::new();
         let mut is_met = false;
         while !is_met {
-            let Some(event) = self.next(bounds.deadlines.gap).await? else {
+            let Some(event) = self.next(job.deadlines.gap).await? else {
                 break;
             };
             is_met = demand.is_met(&event, self);
             held.push_back(event);
         }
         self.put_back(held);
-        if is_met && !shared.pass_invalid_json {
+        if is_met && !job.shared.pass_invalid_json {
             self.bind();
         }
         Ok(is_met)

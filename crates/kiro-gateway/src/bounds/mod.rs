@@ -18,10 +18,6 @@ mod tests;
 
 use kiro_protocol::conversation::{Block, Conversation, Role, Turn};
 
-use crate::capture::Tape;
-use crate::deadline::Deadlines;
-use crate::telemetry::Attempts;
-
 pub(crate) use demand::{Demand, open};
 #[cfg(test)]
 pub(crate) use filter::Filter;
@@ -40,12 +36,6 @@ pub(crate) struct Bounds {
     pub(crate) calls: Calls,
     /// What the reply must be.
     pub(crate) demand: Option<Demand>,
-    /// How long to wait. The exchange knows.
-    pub(crate) deadlines: Deadlines,
-    /// Where it is recorded what becomes of it. The exchange knows.
-    pub(crate) tape: Tape,
-    /// Where attempts are counted. The exchange knows.
-    pub(crate) attempts: Attempts,
 }
 
 /// How many tools a reply may call.

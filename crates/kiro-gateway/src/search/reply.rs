@@ -1,7 +1,6 @@
 //! An answer with searches in it: replies of the model one after the other, told as one.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
@@ -15,12 +14,10 @@ use kiro_protocol::text::JsonText;
 use super::generation::{Generation, sum};
 use super::{Asked, Event, Failure, Found, NAME, Search, pages};
 use crate::admission::Held;
-use crate::bounds::{self, BoundedReply, Bounds, Demand};
+use crate::bounds::{self, BoundedReply, Demand};
 use crate::error::{Error, ErrorKind};
-use crate::shared::Shared;
+use crate::job::Job;
 use crate::surface::ReplyEncoder;
-use crate::tenant::Tenant;
-use crate::usage::Prompt;
 
 /// Searches of one answer where the request does not say: a model may ask for many in one reply.
 const MOST_SEARCHES: u32 = 10;
@@ -55,46 +52,30 @@ pub(crate) enum SearchedReply {
 ///
 /// As the upstream's.
 pub(crate) async fn open(
-    shared: Arc<Shared>,
-    tenant: Arc<Tenant>,
+    job: Job,
     conversation: Conversation,
-    prompt: Arc<Prompt>,
-    bounds: Bounds,
     search: Option<Search>,
 ) -> Result<SearchedReply, Error> {
     let Some(search) = search else {
-        let reply = bounds::open(&shared, &tenant, conversation, prompt, &bounds).await?;
+        let reply = bounds::open(&job, conversation).await?;
         return Ok(SearchedReply::Plain(Box::new(reply)));
     };
     // Seldom, so it takes no room in the exchanges that do without.
-    Box::pin(open_searching(
-        shared,
-        tenant,
-        conversation,
-        prompt,
-        bounds,
-        search,
-    ))
-    .await
+    Box::pin(open_searching(job, conversation, search)).await
 }
 
 async fn open_searching(
-    shared: Arc<Shared>,
-    tenant: Arc<Tenant>,
+    job: Job,
     mut conversation: Conversation,
-    prompt: Arc<Prompt>,
-    bounds: Bounds,
     search: Search,
 ) -> Result<SearchedReply, Error> {
-    let hosted = tenant.hosted.search(&shared.upstream, &tenant).await?;
+    let (tenant, upstream) = (&job.tenant, &job.shared.upstream);
+    let hosted = tenant.hosted.search(upstream, tenant).await?;
     let hosted = hosted.ok_or_else(|| search.unavailable())?;
     describe(&mut conversation, &hosted);
     let answer = Answer {
-        shared,
-        tenant,
+        job,
         conversation,
-        prompt,
-        bounds,
         search,
         n_searches: 0,
     };
@@ -126,28 +107,16 @@ fn describe(conversation: &mut Conversation, hosted: &HostedTool) {
 
 /// An answer under way.
 struct Answer {
-    shared: Arc<Shared>,
-    tenant: Arc<Tenant>,
+    job: Job,
     /// With what was said and found so far.
     conversation: Conversation,
-    prompt: Arc<Prompt>,
-    /// What is left of them.
-    bounds: Bounds,
     search: Search,
     n_searches: u32,
 }
 
 impl Answer {
     async fn next_reply(&self) -> Result<BoundedReply, Error> {
-        let (conversation, prompt) = (self.conversation.clone(), self.prompt.clone());
-        bounds::open(
-            &self.shared,
-            &self.tenant,
-            conversation,
-            prompt,
-            &self.bounds,
-        )
-        .await
+        bounds::open(&self.job, self.conversation.clone()).await
     }
 
     fn events(
@@ -158,7 +127,7 @@ impl Answer {
             let mut usage = Usage::default();
             for round in 1.. {
                 let mut generation = Generation::default();
-                while let Some(event) = reply.next(self.bounds.deadlines.gap).await? {
+                while let Some(event) = reply.next(self.job.deadlines.gap).await? {
                     // It began with the first reply.
                     if round > 1 && event == ReplyEvent::Start {
                         continue;
@@ -196,10 +165,10 @@ impl Answer {
     /// Prepares the next reply.
     fn go_on(&mut self, generation: Generation, found: &[Found], reply: &BoundedReply) {
         self.conversation.turns.extend(generation.into_turns(found));
-        self.bounds.max_tokens = reply.tokens_left();
+        self.job.bounds.max_tokens = reply.tokens_left();
         // A tool that had to be called was called.
-        if let Some(Demand::Tool(_)) = self.bounds.demand {
-            self.bounds.demand = None;
+        if let Some(Demand::Tool(_)) = self.job.bounds.demand {
+            self.job.bounds.demand = None;
         }
     }
 
@@ -212,10 +181,13 @@ impl Answer {
             return Err(Failure::MaxUses);
         }
         self.n_searches += 1;
-        let using =
-            self.shared
-                .upstream
-                .use_hosted(&self.tenant, NAME, &asked.input, &self.bounds.tape);
+        let Job {
+            shared,
+            tenant,
+            tape,
+            ..
+        } = &self.job;
+        let using = shared.upstream.use_hosted(tenant, NAME, &asked.input, tape);
         let output = using.await.map_err(|error| {
             tracing::warn!(error = &error as &dyn std::error::Error, "a search failed");
             match error.kind() {

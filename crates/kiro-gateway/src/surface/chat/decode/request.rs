@@ -53,7 +53,6 @@ impl Surface for Chat {
             max_tokens: knobs::max_tokens(&request).or(max_tokens),
             calls: offer.calls(offer.legacy || request.parallel_tool_calls == Some(false)),
             demand: offer.demand(format),
-            ..Bounds::default()
         };
         let mut conversation = Conversation::new(&*model.id);
         conversation.system = dialogue.system;

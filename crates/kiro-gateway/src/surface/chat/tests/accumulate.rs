@@ -174,7 +174,6 @@ proptest! {
             max_tokens,
             calls: if one_only || legacy { Calls::One } else { Calls::Any },
             demand: None,
-            ..Bounds::default()
         };
         let events = bounded(&bounds, &events);
         let is_cut = events.contains(&ReplyEvent::ToolUseCut);

@@ -69,7 +69,6 @@ impl Surface for Messages {
                 Some(force) => Some(Demand::Tool(force)),
                 None => format.map(Demand::Json),
             },
-            ..Bounds::default()
         };
         if let Some(demand) = &bounds.demand {
             demand.instruct(&mut conversation);

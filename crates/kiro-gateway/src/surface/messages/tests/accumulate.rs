@@ -91,7 +91,6 @@ proptest! {
             max_tokens,
             calls: if one_only { Calls::One } else { Calls::Any },
             demand: None,
-            ..Bounds::default()
         };
         let (events, stopped_at) = stopped(&bounds, &events);
         let stopped_at = stopped_at.as_deref();

@@ -70,7 +70,6 @@ impl Surface for Responses {
             max_tokens: knobs::max_tokens(&request),
             calls: offer.calls(!echo.parallel_tool_calls),
             demand: offer.demand(format),
-            ..Bounds::default()
         };
         let mut conversation = Conversation::new(&*model.id);
         if let Some(instructions) = &request.instructions {
