@@ -1,5 +1,10 @@
 use std::fs;
+use std::num::NonZeroUsize;
+use std::time::Duration;
 
+use kiro_auth::Secret;
+
+use super::environment::{self, NAMES};
 use super::*;
 
 /// Loads from a `.env`, a configuration file and an environment.
