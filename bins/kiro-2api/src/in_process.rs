@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::accounts::{Accounts, Member};
 use crate::command::Failure;
 use crate::config::{Config, Log, Source};
-use crate::search::Search;
+use crate::discovery::Search;
 use crate::{logging, saved, setup};
 
 /// The configured accounts, opened for one command.

@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::accounts;
 use crate::command::{ConfigFile, Failure};
 use crate::config::{Config, Source};
+use crate::discovery;
 use crate::in_process::{configuration, log_little};
 use crate::present::{say, say_json};
 use crate::saved::{Entry, Saved};
-use crate::search;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -136,7 +136,7 @@ async fn found(
     config: &Config,
     from: Option<Program>,
 ) -> Result<(PathBuf, &'static str), Failure> {
-    let discovery = discover(&search::places(source, config), SystemClock.now()).await;
+    let discovery = discover(&discovery::places(source, config), SystemClock.now()).await;
     let wanted = |find: &&Find| {
         let program = Program::of(find.place.kind);
         from.is_none_or(|from| program.is_some_and(|program| program.name() == from.name()))

@@ -7,7 +7,7 @@ use kiro_auth::{Clock as _, PlaceState, SystemClock, discover};
 
 use super::report::Report;
 use crate::config::{Config, Source};
-use crate::{saved, search, setup, state};
+use crate::{discovery, saved, setup, state};
 
 /// Reads the configuration. One that cannot be read is a problem, and the rest is looked at with the defaults.
 pub(super) fn configuration(report: &mut Report, source: &Source) -> Config {
@@ -85,7 +85,7 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
 
 /// What Kiro's programs have left.
 pub(super) async fn places(report: &mut Report, source: &Source, config: &Config) {
-    let places = search::places(source, config);
+    let places = discovery::places(source, config);
     let discovery = discover(&places, SystemClock.now()).await;
     let of_ours = saved::Saved::of(config).ok();
     let of_ours = of_ours.and_then(|saved| saved.entries().ok());
