@@ -94,6 +94,26 @@ impl Login {
         }
     }
 
+    /// Whether conversations need a profile of the credential's own: there is none that all such logins share. One that
+    /// nobody knows has to be discovered first (`ListAvailableProfiles`).
+    pub fn needs_own_profile(self) -> bool {
+        match self {
+            Self::IdentityCenter | Self::ExternalIdp => true,
+            Self::Social | Self::BuilderId | Self::ApiKey => false,
+        }
+    }
+
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Social => "Google or GitHub",
+            Self::BuilderId => "AWS Builder ID",
+            Self::IdentityCenter => "IAM Identity Center",
+            Self::ExternalIdp => "external identity provider",
+            Self::ApiKey => "API key",
+        }
+    }
+
     /// The name in logs, metrics and configuration.
     pub fn name(self) -> &'static str {
         match self {
@@ -115,6 +135,19 @@ impl fmt::Display for Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_needs_an_own_profile_has_none_without_it() {
+        for login in [
+            Login::Social,
+            Login::BuilderId,
+            Login::IdentityCenter,
+            Login::ExternalIdp,
+        ] {
+            let shared = login.profile_arn(ApiHost::Runtime, None);
+            assert_eq!(login.needs_own_profile(), shared.is_none(), "{login}");
+        }
+    }
 
     #[test]
     fn the_profile_depends_on_login_and_host() {

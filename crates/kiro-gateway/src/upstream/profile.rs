@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use kiro_auth::{AccessToken, Lease, Login, SERVICE_REGIONS};
+use kiro_auth::{AccessToken, Lease, SERVICE_REGIONS};
 use kiro_protocol::fault::FaultKind;
 use kiro_protocol::request::{KRS_IDE, Region};
 use kiro_protocol::rpc::{self, Call, ProfileInfo, ProfileList};
@@ -121,9 +121,8 @@ impl Upstream {
 
 /// Whether requests with this token need a profile that nobody knows yet.
 fn lacks_profile(token: &AccessToken) -> bool {
-    let needs_own = matches!(token.login(), Login::IdentityCenter | Login::ExternalIdp);
     let host = target::api_host(target::first_profile(token.login()).host_kind);
-    needs_own && token.profile_arn_for(host).is_none()
+    token.login().needs_own_profile() && token.profile_arn_for(host).is_none()
 }
 
 fn is_refused_token(failure: &Failure) -> bool {

@@ -267,7 +267,7 @@ impl Account {
         };
         Self {
             name: status.id.to_string(),
-            login: status.login.map(word),
+            login: status.login.map(Login::title),
             state,
             reason,
             remedy,
@@ -298,17 +298,6 @@ impl Failure {
             model: exchange.model.as_deref().map(str::to_owned),
             request_id: exchange.request_id.to_string(),
         }
-    }
-}
-
-fn word(login: Login) -> &'static str {
-    match login {
-        Login::Social => "Google or GitHub",
-        Login::BuilderId => "AWS Builder ID",
-        Login::IdentityCenter => "IAM Identity Center",
-        Login::ExternalIdp => "external identity provider",
-        Login::ApiKey => "API key",
-        _ => "another",
     }
 }
 
