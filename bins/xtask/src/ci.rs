@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::Failure;
 use crate::bench;
+use crate::book;
 use crate::clients::{self, Client};
 use crate::dependencies;
 use crate::deploy;
@@ -24,7 +25,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 15] = [
+const RUST: [Step; 16] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -84,6 +85,10 @@ const RUST: [Step; 15] = [
             doc.env("RUSTDOCFLAGS", "-Dwarnings");
             Ok(process::run(&mut doc)?)
         },
+    },
+    Step {
+        name: "book",
+        action: book::run,
     },
     Step {
         name: "instructions on the path of a request",

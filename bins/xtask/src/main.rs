@@ -10,6 +10,7 @@
 )]
 
 mod bench;
+mod book;
 mod ci;
 mod clients;
 mod dependencies;
@@ -45,6 +46,7 @@ Commands:
                               langchain, litellm, pydantic-ai, instructor, ai-sdk, openai-agents,
                               anthropic-python, anthropic-node, codex, claude-code, aider, continue, cline;
                               all when none is named
+  book                        docs/ as a book, in target/book; every link, code block and command of the pages is checked
   pages                       the pages for people, in Chromium; screenshots are left in target/pages
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
@@ -79,6 +81,7 @@ type Failure = Box<dyn std::error::Error>;
 enum Chore {
     Ci { fast: bool },
     Clients(Vec<clients::Client>),
+    Book,
     Pages,
     Purity,
     Dependencies,
@@ -132,6 +135,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
                 .collect();
             clients.map(Chore::Clients)
         }
+        ["book"] => Some(Chore::Book),
         ["pages"] => Some(Chore::Pages),
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
@@ -189,6 +193,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
     match chore {
         Chore::Ci { fast } => ci::run(&Workspace::find()?, *fast),
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
+        Chore::Book => book::run(&Workspace::find()?),
         Chore::Pages => pages::run(&Workspace::find()?),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
@@ -230,6 +235,7 @@ mod tests {
                 Some(Chore::Clients(vec![Client::Node])),
             ),
             (&["clients", "cobol"], None),
+            (&["book"], Some(Chore::Book)),
             (&["pages"], Some(Chore::Pages)),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
