@@ -5,6 +5,7 @@ mod damage;
 mod dialects;
 mod growth;
 mod hostile;
+mod members;
 pub(super) mod replies;
 #[path = "../../../../openai-types/tests/support/schema.rs"]
 pub(super) mod schema;

@@ -88,6 +88,9 @@ fn documented() -> BTreeMap<String, String> {
 #[test]
 fn every_member_has_a_verdict_and_the_code_keeps_it() {
     let documented = documented();
+    for row in documented.keys() {
+        assert!(MEMBERS.contains(&&**row), "`{row}` is no member");
+    }
     let plain = json!({
         "model": "claude-sonnet-4-5",
         "max_tokens": 100,
