@@ -10,6 +10,7 @@ use crate::dependencies;
 use crate::deploy;
 use crate::fuzz;
 use crate::monitoring;
+use crate::packages;
 use crate::pages;
 use crate::process;
 use crate::programs;
@@ -25,7 +26,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 16] = [
+const RUST: [Step; 17] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -89,6 +90,10 @@ const RUST: [Step; 16] = [
     Step {
         name: "book",
         action: book::run,
+    },
+    Step {
+        name: "packages of the libraries",
+        action: packages::check,
     },
     Step {
         name: "instructions on the path of a request",

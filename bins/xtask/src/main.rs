@@ -19,7 +19,9 @@ mod dist;
 mod fuzz;
 mod http;
 mod install;
+mod library;
 mod monitoring;
+mod packages;
 mod pages;
 mod process;
 mod programs;
@@ -48,6 +50,7 @@ Commands:
                               all when none is named
   book                        docs/ as a book, in target/book; every link, code block and command of the pages is checked
   pages                       the pages for people, in Chromium; screenshots are left in target/pages
+  packages                    the libraries as packages: what is in them, and that each builds from its own
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
   deploy                      the files of deploy/, each looked over by a program that knows its kind
@@ -83,6 +86,7 @@ enum Chore {
     Clients(Vec<clients::Client>),
     Book,
     Pages,
+    Packages,
     Purity,
     Dependencies,
     Deploy,
@@ -137,6 +141,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         }
         ["book"] => Some(Chore::Book),
         ["pages"] => Some(Chore::Pages),
+        ["packages"] => Some(Chore::Packages),
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
         ["deploy"] => Some(Chore::Deploy),
@@ -195,6 +200,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
         Chore::Book => book::run(&Workspace::find()?),
         Chore::Pages => pages::run(&Workspace::find()?),
+        Chore::Packages => packages::check(&Workspace::find()?),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
         Chore::Deploy => deploy::check(&Workspace::find()?),
@@ -237,6 +243,7 @@ mod tests {
             (&["clients", "cobol"], None),
             (&["book"], Some(Chore::Book)),
             (&["pages"], Some(Chore::Pages)),
+            (&["packages"], Some(Chore::Packages)),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
             (&["deploy"], Some(Chore::Deploy)),
