@@ -8,6 +8,7 @@ use crate::book;
 use crate::clients::{self, Client};
 use crate::dependencies;
 use crate::deploy;
+use crate::features;
 use crate::fuzz;
 use crate::monitoring;
 use crate::packages;
@@ -26,7 +27,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 17] = [
+const RUST: [Step; 16] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -48,16 +49,8 @@ const RUST: [Step; 17] = [
         },
     },
     Step {
-        name: "lint kiro-auth without features",
-        action: |at| {
-            let alone = ["-p", "kiro-auth", "--no-default-features"];
-            let arguments = [&["clippy", "--locked"], &alone[..], &["--", "-Dwarnings"]];
-            cargo(at, &arguments.concat())
-        },
-    },
-    Step {
-        name: "each library on its own",
-        action: each_alone,
+        name: "each library with each of its features",
+        action: features::check,
     },
     Step {
         name: "programs for the tests",
@@ -181,16 +174,6 @@ const CLIENTS: [Step; 15] = [
     },
 ];
 
-/// The libraries, leaves first.
-const LIBRARIES: [&str; 6] = [
-    "anthropic-types",
-    "openai-types",
-    "kiro-protocol",
-    "kiro-auth",
-    "kiro-sim",
-    "kiro-gateway",
-];
-
 /// Which check failed, and how far it came.
 #[derive(Debug, thiserror::Error)]
 #[error("ci: step {number} of {count} failed: {name}, after {seconds} s")]
@@ -247,15 +230,6 @@ fn test(workspace: &Workspace) -> Result<(), Failure> {
     let mut test = workspace.command("cargo", &["test", "--locked", "--workspace"]);
     test.env(secrets::VARIABLE, secrets::folder(workspace)?);
     Ok(process::run(&mut test)?)
-}
-
-/// Checks each library with the features that it asks for itself. In the workspace as a whole a missing
-/// feature stays hidden as long as any other member turns it on.
-fn each_alone(workspace: &Workspace) -> Result<(), Failure> {
-    for library in LIBRARIES {
-        cargo(workspace, &["check", "--locked", "-p", library])?;
-    }
-    Ok(())
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Result<(), Failure> {

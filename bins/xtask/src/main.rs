@@ -16,6 +16,7 @@ mod clients;
 mod dependencies;
 mod deploy;
 mod dist;
+mod features;
 mod fuzz;
 mod http;
 mod install;
@@ -50,6 +51,7 @@ Commands:
                               all when none is named
   book                        docs/ as a book, in target/book; every link, code block and command of the pages is checked
   pages                       the pages for people, in Chromium; screenshots are left in target/pages
+  features                    each library without features, with each alone and with all; and what its page tells of them
   packages                    the libraries as packages: what is in them, and that each builds from its own
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
@@ -86,6 +88,7 @@ enum Chore {
     Clients(Vec<clients::Client>),
     Book,
     Pages,
+    Features,
     Packages,
     Purity,
     Dependencies,
@@ -141,6 +144,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         }
         ["book"] => Some(Chore::Book),
         ["pages"] => Some(Chore::Pages),
+        ["features"] => Some(Chore::Features),
         ["packages"] => Some(Chore::Packages),
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
@@ -200,6 +204,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Clients(clients) => clients::run(&Workspace::find()?, clients),
         Chore::Book => book::run(&Workspace::find()?),
         Chore::Pages => pages::run(&Workspace::find()?),
+        Chore::Features => features::check(&Workspace::find()?),
         Chore::Packages => packages::check(&Workspace::find()?),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
@@ -243,6 +248,7 @@ mod tests {
             (&["clients", "cobol"], None),
             (&["book"], Some(Chore::Book)),
             (&["pages"], Some(Chore::Pages)),
+            (&["features"], Some(Chore::Features)),
             (&["packages"], Some(Chore::Packages)),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
