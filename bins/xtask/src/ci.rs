@@ -15,6 +15,7 @@ use crate::packages;
 use crate::pages;
 use crate::process;
 use crate::programs;
+use crate::public_api;
 use crate::purity;
 use crate::reliability;
 use crate::secrets;
@@ -27,7 +28,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 16] = [
+const RUST: [Step; 17] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
@@ -51,6 +52,10 @@ const RUST: [Step; 16] = [
     Step {
         name: "each library with each of its features",
         action: features::check,
+    },
+    Step {
+        name: "what each library promises",
+        action: |at| public_api::check(at, false),
     },
     Step {
         name: "programs for the tests",

@@ -26,6 +26,7 @@ mod packages;
 mod pages;
 mod process;
 mod programs;
+mod public_api;
 mod purity;
 mod reliability;
 mod secrets;
@@ -53,6 +54,7 @@ Commands:
   pages                       the pages for people, in Chromium; screenshots are left in target/pages
   features                    each library without features, with each alone and with all; and what its page tells of them
   packages                    the libraries as packages: what is in them, and that each builds from its own
+  public-api [--bless]        the public items of each library, compared with crates/*/public-api.txt
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
   deploy                      the files of deploy/, each looked over by a program that knows its kind
@@ -90,6 +92,7 @@ enum Chore {
     Pages,
     Features,
     Packages,
+    PublicApi { bless: bool },
     Purity,
     Dependencies,
     Deploy,
@@ -146,6 +149,8 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["pages"] => Some(Chore::Pages),
         ["features"] => Some(Chore::Features),
         ["packages"] => Some(Chore::Packages),
+        ["public-api"] => Some(Chore::PublicApi { bless: false }),
+        ["public-api", "--bless"] => Some(Chore::PublicApi { bless: true }),
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
         ["deploy"] => Some(Chore::Deploy),
@@ -206,6 +211,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Pages => pages::run(&Workspace::find()?),
         Chore::Features => features::check(&Workspace::find()?),
         Chore::Packages => packages::check(&Workspace::find()?),
+        Chore::PublicApi { bless } => public_api::check(&Workspace::find()?, *bless),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
         Chore::Deploy => deploy::check(&Workspace::find()?),
@@ -250,6 +256,11 @@ mod tests {
             (&["pages"], Some(Chore::Pages)),
             (&["features"], Some(Chore::Features)),
             (&["packages"], Some(Chore::Packages)),
+            (&["public-api"], Some(Chore::PublicApi { bless: false })),
+            (
+                &["public-api", "--bless"],
+                Some(Chore::PublicApi { bless: true }),
+            ),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
             (&["deploy"], Some(Chore::Deploy)),
