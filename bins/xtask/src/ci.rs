@@ -11,6 +11,7 @@ use crate::deploy;
 use crate::features;
 use crate::fuzz;
 use crate::monitoring;
+use crate::oldest;
 use crate::packages;
 use crate::pages;
 use crate::process;
@@ -96,6 +97,10 @@ const RUST: [Step; 17] = [
     Step {
         name: "instructions on the path of a request",
         action: |at| bench::path::gate(at, false),
+    },
+    Step {
+        name: "oldest compiler",
+        action: oldest::check,
     },
     Step {
         name: "purity",

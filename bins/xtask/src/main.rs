@@ -22,6 +22,7 @@ mod http;
 mod install;
 mod library;
 mod monitoring;
+mod oldest;
 mod packages;
 mod pages;
 mod process;
@@ -54,6 +55,7 @@ Commands:
   pages                       the pages for people, in Chromium; screenshots are left in target/pages
   features                    each library without features, with each alone and with all; and what its page tells of them
   packages                    the libraries as packages: what is in them, and that each builds from its own
+  oldest                      whether all packages go with the oldest compiler that is promised
   public-api [--bless]        the public items of each library, compared with crates/*/public-api.txt
   purity                      what each crate may depend on
   dependencies                licences and origins of everything it is built from, by cargo-deny
@@ -91,6 +93,7 @@ enum Chore {
     Book,
     Pages,
     Features,
+    Oldest,
     Packages,
     PublicApi { bless: bool },
     Purity,
@@ -148,6 +151,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["book"] => Some(Chore::Book),
         ["pages"] => Some(Chore::Pages),
         ["features"] => Some(Chore::Features),
+        ["oldest"] => Some(Chore::Oldest),
         ["packages"] => Some(Chore::Packages),
         ["public-api"] => Some(Chore::PublicApi { bless: false }),
         ["public-api", "--bless"] => Some(Chore::PublicApi { bless: true }),
@@ -210,6 +214,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Book => book::run(&Workspace::find()?),
         Chore::Pages => pages::run(&Workspace::find()?),
         Chore::Features => features::check(&Workspace::find()?),
+        Chore::Oldest => oldest::check(&Workspace::find()?),
         Chore::Packages => packages::check(&Workspace::find()?),
         Chore::PublicApi { bless } => public_api::check(&Workspace::find()?, *bless),
         Chore::Purity => purity::check(&Workspace::find()?),
@@ -255,6 +260,7 @@ mod tests {
             (&["book"], Some(Chore::Book)),
             (&["pages"], Some(Chore::Pages)),
             (&["features"], Some(Chore::Features)),
+            (&["oldest"], Some(Chore::Oldest)),
             (&["packages"], Some(Chore::Packages)),
             (&["public-api"], Some(Chore::PublicApi { bless: false })),
             (
