@@ -20,6 +20,7 @@ use crate::public_api;
 use crate::purity;
 use crate::reliability;
 use crate::secrets;
+use crate::typos;
 use crate::workspace::Workspace;
 
 /// One check.
@@ -29,10 +30,14 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 17] = [
+const RUST: [Step; 18] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "spelling",
+        action: typos::check,
     },
     Step {
         name: "lint",

@@ -35,6 +35,7 @@ mod service;
 mod simulate;
 mod soak;
 mod stage;
+mod typos;
 mod venv;
 mod workspace;
 
@@ -58,6 +59,7 @@ Commands:
   oldest                      whether all packages go with the oldest compiler that is promised
   public-api [--bless]        the public items of each library, compared with crates/*/public-api.txt
   purity                      what each crate may depend on
+  typos                       spelling
   dependencies                licences and origins of everything it is built from, by cargo-deny
   deploy                      the files of deploy/, each looked over by a program that knows its kind
   monitoring                  alerts, board and reference of the metrics, before a Prometheus that scrapes the program
@@ -97,6 +99,7 @@ enum Chore {
     Packages,
     PublicApi { bless: bool },
     Purity,
+    Typos,
     Dependencies,
     Deploy,
     Monitoring,
@@ -155,6 +158,7 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["packages"] => Some(Chore::Packages),
         ["public-api"] => Some(Chore::PublicApi { bless: false }),
         ["public-api", "--bless"] => Some(Chore::PublicApi { bless: true }),
+        ["typos"] => Some(Chore::Typos),
         ["purity"] => Some(Chore::Purity),
         ["dependencies"] => Some(Chore::Dependencies),
         ["deploy"] => Some(Chore::Deploy),
@@ -217,6 +221,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Oldest => oldest::check(&Workspace::find()?),
         Chore::Packages => packages::check(&Workspace::find()?),
         Chore::PublicApi { bless } => public_api::check(&Workspace::find()?, *bless),
+        Chore::Typos => typos::check(&Workspace::find()?),
         Chore::Purity => purity::check(&Workspace::find()?),
         Chore::Dependencies => dependencies::check(&Workspace::find()?),
         Chore::Deploy => deploy::check(&Workspace::find()?),
@@ -267,6 +272,7 @@ mod tests {
                 &["public-api", "--bless"],
                 Some(Chore::PublicApi { bless: true }),
             ),
+            (&["typos"], Some(Chore::Typos)),
             (&["purity"], Some(Chore::Purity)),
             (&["dependencies"], Some(Chore::Dependencies)),
             (&["deploy"], Some(Chore::Deploy)),
