@@ -30,7 +30,7 @@ struct Step {
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 18] = [
+const RUST: [Step; 19] = [
     Step {
         name: "format",
         action: |at| cargo(at, &["fmt", "--all", "--check"]),

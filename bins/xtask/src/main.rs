@@ -29,6 +29,7 @@ mod process;
 mod programs;
 mod public_api;
 mod purity;
+mod release;
 mod reliability;
 mod secrets;
 mod service;
@@ -64,6 +65,7 @@ Commands:
   deploy                      the files of deploy/, each looked over by a program that knows its kind
   monitoring                  alerts, board and reference of the metrics, before a Prometheus that scrapes the program
   dist                        the program as it is shipped, one file that needs no other: target/dist
+  release --dry-run           packages, lists of parts and checksums in target/publish, and what stands against publishing
   reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
   bench [--seconds N] [--json] [--write] [PART]...
                               the program under load, beside bare hyper and nginx: plain, tls, memory, many (10,000
@@ -99,6 +101,7 @@ enum Chore {
     Packages,
     PublicApi { bless: bool },
     Purity,
+    Release { dry_run: bool },
     Typos,
     Dependencies,
     Deploy,
@@ -164,6 +167,8 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["deploy"] => Some(Chore::Deploy),
         ["monitoring"] => Some(Chore::Monitoring),
         ["dist"] => Some(Chore::Dist),
+        ["release"] => Some(Chore::Release { dry_run: false }),
+        ["release", "--dry-run"] => Some(Chore::Release { dry_run: true }),
         ["reliability"] => Some(Chore::Reliability),
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
@@ -227,6 +232,8 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Deploy => deploy::check(&Workspace::find()?),
         Chore::Monitoring => monitoring::run(&Workspace::find()?),
         Chore::Dist => dist::make(&Workspace::find()?).map(drop),
+        Chore::Release { dry_run: false } => Err(release::BY_HAND.into()),
+        Chore::Release { dry_run: true } => release::rehearse(&Workspace::find()?),
         Chore::Reliability => reliability::run(&Workspace::find()?),
         Chore::Bench(options) => bench::load::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
@@ -248,6 +255,12 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::clients::Client;
+
+    #[test]
+    fn nothing_is_published_by_this_program() {
+        let refused = perform(&Chore::Release { dry_run: false }).unwrap_err();
+        assert!(refused.to_string().contains("a person does it"));
+    }
 
     #[test]
     fn arguments_name_a_chore_or_none() {
@@ -278,6 +291,11 @@ mod tests {
             (&["deploy"], Some(Chore::Deploy)),
             (&["monitoring"], Some(Chore::Monitoring)),
             (&["dist"], Some(Chore::Dist)),
+            (&["release"], Some(Chore::Release { dry_run: false })),
+            (
+                &["release", "--dry-run"],
+                Some(Chore::Release { dry_run: true }),
+            ),
             (&["reliability"], Some(Chore::Reliability)),
             (
                 &["bench"],
