@@ -159,16 +159,28 @@ fn parts(workspace: &Workspace, libraries: &[Library]) -> Result<Vec<PathBuf>, F
         "--quiet",
     ]);
     process::run(list.current_dir(&source))?;
-    let mut lists = vec![listed(&source.join("bins").join(PROGRAM), PROGRAM)];
+    let mut lists = vec![source.join("bins").join(PROGRAM).join(list_of(PROGRAM))];
     for library in libraries {
         let folder = library.folder.strip_prefix(&workspace.root)?;
-        lists.push(listed(&source.join(folder), &library.name));
+        lists.push(source.join(folder).join(list_of(&library.name)));
+    }
+    for list in &lists {
+        let text = fs::read_to_string(list)?;
+        fs::write(list, without_place(&text, &source))?;
     }
     Ok(lists)
 }
 
-fn listed(folder: &Path, name: &str) -> PathBuf {
-    folder.join(format!("{name}.cdx.json"))
+fn list_of(name: &str) -> String {
+    format!("{name}.cdx.json")
+}
+
+/// Our own parts are named by their folders, and where these are on this machine is nobody's business.
+fn without_place(list: &str, source: &Path) -> String {
+    list.replace(
+        &format!("path+file://{}/", source.display()),
+        "path+file:///",
+    )
 }
 
 fn cyclonedx(workspace: &Workspace) -> Result<PathBuf, Failure> {
@@ -237,6 +249,13 @@ mod tests {
                 "sim has version 0.1.0, and not 0.2.0"
             ]
         );
+    }
+
+    #[test]
+    fn a_list_of_parts_does_not_tell_where_it_was_made() {
+        let list = r#"{"bom-ref": "path+file:///home/ann/source/crates/auth#0.1.0"}"#;
+        let left = r#"{"bom-ref": "path+file:///crates/auth#0.1.0"}"#;
+        assert_eq!(without_place(list, Path::new("/home/ann/source")), left);
     }
 
     #[test]
