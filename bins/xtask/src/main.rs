@@ -21,6 +21,7 @@ mod fuzz;
 mod http;
 mod install;
 mod library;
+mod mirror;
 mod monitoring;
 mod oldest;
 mod packages;
@@ -65,6 +66,8 @@ Commands:
   deploy                      the files of deploy/, each looked over by a program that knows its kind
   monitoring                  alerts, board and reference of the metrics, before a Prometheus that scrapes the program
   dist                        the program as it is shipped, one file that needs no other: target/dist
+  mirror [--time]             lengths, documentation, names and needs of the libraries beside those of others; --time builds
+                              each from nothing, which takes minutes
   release --dry-run           packages, lists of parts and checksums in target/publish, and what stands against publishing
   reliability                 every fault and attack on the program, and the table of docs/reliability.md from the results
   bench [--seconds N] [--json] [--write] [PART]...
@@ -100,6 +103,7 @@ enum Chore {
     Oldest,
     Packages,
     PublicApi { bless: bool },
+    Mirror { time: bool },
     Purity,
     Release { dry_run: bool },
     Typos,
@@ -169,6 +173,8 @@ fn parse(arguments: &[&str]) -> Option<Chore> {
         ["dist"] => Some(Chore::Dist),
         ["release"] => Some(Chore::Release { dry_run: false }),
         ["release", "--dry-run"] => Some(Chore::Release { dry_run: true }),
+        ["mirror"] => Some(Chore::Mirror { time: false }),
+        ["mirror", "--time"] => Some(Chore::Mirror { time: true }),
         ["reliability"] => Some(Chore::Reliability),
         ["bench", "auth"] => Some(Chore::BenchAuth { json: false }),
         ["bench", "auth", "--json"] => Some(Chore::BenchAuth { json: true }),
@@ -234,6 +240,7 @@ fn perform(chore: &Chore) -> Result<(), Failure> {
         Chore::Dist => dist::make(&Workspace::find()?).map(drop),
         Chore::Release { dry_run: false } => Err(release::BY_HAND.into()),
         Chore::Release { dry_run: true } => release::rehearse(&Workspace::find()?),
+        Chore::Mirror { time } => mirror::run(&Workspace::find()?, *time),
         Chore::Reliability => reliability::run(&Workspace::find()?),
         Chore::Bench(options) => bench::load::run(&Workspace::find()?, options),
         Chore::BenchProtocol(options) => bench::protocol::run(&Workspace::find()?, options),
@@ -296,6 +303,7 @@ mod tests {
                 &["release", "--dry-run"],
                 Some(Chore::Release { dry_run: true }),
             ),
+            (&["mirror", "--time"], Some(Chore::Mirror { time: true })),
             (&["reliability"], Some(Chore::Reliability)),
             (
                 &["bench"],
