@@ -135,7 +135,7 @@ impl Walk<'_> {
         let Some(metadata) = metadata else {
             return DEFAULT.to_owned();
         };
-        let is_default = metadata.name.contains("config::Config");
+        let is_default = metadata.name.contains(std::any::type_name::<Config>());
         match (&metadata.source, self.source.variable_of(key)) {
             _ if is_default => DEFAULT.to_owned(),
             (Some(figment::Source::File(file)), _) => file.display().to_string(),
