@@ -7,10 +7,11 @@ mod support;
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http::{HeaderValue, Method};
 use http_body_util::BodyExt as _;
-use kiro_sim::{Matcher, Script, SimOptions};
+use kiro_sim::{Matcher, Operation, Playback, Script, SimOptions};
 use serde_json::json;
 use support::{House, streamed, whole};
 
@@ -126,4 +127,45 @@ async fn the_status_in_the_log_is_the_one_that_was_sent() {
         let said = format!(r#"status={status} ending="{ending}""#);
         assert!(line.contains(&said), "{said} in {line}");
     }
+}
+
+/// A service that repeats what it was sent, in the refusals of all its operations.
+#[tokio::test]
+async fn what_the_service_repeats_of_a_token_is_not_logged() {
+    let token = "aoaAAAAAGkTn3secretsecretsecret:MGUCMQDsignature";
+    let lines = Lines::default();
+    let _guard = lines.collect();
+    let house = House::start().await;
+    let body = json!({"message": format!("The token {token} is not liked.")}).to_string();
+    for operation in [
+        Operation::Generate,
+        Operation::GetUsageLimits,
+        Operation::InvokeMcp,
+    ] {
+        let mut refusal = Playback::new(400);
+        refusal.pieces.push((Duration::ZERO, body.clone().into()));
+        for _ in 0..3 {
+            house.sim.play_back(operation, refusal.clone());
+        }
+    }
+    house.chat(&whole("hi")).await;
+    house.get("/v1/usage").await;
+    let tools = json!([{"type": "web_search_20250305", "name": "web_search"}]);
+    let asked = json!({
+        "model": "claude-sonnet-4-5", "max_tokens": 100, "tools": tools,
+        "messages": [{"role": "user", "content": "Look"}],
+    });
+    let mut request = house.request(Method::POST, "/v1/messages", asked.to_string());
+    let version = HeaderValue::from_static("2023-06-01");
+    request.headers_mut().insert("anthropic-version", version);
+    house.ask(request).await;
+    let logged = lines.text();
+    for told in [
+        "attempt failed",
+        "what is left of a quota",
+        "a hosted tool cannot be asked",
+    ] {
+        assert!(logged.contains(told), "{told}: {logged}");
+    }
+    assert!(!logged.contains("secretsecret"), "{logged}");
 }

@@ -27,7 +27,7 @@ pub(crate) use reply::ReplyStream;
 pub(crate) use retry::jittered;
 
 use crate::body::DynError;
-use crate::capture::{Tape, without_tokens};
+use crate::capture::Tape;
 use crate::error::{Error, ErrorKind};
 use crate::options::Timeouts;
 use crate::pace::Paces;
@@ -205,9 +205,7 @@ impl Upstream {
             take.failed(&failure);
             let next = retry::next(&failure, tried, self.options.max_retries);
             let next = self.affordable(next, &failure);
-            // The service may repeat what it was sent.
-            let told = without_tokens(&format!("{failure:?}"));
-            tracing::warn!(failure = %told, ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");
+            tracing::warn!(failure = failure.for_log(), ?next, attempt = tried.attempts, profile = %profile.name, "attempt failed");
             let reset = match refusal::is_out_of_quota(&failure) {
                 true => self.quota_reset(tenant, &lease).await,
                 false => None,

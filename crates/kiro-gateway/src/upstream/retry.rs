@@ -6,6 +6,7 @@ use kiro_protocol::fault::{Blame, Fault, FaultKind, Repair};
 use kiro_protocol::request::BuildError;
 
 use super::profile::NoProfile;
+use crate::capture::without_tokens;
 
 /// What went wrong with one attempt, before anything went downstream.
 #[derive(Debug)]
@@ -26,6 +27,13 @@ pub(crate) enum Failure {
     Unsendable(BuildError),
     /// The login has no profile that could be used.
     NoProfile(NoProfile),
+}
+
+impl Failure {
+    /// What the log may hold of it: the service may repeat what it was sent.
+    pub(super) fn for_log(&self) -> String {
+        without_tokens(&format!("{self:?}"))
+    }
 }
 
 /// What has been tried so far in one exchange.
