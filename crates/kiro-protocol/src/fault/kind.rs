@@ -223,7 +223,7 @@ impl FaultKind {
 
     /// Whether the same request may succeed with another credential.
     ///
-    /// `Capacity` is not among them: all credentials share the model. `UnknownModel` is, once, because
+    /// `Capacity` is not among them: all credentials share the model. `UnknownModel` is, because
     /// plans differ.
     pub fn may_fail_over(self) -> bool {
         match self {

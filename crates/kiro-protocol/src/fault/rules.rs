@@ -27,7 +27,7 @@ pub(super) struct Evidence<'a> {
 }
 
 struct Row {
-    /// As in the table; from 34 on, what the service models and the table does not list.
+    /// As in the table of refusals in `docs/kiro-protocol.md`.
     number: u8,
     kind: FaultKind,
     signs: &'static [Sign],
