@@ -34,7 +34,10 @@ impl Upstream {
         match asking.await.unwrap_or(Err(Failure::Silent)) {
             Ok(limits) => Some(limits),
             Err(failure) => {
-                tracing::debug!(failure = failure.for_log(), "cannot ask when the quota is full again");
+                tracing::debug!(
+                    failure = failure.for_log(),
+                    "cannot ask when the quota is full again"
+                );
                 None
             }
         }
@@ -76,7 +79,10 @@ impl Upstream {
                 }
                 Err(failure) => failure,
             };
-            tracing::debug!(failure = failure.for_log(), "cannot ask what is left of a quota");
+            tracing::debug!(
+                failure = failure.for_log(),
+                "cannot ask what is left of a quota"
+            );
             let token_was_old =
                 matches!(&failure, Failure::Fault(fault) if fault.refresh_may_help());
             if token_was_old {

@@ -121,7 +121,11 @@ impl Upstream {
             take.failed(&failure);
             let next = retry::next(&failure, tried, MAX_RETRIES);
             let next = self.affordable(next, &failure);
-            tracing::warn!(failure = failure.for_log(), ?next, "a hosted tool cannot be asked");
+            tracing::warn!(
+                failure = failure.for_log(),
+                ?next,
+                "a hosted tool cannot be asked"
+            );
             let credential = lease.credential_id();
             match is_throttled(&failure) {
                 // The limit of the tools is not that of the model: the answer must go on.
