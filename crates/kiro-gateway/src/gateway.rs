@@ -148,8 +148,9 @@ impl Gateway {
         self.answer(request, None).await
     }
 
-    /// Answers one request in a dialect of your own, on a path of your own; the gateway does not look at either. The key is
-    /// looked for where it always is, in `authorization` or `x-api-key`.
+    /// Answers one request in a dialect of your own. Its path and its method are yours: the gateway looks at neither, so give it
+    /// what has a question in its body, and no `HEAD` or `OPTIONS`. The key is looked for where it always is, in `authorization`
+    /// or `x-api-key`.
     ///
     /// ```
     /// # use kiro_gateway::{Body, Gateway, Surface};

@@ -22,10 +22,10 @@ async fn main() -> Result<(), Failure> {
         Err(error) if error.kind() == AuthErrorKind::SignedOut => {
             return Err("the login is over: sign in again".into());
         }
-        // `may_retry` tells what a program that runs on would do.
+        // A program that runs on would try again after `AuthErrorKind::Transient`.
         Err(error) => return Err(error.into()),
     };
-    // What was given out is no proof of what the service thinks of it; a request is, and who has one refused says so.
+    // So says who has a request refused for its token; here it makes the next one a fresh one in any case.
     source.reject(token.generation());
     let token = source.token().await?;
     let left = token

@@ -183,6 +183,15 @@ mod tests {
         ))
     }
 
+    #[test]
+    fn what_the_service_repeats_of_a_token_is_no_part_of_the_log() {
+        let token = "aoaAAAAAGkTn3secretsecretsecret:MGUCMQDsignature";
+        let body = format!(r#"{{"message":"The token {token} is not liked."}}"#);
+        let logged = fault(400, &body).for_log();
+        assert!(logged.contains("is not liked"), "{logged}");
+        assert!(!logged.contains("secretsecret"), "{logged}");
+    }
+
     fn bad_bearer() -> Failure {
         fault(
             403,
