@@ -246,6 +246,36 @@ async fn what_is_read_is_as_described_and_so_are_refusals() {
 }
 
 #[tokio::test]
+async fn every_member_of_a_request_says_what_becomes_of_it() {
+    let document = description(&house().await).await;
+    for request in ["ChatRequest", "ResponsesRequest", "MessagesRequest"] {
+        let members = document["components"]["schemas"][request]["properties"].as_object();
+        for (member, schema) in members.expect(request) {
+            let about = schema["description"].as_str().expect(member);
+            let verdicts = ["honored", "emulated", "ignored", "refused"];
+            let is_told = verdicts
+                .iter()
+                .any(|word| about.contains(&format!("**{word}")));
+            assert!(is_told, "{request}: {member}: {about}");
+            assert!(!about.contains("]("), "a link that leads nowhere: {about}");
+        }
+    }
+    let chat = &document["components"]["schemas"]["ChatRequest"]["properties"];
+    let about = chat["seed"]["description"].as_str();
+    assert!(about.is_some_and(|about| about.ends_with("**ignored**.")));
+    let about = chat["stream_options"]["description"].as_str();
+    let operation = &document["paths"]["/v1/messages"]["post"]["description"];
+    let table = "### Blocks\n\n| block | verdict | detail |\n| --- | --- | --- |\n";
+    let about_blocks = operation.as_str();
+    assert!(about_blocks.is_some_and(|about| about.contains(table) && !about.contains("](")));
+    let inner = "`stream_options.include_obfuscation`: **ignored silently**.";
+    assert!(
+        about.is_some_and(|about| about.contains(inner)),
+        "{about:?}"
+    );
+}
+
+#[tokio::test]
 async fn kept_responses_are_as_described() {
     let house = house().await;
     let document = description(&house).await;

@@ -11,6 +11,8 @@ pub(crate) mod responses;
 mod source;
 #[cfg(test)]
 mod tests;
+#[cfg(any(test, feature = "pages"))]
+pub(crate) mod verdict;
 mod words;
 
 use std::fmt;

@@ -28,8 +28,8 @@ const ABOUT: &str = "\
 The APIs of OpenAI (chat completions, responses) and of Anthropic (messages) for the models of Kiro.
 
 Send the key of the gateway as `Authorization: Bearer KEY` or as `x-api-key: KEY`; with a login of your own behind it, \
-`KEY:CREDENTIAL`. Members that are not listed are read over. What each of them does here, and every error, is in \
-`docs/compatibility.md` of the project.";
+`KEY:CREDENTIAL`. Members that are not listed are read over. Each says whether it is honored, emulated by the gateway, ignored, or refused; \
+all of that, and every error, is in `docs/compatibility.md` of the project.";
 
 fn make() -> Value {
     let mut schemas = Schemas::new();

@@ -11,11 +11,15 @@ use crate::endpoint::admin::{self, Admin};
 use crate::endpoint::{health, info, usage};
 use crate::pages::Page;
 use crate::routes::{Route, Row};
+use crate::surface;
+use crate::surface::verdict::{Table, without_links};
 
 /// One operation, before it is written as JSON.
 struct Operation {
     tag: &'static str,
     about: &'static str,
+    /// What becomes of what is inside of the members of the body.
+    inside: &'static [&'static Table],
     /// Names of parameters in `components`.
     parameters: Vec<&'static str>,
     body: Option<Value>,
@@ -69,7 +73,7 @@ pub(super) fn of(row: &Row, schemas: &mut Schemas) -> Value {
         "operationId": id(row),
         "tags": [operation.tag],
         "summary": capitalized(row.about),
-        "description": operation.about,
+        "description": description(operation.about, operation.inside),
         "security": security,
         "parameters": parameters,
     });
@@ -80,9 +84,15 @@ pub(super) fn of(row: &Row, schemas: &mut Schemas) -> Value {
     value
 }
 
+fn description(about: &str, inside: &[&Table]) -> String {
+    let tables = inside.iter();
+    let tables = tables.map(|table| format!("\n\n### {}\n\n{table}", table.title));
+    about.to_owned() + &without_links(&tables.collect::<String>())
+}
+
 fn describe(row: &Row, schemas: &mut Schemas) -> Operation {
     match row.route {
-        Route::Surface(surface) => match surface.name() {
+        Route::Surface(dialect) => match dialect.name() {
             "responses" => respond(schemas),
             "messages" => messages(schemas),
             // A test sees to it that no two are described alike.
@@ -198,9 +208,10 @@ fn chat(schemas: &mut Schemas) -> Operation {
     Operation {
         tag: "OpenAI",
         about: "One question, one answer or one stream. A member that has no effect here is named in `x-gateway-ignored`.",
+        inside: surface::chat::verdicts::INSIDE,
         parameters: vec!["Timeout"],
         body: Some(body(
-            schemas.asked::<chat::ChatRequest<'_>>(),
+            schemas.asked_with::<chat::ChatRequest<'_>>(&surface::chat::verdicts::MEMBERS),
             example::chat(),
         )),
         answer: streaming(
@@ -229,9 +240,12 @@ fn respond(schemas: &mut Schemas) -> Operation {
     Operation {
         tag: "OpenAI",
         about: "The response is kept for `previous_response_id` unless `store` is false.",
+        inside: surface::responses::verdicts::INSIDE,
         parameters: vec!["Timeout"],
         body: Some(body(
-            schemas.asked::<responses::ResponsesRequest<'_>>(),
+            schemas.asked_with::<responses::ResponsesRequest<'_>>(
+                &surface::responses::verdicts::MEMBERS,
+            ),
             example::responses(),
         )),
         answer: streaming(
@@ -252,10 +266,12 @@ fn messages(schemas: &mut Schemas) -> Operation {
         "event: content_block_delta\n",
         "data: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello\"}}\n\n",
     );
-    let request = schemas.asked::<anthropic::MessagesRequest<'_>>();
+    let request =
+        schemas.asked_with::<anthropic::MessagesRequest<'_>>(&surface::messages::verdicts::MEMBERS);
     Operation {
         tag: "Anthropic",
         about: "One question, one answer or one stream. A member that has no effect here is named in `x-gateway-ignored`.",
+        inside: surface::messages::verdicts::INSIDE,
         parameters: vec!["AnthropicVersion", "Timeout"],
         body: Some(body(
             json!({"allOf": [request], "required": ["max_tokens"]}),
@@ -368,6 +384,7 @@ fn plain(tag: &'static str, about: &'static str, answer: Value) -> Operation {
     Operation {
         tag,
         about,
+        inside: &[],
         parameters: Vec::new(),
         body: None,
         answer,

@@ -4,6 +4,8 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 
+use crate::surface::verdict::Table;
+
 /// Collects the schemas that a document refers to.
 ///
 /// A type is described as it is read or as it is written: a member that may be missing when it is read is
@@ -11,6 +13,8 @@ use serde_json::{Map, Value};
 pub(super) struct Schemas {
     asked: SchemaGenerator,
     answered: SchemaGenerator,
+    /// What becomes of the members of a request, by the name of its schema.
+    verdicts: Vec<(String, &'static Table)>,
 }
 
 /// Where the document keeps them.
@@ -25,12 +29,19 @@ impl Schemas {
         Self {
             asked: settings.clone().for_deserialize().into_generator(),
             answered: settings.for_serialize().into_generator(),
+            verdicts: Vec::new(),
         }
     }
 
     /// What a request holds.
     pub(super) fn asked<T: JsonSchema + ?Sized>(&mut self) -> Value {
         self.asked.subschema_for::<T>().to_value()
+    }
+
+    /// The same, and what becomes of its members.
+    pub(super) fn asked_with<T: JsonSchema>(&mut self, verdicts: &'static Table) -> Value {
+        self.verdicts.push((T::schema_name().into(), verdicts));
+        self.asked::<T>()
     }
 
     /// What an answer holds.
@@ -45,7 +56,26 @@ impl Schemas {
         all.extend(self.asked.take_definitions(true));
         all.sort_keys();
         all.values_mut().for_each(tidy);
+        for (name, verdicts) in &self.verdicts {
+            let properties = all
+                .get_mut(name)
+                .and_then(|schema| schema.get_mut("properties"));
+            if let Some(Value::Object(properties)) = properties {
+                tell(verdicts, properties);
+            }
+        }
         all
+    }
+}
+
+/// Adds what becomes of members to what they are.
+fn tell(verdicts: &Table, properties: &mut Map<String, Value>) {
+    for (member, schema) in properties {
+        let rows = verdicts.rows.iter().filter(|row| row.is_about(member));
+        let lines: Vec<String> = rows.map(|row| row.line(member)).collect();
+        let description = schema.get("description").and_then(Value::as_str);
+        let paragraphs = description.map(str::to_owned).into_iter().chain(lines);
+        schema["description"] = paragraphs.collect::<Vec<_>>().join("\n\n").into();
     }
 }
 

@@ -15,5 +15,7 @@ mod stream;
 #[cfg(test)]
 pub(super) mod tests;
 mod thoughts;
+#[cfg(any(test, feature = "pages"))]
+pub(crate) mod verdicts;
 
 pub(crate) use decode::Chat;

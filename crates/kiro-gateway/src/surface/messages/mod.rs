@@ -19,5 +19,7 @@ mod opaque;
 mod stream;
 #[cfg(test)]
 pub(super) mod tests;
+#[cfg(any(test, feature = "pages"))]
+pub(crate) mod verdicts;
 
 pub(crate) use decode::{Messages, conversation};

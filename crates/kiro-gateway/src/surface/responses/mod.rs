@@ -16,6 +16,8 @@ mod sealed;
 mod stream;
 #[cfg(test)]
 pub(super) mod tests;
+#[cfg(any(test, feature = "pages"))]
+pub(crate) mod verdicts;
 
 pub(crate) use decode::Responses;
 pub(super) use decode::{Visit, visit};

@@ -1,4 +1,4 @@
-//! Every member that a request type reads has a row in `docs/compatibility.md`, and the other way round.
+//! Every member that a request type reads has a row in its surface's table, and the other way round.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,38 @@ use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::forward_to_deserialize_any;
 
 use super::schema;
+use crate::surface::verdict::{Row, Table};
+use crate::surface::{chat, messages, responses};
 
-const PAGE: &str = include_str!("../../../../../docs/compatibility.md");
-
-const OF_CHAT: &str = "\n### Members of the request\n";
+/// The members of the documented request (source: `@anthropic-ai/sdk` 1.12 and 0.137, the types of
+/// `messages.create` and `beta.messages.create`).
+const OF_MESSAGES: [&str; 25] = [
+    "model",
+    "max_tokens",
+    "messages",
+    "system",
+    "stream",
+    "tools",
+    "tool_choice",
+    "thinking",
+    "output_config",
+    "output_format",
+    "stop_sequences",
+    "temperature",
+    "top_p",
+    "top_k",
+    "metadata",
+    "cache_control",
+    "context_management",
+    "service_tier",
+    "speed",
+    "inference_geo",
+    "container",
+    "diagnostics",
+    "mcp_servers",
+    "thread",
+    "betas",
+];
 
 /// The names of the members that a type reads: serde's derive tells them to whoever it asks for the value.
 fn members<T: Deserialize<'static>>() -> &'static [&'static str] {
@@ -50,57 +78,37 @@ impl<'de> Deserializer<'de> for Names<'_> {
 }
 
 /// The members that the rows of a table name, without what is inside of them.
-fn rows(page: &str, heading: &str) -> BTreeSet<String> {
-    let (_, part) = page.split_once(heading).unwrap();
-    let table = part.split("\n### ").next().unwrap();
-    let names = table.lines().filter(|line| line.starts_with("| `"));
-    let names = names.map(|row| row.split('|').nth(1).unwrap());
-    let names = names.flat_map(|cell| cell.split('`').skip(1).step_by(2));
-    let outermost = names.map(|name| name.split('.').next().unwrap());
-    outermost.map(str::to_owned).collect()
+fn rows(table: &Table) -> BTreeSet<String> {
+    let things = table.rows.iter().flat_map(Row::things);
+    let outermost = things.map(|thing| thing.split(['.', ' ']).next().unwrap().to_owned());
+    outermost.collect()
 }
 
-/// What is read and has no row.
-fn without_a_row(page: &str) -> Vec<String> {
-    let tables = [
-        (OF_CHAT, members::<ChatRequest<'static>>()),
-        (
-            "\n### Members of a responses request\n",
-            members::<ResponsesRequest<'static>>(),
-        ),
-        (
-            "\n### Members of a message request\n",
-            members::<MessagesRequest<'static>>(),
-        ),
-    ];
-    let mut missing = Vec::new();
-    for (heading, members) in tables {
-        let rows = rows(page, heading);
-        let members = members.iter().filter(|member| !rows.contains(**member));
-        missing.extend(members.map(|member| format!("{}: {member}", heading.trim())));
+/// `documented` are the members that the vendor's API has.
+fn assert_same(table: &Table, read: &[&str], documented: &[&str]) {
+    let rows = rows(table);
+    let members: BTreeSet<&str> = read.iter().chain(documented).copied().collect();
+    let title = table.title;
+    for member in &members {
+        assert!(rows.contains(*member), "{title}: `{member}` has no row");
     }
-    missing
+    for row in &rows {
+        assert!(members.contains(&**row), "{title}: `{row}` is no member");
+    }
 }
 
 #[test]
-fn every_member_that_is_read_has_a_row() {
-    assert_eq!(without_a_row(PAGE), [""; 0]);
-    let without = PAGE.replace("| `seed` | ignored | |\n", "");
-    assert_eq!(
-        without_a_row(&without),
-        ["### Members of the request: seed"]
-    );
-}
-
-/// That of the other surfaces is shown beside their verdicts.
-#[test]
-fn every_row_of_chat_is_a_member_that_is_read_or_that_the_official_schema_has() {
-    let official = schema::members("CreateChatCompletionRequest");
+fn every_member_has_a_row_and_every_row_is_a_member() {
+    let documented = schema::members("CreateChatCompletionRequest");
+    let documented: Vec<&str> = documented.iter().map(String::as_str).collect();
     let read = members::<ChatRequest<'static>>();
-    let is_member = |row: &String| official.contains(row) || read.contains(&&**row);
-    let invented: Vec<String> = rows(PAGE, OF_CHAT)
-        .into_iter()
-        .filter(|row| !is_member(row))
-        .collect();
-    assert_eq!(invented, [""; 0]);
+    assert_same(&chat::verdicts::MEMBERS, read, &documented);
+    let documented = schema::members("CreateResponse");
+    let documented = documented.iter().map(String::as_str);
+    // Codex sends one more.
+    let documented: Vec<&str> = documented.chain(["client_metadata"]).collect();
+    let read = members::<ResponsesRequest<'static>>();
+    assert_same(&responses::verdicts::MEMBERS, read, &documented);
+    let read = members::<MessagesRequest<'static>>();
+    assert_same(&messages::verdicts::MEMBERS, read, &OF_MESSAGES);
 }

@@ -6,8 +6,10 @@ mod dialects;
 mod growth;
 mod hostile;
 mod members;
+mod page;
 pub(super) mod replies;
 #[path = "../../../../openai-types/tests/support/schema.rs"]
 pub(super) mod schema;
 pub(super) mod script;
 pub(super) mod show;
+pub(super) mod verdicts;

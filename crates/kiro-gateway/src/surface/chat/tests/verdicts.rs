@@ -1,122 +1,376 @@
-//! What `docs/compatibility.md` says of the members of a request is what becomes of them.
-
-use std::collections::BTreeMap;
+//! What [`verdicts`] says is what becomes of a request.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::CASES;
-use crate::surface::tests::schema;
+use crate::surface::chat::verdicts;
+use crate::surface::tests::verdicts::{Sample, Tried, with};
 
-/// A request with a value of the member that is not its default, or `None` for members that have none:
-/// `model` and `messages` are in every request.
-fn sample(member: &str) -> Option<Value> {
-    let tools = json!([{"type": "function", "function": {"name": "f"}}]);
-    let member = match member {
-        "model" | "messages" => return None,
-        "stream" => json!({"stream": true}),
-        "stream_options" => json!({"stream": true, "stream_options": {"include_usage": true}}),
-        "tools" => json!({"tools": tools}),
-        "tool_choice" => json!({"tools": tools, "tool_choice": "required"}),
-        "parallel_tool_calls" => json!({"tools": tools, "parallel_tool_calls": false}),
-        "functions" => json!({"functions": [{"name": "f"}]}),
-        "function_call" => json!({"functions": [{"name": "f"}], "function_call": {"name": "f"}}),
-        "reasoning_effort" => json!({"reasoning_effort": "high"}),
-        "reasoning" => json!({"reasoning": {"effort": "high"}}),
-        "thinking" => json!({"thinking": {"type": "enabled", "budget_tokens": 2000}}),
-        "max_completion_tokens" | "max_tokens" | "top_k" | "seed" => json!({member: 5}),
-        "top_logprobs" => json!({"logprobs": true, "top_logprobs": 5}),
-        "n" => json!({"n": 2}),
-        "stop" => json!({"stop": ["a"]}),
-        "response_format" => json!({"response_format": {"type": "json_object"}}),
-        "temperature" | "top_p" | "min_p" | "frequency_penalty" | "presence_penalty" => {
-            json!({member: 0.5})
-        }
-        "repetition_penalty" => json!({"repetition_penalty": 1.5}),
-        "verbosity" => json!({"verbosity": "low"}),
-        "logprobs" | "store" => json!({member: true}),
-        "logit_bias" => json!({"logit_bias": {"5": 1}}),
-        "modalities" => json!({"modalities": ["text", "audio"]}),
-        "audio" => json!({"audio": {"voice": "alloy", "format": "mp3"}}),
-        "web_search_options" => json!({"web_search_options": {}}),
-        "moderation" => json!({"moderation": {"model": "m"}}),
-        "prediction" => json!({"prediction": {"type": "content", "content": "a"}}),
-        "metadata" => json!({"metadata": {"a": "b"}}),
-        "prompt_cache_options" => json!({"prompt_cache_options": {}}),
-        _ => json!({member: "a"}),
-    };
-    Some(member)
-}
+const DATA_URL: &str = "data:image/png;base64,iVBORw0KGgo=";
 
-/// The members that the table names, and its word for each. In a row with several verdicts the last one
-/// is that of a value that is not the default.
-fn documented() -> BTreeMap<String, String> {
-    let page = include_str!("../../../../../../docs/compatibility.md");
-    let (_, table) = page.split_once("### Members of the request").unwrap();
-    let (table, _) = table.split_once("\n### ").unwrap();
-    let rows = table.lines().filter(|line| line.starts_with("| `"));
-    let mut verdicts = BTreeMap::new();
-    for row in rows {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let verdict = [
-            "honored",
-            "emulated",
-            "ignored silently",
-            "ignored",
-            "refused",
-        ]
-        .into_iter()
-        .filter_map(|word| cells[2].rfind(word).map(|at| (at, word)))
-        .max_by_key(|(at, word)| (*at, word.len()))
-        .unwrap()
-        .1;
-        for name in cells[1].split('`').skip(1).step_by(2) {
-            let member = name.split('.').next().unwrap();
-            verdicts
-                .entry(member.to_owned())
-                .or_insert_with(|| verdict.to_owned());
-        }
+fn tried() -> Tried<'static> {
+    Tried {
+        cases: &CASES,
+        accept: &|request| CASES.accept(Bytes::from(request.to_string())),
+        echo: &[],
     }
-    verdicts
 }
 
-/// What becomes of a request, in the words of the table as far as they can be told from outside.
-fn observed(request: &Value, member: &str) -> &'static str {
-    match CASES.accept(Bytes::from(request.to_string())) {
-        Err(_) => "refused",
-        Ok(accepted) if accepted.ignored.contains(&member) => "ignored",
-        Ok(_) => "accepted",
+fn plain() -> Value {
+    json!({
+        "model": "claude-sonnet-4-5",
+        "messages": [{"role": "user", "content": "Hello"}],
+    })
+}
+
+/// A request with a member, beside those that it needs, which both have.
+fn sample(thing: &str, beside: &Value, member: &'static str, value: Value) -> Sample {
+    let before = with(plain(), beside);
+    Sample {
+        thing: thing.to_owned(),
+        place: member,
+        after: with(before.clone(), &json!({member: value})),
+        before,
     }
 }
 
 #[test]
-fn every_member_has_a_verdict_and_the_code_keeps_it() {
-    let documented = documented();
-    for member in schema::members("CreateChatCompletionRequest") {
-        assert!(documented.contains_key(&*member), "`{member}` has no row");
-    }
-    let plain = json!({
-        "model": "claude-sonnet-4-5",
-        "messages": [{"role": "user", "content": "Hello"}],
+fn members() {
+    let tools = json!({"tools": [{"type": "function", "function": {"name": "f"}}]});
+    let functions = json!({"functions": [{"name": "f"}]});
+    let stream = json!({"stream": true});
+    let alone = json!({});
+    let mut samples = vec![
+        sample(
+            "tool_choice of auto or none",
+            &tools,
+            "tool_choice",
+            json!("none"),
+        ),
+        sample("tool_choice", &tools, "tool_choice", json!("required")),
+        sample(
+            "function_call",
+            &functions,
+            "function_call",
+            json!({"name": "f"}),
+        ),
+        sample(
+            "modalities with audio",
+            &alone,
+            "modalities",
+            json!(["text", "audio"]),
+        ),
+        sample(
+            "stream_options.include_usage",
+            &stream,
+            "stream_options",
+            json!({"include_usage": true}),
+        ),
+        sample(
+            "stream_options.include_obfuscation",
+            &stream,
+            "stream_options",
+            json!({"include_obfuscation": true}),
+        ),
+    ];
+    let alone = [
+        ("model", json!("claude-haiku-4-5")),
+        (
+            "messages",
+            json!([{"role": "user", "content": "Something else"}]),
+        ),
+        ("stream", json!(true)),
+        ("tools", tools["tools"].clone()),
+        ("parallel_tool_calls", json!(false)),
+        ("functions", functions["functions"].clone()),
+        ("reasoning_effort", json!("high")),
+        ("reasoning", json!({"effort": "high"})),
+        ("reasoning", json!({"exclude": true})),
+        (
+            "thinking",
+            json!({"type": "enabled", "budget_tokens": 2000}),
+        ),
+        ("max_completion_tokens", json!(5)),
+        ("max_tokens", json!(5)),
+        ("stop", json!(["ell"])),
+        ("response_format", json!({"type": "json_object"})),
+        ("temperature", json!(0.5)),
+        ("top_p", json!(0.5)),
+        ("top_k", json!(5)),
+        ("min_p", json!(0.5)),
+        ("frequency_penalty", json!(0.5)),
+        ("presence_penalty", json!(0.5)),
+        ("repetition_penalty", json!(1.5)),
+        ("seed", json!(5)),
+        ("verbosity", json!("low")),
+        ("n", json!(2)),
+        ("logprobs", json!(true)),
+        ("top_logprobs", json!(5)),
+        ("logit_bias", json!({"5": 1})),
+        ("audio", json!({"voice": "alloy", "format": "mp3"})),
+        ("web_search_options", json!({})),
+        ("moderation", json!({"model": "m"})),
+        ("prediction", json!({"type": "content", "content": "a"})),
+        ("service_tier", json!("priority")),
+        ("store", json!(true)),
+        ("metadata", json!({"a": "b"})),
+        ("user", json!("a")),
+        ("safety_identifier", json!("a")),
+        ("prompt_cache_retention", json!("24h")),
+        ("prompt_cache_options", json!({})),
+        ("prompt_cache_key", json!("a")),
+    ];
+    samples.extend(alone.map(|(member, value)| sample(member, &json!({}), member, value)));
+    // Two requests that hold none of chat's messages.
+    let flat = |input| json!({"model": "claude-sonnet-4-5", "input": input});
+    samples.push(Sample {
+        thing: "input without messages".to_owned(),
+        place: "input",
+        before: flat("Hello"),
+        after: flat("Something else"),
     });
-    for (member, verdict) in &documented {
-        let mut request = plain.clone();
-        match sample(member) {
-            Some(Value::Object(members)) => request.as_object_mut().unwrap().extend(members),
-            Some(_) => unreachable!("samples are objects"),
-            None => {
-                request.as_object_mut().unwrap().remove(member);
-                assert_eq!(observed(&request, member), "refused", "without {member}");
-                continue;
-            }
+    tried().check(&verdicts::MEMBERS, &samples);
+}
+
+#[test]
+fn members_without_which_there_is_no_request() {
+    for member in ["model", "messages"] {
+        let mut request = plain();
+        request.as_object_mut().unwrap().remove(member);
+        let refusal = CASES.accept(Bytes::from(request.to_string())).unwrap_err();
+        let is_named = refusal.contains(&format!("\"param\":\"{member}\""));
+        assert!(refusal.starts_with("400 ") && is_named, "{refusal}");
+    }
+}
+
+#[test]
+fn messages() {
+    let user = json!({"role": "user", "content": "Hello"});
+    let call =
+        json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    let called = json!({"role": "assistant", "tool_calls": [call]});
+    let asked = json!({"role": "assistant", "function_call": {"name": "f", "arguments": "{}"}});
+    let go_on = json!({"role": "user", "content": "Go on."});
+    let asks = [
+        (
+            "system or developer at the beginning",
+            json!([user]),
+            json!([{"role": "system", "content": "A"}, user]),
+        ),
+        (
+            "system or developer at the beginning",
+            json!([user]),
+            json!([{"role": "developer", "content": "A"}, user]),
+        ),
+        (
+            "system or developer later",
+            json!([user]),
+            json!([user, {"role": "system", "content": "A"}]),
+        ),
+        (
+            "system or developer later",
+            json!([user]),
+            json!([user, {"role": "developer", "content": "A"}]),
+        ),
+        (
+            "user",
+            json!([user]),
+            json!([user, {"role": "user", "name": "Ann", "content": "More"}]),
+        ),
+        (
+            "assistant",
+            json!([user, go_on]),
+            json!([user, {"role": "assistant", "content": "Yes."}, go_on]),
+        ),
+        (
+            "assistant.tool_calls",
+            json!([user, go_on]),
+            json!([user, called, go_on]),
+        ),
+        (
+            "tool",
+            json!([user, called, go_on]),
+            json!([user, called, {"role": "tool", "tool_call_id": "call_1", "content": "A"}, go_on]),
+        ),
+        (
+            "function",
+            json!([user, asked, go_on]),
+            json!([user, asked, {"role": "function", "name": "f", "content": "A"}, go_on]),
+        ),
+        (
+            "another role",
+            json!([user]),
+            json!([user, {"role": "oracle", "content": "A"}]),
+        ),
+    ];
+    let samples = asks.map(|(thing, before, after)| Sample {
+        thing: thing.to_owned(),
+        place: "messages",
+        before: with(plain(), &json!({"messages": before})),
+        after: with(plain(), &json!({"messages": after})),
+    });
+    tried().check(&verdicts::MESSAGES, &samples);
+}
+
+#[test]
+fn parts() {
+    let file = |file: Value| json!({"type": "file", "file": file});
+    let image = |url: &str| json!({"type": "image_url", "image_url": {"url": url}});
+    let nothing = json!({"type": "text", "text": ""});
+    let data = "data:text/plain;base64,QQ==";
+    let detailed = json!({"type": "image_url", "image_url": {"url": DATA_URL, "detail": "low"}});
+    let of_anthropic = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}});
+    let asks = [
+        (
+            "text",
+            nothing.clone(),
+            json!({"type": "text", "text": "More"}),
+        ),
+        (
+            "image_url with a base64 data URL",
+            nothing.clone(),
+            image(DATA_URL),
+        ),
+        (
+            "image_url with http(s)://",
+            nothing.clone(),
+            image("https://a/b.png"),
+        ),
+        ("image_url.detail", image(DATA_URL), detailed),
+        (
+            "file with file_data",
+            nothing.clone(),
+            file(json!({"filename": "a.txt", "file_data": data})),
+        ),
+        (
+            "file with file_id",
+            nothing.clone(),
+            file(json!({"file_id": "file-1"})),
+        ),
+        (
+            "input_audio",
+            nothing.clone(),
+            json!({"type": "input_audio", "input_audio": {"data": "QQ==", "format": "wav"}}),
+        ),
+        (
+            "refusal",
+            nothing.clone(),
+            json!({"type": "refusal", "refusal": "No."}),
+        ),
+        (
+            "tool_use",
+            nothing.clone(),
+            json!({"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}),
+        ),
+        (
+            "tool_result",
+            nothing.clone(),
+            json!({"type": "tool_result", "tool_use_id": "call_1", "content": "A"}),
+        ),
+        ("image", nothing.clone(), of_anthropic),
+        ("anything else", nothing, json!({"type": "hologram"})),
+    ];
+    let call =
+        json!({"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}});
+    // Parts of the model's stand in its message, and results behind its call.
+    let messages = |thing: &str, part: Value| {
+        let said = json!({"type": "text", "text": "Hello"});
+        match thing {
+            "tool_use" | "refusal" => json!([
+                {"role": "user", "content": "Hello"},
+                {"role": "assistant", "content": [said, part]},
+                {"role": "user", "content": "Go on."},
+            ]),
+            "tool_result" => json!([
+                {"role": "user", "content": "Hello"},
+                {"role": "assistant", "tool_calls": [call]},
+                {"role": "user", "content": [said, part]},
+            ]),
+            _ => json!([{"role": "user", "content": [said, part]}]),
         }
-        if member == "input" {
-            request.as_object_mut().unwrap().remove("messages");
-        }
-        let expected = match &**verdict {
-            "honored" | "emulated" | "ignored silently" => "accepted",
-            verdict => verdict,
-        };
-        assert_eq!(observed(&request, member), expected, "{member}");
+    };
+    let samples = asks.map(|(thing, before, after)| Sample {
+        thing: thing.to_owned(),
+        place: "messages",
+        before: with(plain(), &json!({"messages": messages(thing, before)})),
+        after: with(plain(), &json!({"messages": messages(thing, after)})),
+    });
+    tried().check(&verdicts::PARTS, &samples);
+}
+
+#[test]
+fn tools() {
+    let function = |function: Value| json!({"type": "function", "function": function});
+    let plainly = function(json!({"name": "f"}));
+    let schema = json!({"type": "object", "properties": {"a": {"type": "string"}}});
+    let long = "a".repeat(20_000);
+    let asks = [
+        (
+            "names that the service does not take",
+            plainly.clone(),
+            function(json!({"name": "f.g"})),
+        ),
+        (
+            "JSON schemas",
+            plainly.clone(),
+            function(json!({"name": "f", "parameters": schema})),
+        ),
+        (
+            "long descriptions",
+            plainly.clone(),
+            function(json!({"name": "f", "description": long})),
+        ),
+        (
+            "custom tools",
+            plainly.clone(),
+            json!({"type": "custom", "custom": {"name": "f"}}),
+        ),
+        (
+            "strict",
+            plainly.clone(),
+            function(json!({"name": "f", "strict": true})),
+        ),
+        (
+            "flat tools",
+            plainly.clone(),
+            json!({"type": "function", "name": "g"}),
+        ),
+        (
+            "Anthropic's input_schema",
+            plainly.clone(),
+            json!({"name": "g", "input_schema": schema}),
+        ),
+        (
+            "web_search…",
+            plainly.clone(),
+            json!({"type": "web_search"}),
+        ),
+        (
+            "other hosted tools",
+            plainly,
+            json!({"type": "code_interpreter"}),
+        ),
+    ];
+    let mut samples: Vec<Sample> = asks
+        .map(|(thing, before, after)| sample_of_tools(thing, &before, &after))
+        .into();
+    let offered = json!({"tools": [{"type": "function", "function": {"name": "f"}}]});
+    let choice = json!({"type": "tool", "name": "f"});
+    samples.push(sample(
+        "objects for tool_choice",
+        &offered,
+        "tool_choice",
+        choice,
+    ));
+    tried().check(&verdicts::TOOLS, &samples);
+}
+
+fn sample_of_tools(thing: &str, before: &Value, after: &Value) -> Sample {
+    Sample {
+        thing: thing.to_owned(),
+        place: "tools",
+        before: with(plain(), &json!({"tools": [before]})),
+        after: with(plain(), &json!({"tools": [after]})),
     }
 }

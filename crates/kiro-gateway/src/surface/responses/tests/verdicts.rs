@@ -1,69 +1,16 @@
-//! What `docs/compatibility.md` says of the members, items and tools of a request is what becomes of them.
+//! What [`verdicts`] says is what becomes of a request.
 
-use std::collections::BTreeMap;
-
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::CASES;
 use crate::surface::Accepted;
-use crate::surface::tests::{schema, script, show};
-
-/// What can be told of a request from outside, beside one without the thing in question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// The conversation, the bounds or the answer is another.
-    Effect,
-    /// The model is told of it in words.
-    Words,
-    Silent,
-    /// As silent, but for `x-gateway-ignored`.
-    Named,
-    Refused,
-}
-
-/// A table of the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Table {
-    Members,
-    Items,
-    Tools,
-}
-
-impl Table {
-    const ALL: [Self; 3] = [Self::Members, Self::Items, Self::Tools];
-
-    fn heading(self) -> &'static str {
-        match self {
-            Self::Members => "\n### Members of a responses request\n",
-            Self::Items => "\n### Items\n",
-            Self::Tools => "\n### Tools of a responses request\n",
-        }
-    }
-
-    /// What a verdict means.
-    fn fate(self, verdict: &str) -> Option<Fate> {
-        Some(match verdict {
-            "emulated" if self == Self::Items => Fate::Words,
-            "honored" | "emulated" => Fate::Effect,
-            "ignored silently" => Fate::Silent,
-            "ignored" => Fate::Named,
-            "refused" => Fate::Refused,
-            _ => return None,
-        })
-    }
-}
-
-const PAGE: &str = include_str!("../../../../../../docs/compatibility.md");
+use crate::surface::responses::verdicts;
+use crate::surface::tests::verdicts::{Fate, Sample, Tried, with};
+use crate::surface::tests::{schema, show};
+use crate::surface::verdict::{Row, Table, Verdict};
 
 const PREVIOUS: &str = "resp_0123456789abcdef0123456789abcdef";
-
-/// Something that a model may answer.
-const REPLY: &str = r#"start
-reasoning "Hm."
-signature "c2ln"
-text "Hello"
-stop end_turn"#;
 
 /// For each row of the members a request that has it, beside model and input.
 fn members() -> Vec<(&'static str, Value)> {
@@ -275,211 +222,138 @@ fn plain() -> Value {
     json!({"model": "claude-sonnet-4-5", "input": "Hello"})
 }
 
-fn with(mut request: Value, members: &Value) -> Value {
-    let members = members.as_object().unwrap().clone();
-    request.as_object_mut().unwrap().extend(members);
-    request
-}
-
-/// What becomes of everything that can be asked for.
-fn observed() -> BTreeMap<(Table, &'static str), Fate> {
-    let mut observed = BTreeMap::new();
-    for (name, sample) in members() {
-        let param = name.split(['.', ' ']).next().unwrap();
-        let fate = fate(&plain(), &with(plain(), &sample), param);
-        observed.insert((Table::Members, name), fate);
-    }
-    for (name, item) in items() {
-        let before = with(plain(), &json!({"input": before_items()}));
-        let mut after = before.clone();
-        after["input"].as_array_mut().unwrap().push(item);
-        observed.insert((Table::Items, name), fate(&before, &after, name));
-    }
-    for (name, tool) in tools() {
-        let request = with(plain(), &json!({"tools": [tool]}));
-        observed.insert((Table::Tools, name), fate(&plain(), &request, "tools"));
-    }
-    observed
-}
-
-/// What becomes of a request, beside a plain one. `name` is that of the parameter or the item.
-fn fate(plain: &Value, request: &Value, name: &str) -> Fate {
-    match accept(request) {
-        Err(refusal) => {
-            assert!(refusal.starts_with("400 "), "{refusal}");
-            assert!(
-                refusal.contains(&format!("\"param\":\"{name}")),
-                "{refusal}"
-            );
-            Fate::Refused
-        }
-        Ok(accepted) if !accepted.ignored.is_empty() => {
-            let all = accepted
-                .ignored
-                .iter()
-                .all(|ignored| ignored.starts_with(name));
-            assert!(all, "{name}: {:?}", accepted.ignored);
-            Fate::Named
-        }
-        Ok(accepted) => {
-            let trace = trace(accepted);
-            match trace == self::trace(accept(plain).unwrap()) {
-                true => Fate::Silent,
-                false if trace.contains(&format!("text \"[{name}] ")) => Fate::Words,
-                false => Fate::Effect,
-            }
-        }
-    }
-}
-
 fn accept(request: &Value) -> Result<Accepted, String> {
     let hello = r#"{"type": "message", "role": "user", "content": "Kept", "id": "msg_1"}"#;
     let kept = format!("{PREVIOUS} input {hello}");
     CASES.accept_after(Bytes::from(request.to_string()), &kept)
 }
 
-/// Everything that a request has an effect on.
-fn trace(mut accepted: Accepted) -> String {
-    let mut response = BytesMut::new();
-    script::play(
-        REPLY,
-        &accepted.bounds,
-        &mut *accepted.encoder,
-        &mut response,
-    );
-    let response = CASES.with_fixed_ids(std::str::from_utf8(&response).unwrap());
-    // The answer repeats what was asked for, which is no effect.
-    let response = response.replace(r#""summary":"detailed""#, r#""summary":null"#);
-    let conversation = show::conversation(&accepted.conversation);
-    format!("{conversation}{:?}{response}", accepted.bounds)
+fn tried() -> Tried<'static> {
+    Tried {
+        cases: &CASES,
+        accept: &accept,
+        // The answer repeats what was asked for.
+        echo: &[(r#""summary":"detailed""#, r#""summary":null"#)],
+    }
 }
 
-/// The rows of a table: names and verdicts.
-fn rows(page: &str, table: Table) -> BTreeMap<String, String> {
-    let (_, part) = page.split_once(table.heading()).unwrap();
-    let part = part.split("\n### ").next().unwrap();
-    let mut rows = BTreeMap::new();
-    for row in part.lines().filter(|line| line.starts_with("| ")).skip(2) {
-        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        for name in cells[1].replace('`', "").split(", ") {
-            rows.insert(name.to_owned(), cells[2].to_owned());
-        }
-    }
-    rows
+fn samples_of_members() -> Vec<Sample> {
+    let samples = members().into_iter().map(|(thing, members)| Sample {
+        thing: thing.to_owned(),
+        place: thing.split(['.', ' ']).next().unwrap(),
+        before: plain(),
+        after: with(plain(), &members),
+    });
+    samples.collect()
 }
 
-/// What is wrong with a page.
-fn problems(page: &str, observed: &BTreeMap<(Table, &'static str), Fate>) -> Vec<String> {
-    let mut problems = Vec::new();
-    for table in Table::ALL {
-        let mut rows = rows(page, table);
-        for (&(_, name), &fate) in observed.iter().filter(|((of, _), _)| *of == table) {
-            match rows.remove(name) {
-                None => problems.push(format!("{table:?}: `{name}` has no row")),
-                Some(verdict) if table.fate(&verdict) != Some(fate) => {
-                    problems.push(format!(
-                        "{table:?}: `{name}` is {verdict}, and it is {fate:?}"
-                    ));
-                }
-                Some(_) => {}
-            }
+fn samples_of_items() -> Vec<Sample> {
+    let samples = items().into_iter().map(|(thing, item)| {
+        let before = with(plain(), &json!({"input": before_items()}));
+        let mut after = before.clone();
+        after["input"].as_array_mut().unwrap().push(item);
+        Sample {
+            thing: thing.to_owned(),
+            place: thing,
+            before,
+            after,
         }
-        let unknown = rows.into_keys();
-        problems.extend(unknown.map(|name| format!("{table:?}: nobody tries `{name}`")));
-    }
-    problems
+    });
+    samples.collect()
+}
+
+fn samples_of_tools() -> Vec<Sample> {
+    let samples = tools().into_iter().map(|(thing, tool)| Sample {
+        thing: thing.to_owned(),
+        place: "tools",
+        before: plain(),
+        after: with(plain(), &json!({"tools": [tool]})),
+    });
+    samples.collect()
 }
 
 #[test]
 fn every_row_is_what_the_code_does() {
-    let problems = problems(PAGE, &observed());
-    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    tried().check(&verdicts::MEMBERS, &samples_of_members());
+    tried().check(&verdicts::ITEMS, &samples_of_items());
+    tried().check(&verdicts::TOOLS, &samples_of_tools());
+}
+
+#[test]
+fn what_another_server_did_is_told_in_words() {
+    for sample in samples_of_items() {
+        let row = row(&verdicts::ITEMS, &sample.thing);
+        if Fate::of(row.verdict) == Fate::Effect {
+            let accepted = accept(&sample.after).unwrap();
+            let told = format!("[{}] ", sample.thing);
+            let said = show::conversation(&accepted.conversation);
+            let is_told = said.contains(&told);
+            assert_eq!(is_told, row.verdict == Verdict::Emulated, "{said}");
+        }
+    }
+}
+
+fn row(table: &'static Table, thing: &str) -> &'static Row {
+    let mut rows = table.rows.iter();
+    rows.find(|row| row.things().any(|known| known == thing))
+        .unwrap()
 }
 
 #[test]
 fn everything_in_the_official_schema_is_tried() {
-    let observed = observed();
-    let assert_tried = |table, name: &str| {
-        let mut names = observed.keys().filter(|(of, _)| *of == table);
-        let is_tried = names.any(|(_, tried)| {
-            let rest = tried.strip_prefix(name);
+    let assert_tried = |table: &Table, name: &str| {
+        let mut things = table.rows.iter().flat_map(Row::things);
+        let is_tried = things.any(|thing| {
+            let rest = thing.strip_prefix(name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', ' ']))
         });
-        assert!(is_tried, "{table:?}: `{name}`");
+        assert!(is_tried, "{}: `{name}`", table.title);
     };
-    for member in schema::members("CreateResponse") {
-        assert_tried(Table::Members, &member);
-    }
     for (member, of) in [("reasoning", "Reasoning"), ("text", "ResponseTextParam")] {
         for inner in schema::members(of) {
-            assert_tried(Table::Members, &format!("{member}.{inner}"));
+            assert_tried(&verdicts::MEMBERS, &format!("{member}.{inner}"));
         }
     }
     for kind in schema::kinds("InputItem") {
-        assert_tried(Table::Items, &kind);
+        assert_tried(&verdicts::ITEMS, &kind);
     }
     for kind in schema::kinds("Tool") {
-        assert_tried(Table::Tools, &kind);
+        assert_tried(&verdicts::TOOLS, &kind);
     }
 }
 
 #[test]
 fn every_choice_and_every_wish_of_the_official_schema_falls_under_its_row() {
-    let rows = rows(PAGE, Table::Members);
+    let assert_falls_under = |thing: &str, place: &'static str, members: &Value| {
+        let sample = Sample {
+            thing: thing.to_owned(),
+            place,
+            before: plain(),
+            after: with(plain(), members),
+        };
+        let row = row(&verdicts::MEMBERS, thing);
+        assert_eq!(tried().fate(&sample), Fate::of(row.verdict), "{members}");
+    };
     for kind in schema::kinds("ToolChoiceParam") {
         let tool = json!({"type": "function", "name": "f"});
         let choice = match &*kind {
             "allowed_tools" => json!({"type": kind, "mode": "required", "tools": [tool]}),
             _ => json!({"type": kind, "name": "f"}),
         };
-        let request = with(plain(), &json!({"tools": [tool], "tool_choice": choice}));
-        let row = match &*kind {
+        let thing = match &*kind {
             "allowed_tools" | "function" | "custom" => "tool_choice",
             _ => "tool_choice of a tool that the server runs",
         };
-        let fate = fate(&plain(), &request, "tool_choice");
-        assert_eq!(Some(fate), Table::Members.fate(&rows[row]), "{kind}");
+        let members = json!({"tools": [tool], "tool_choice": choice});
+        assert_falls_under(thing, "tool_choice", &members);
     }
     for word in schema::words("IncludeEnum") {
-        let request = with(plain(), &json!({"include": [word]}));
-        let verdict = rows.get(&format!("include with {word}"));
-        let verdict = verdict.unwrap_or(&rows["include with anything else"]);
-        let fate = fate(&plain(), &request, "include");
-        assert_eq!(Some(fate), Table::Members.fate(verdict), "{word}");
+        let own = format!("include with {word}");
+        let mut things = verdicts::MEMBERS.rows.iter().flat_map(Row::things);
+        let thing = match things.any(|thing| thing == own) {
+            true => &*own,
+            false => "include with anything else",
+        };
+        assert_falls_under(thing, "include", &json!({"include": [word]}));
     }
-}
-
-#[test]
-fn a_row_that_is_missing_or_wrong_is_noticed() {
-    let observed = observed();
-    let mut n_rows = 0;
-    for table in Table::ALL {
-        let (before, part) = PAGE.split_once(table.heading()).unwrap();
-        let begin = before.len() + table.heading().len();
-        let part = part.split("\n### ").next().unwrap();
-        for row in part.lines().filter(|line| line.starts_with("| ")).skip(2) {
-            n_rows += 1;
-            let at = begin + part.find(row).unwrap();
-            let page =
-                |row: &str, old: &str| format!("{}{row}{}", &PAGE[..at], &PAGE[at + old.len()..]);
-            let without = page("", row);
-            assert!(!problems(&without, &observed).is_empty(), "without {row}");
-            let verdict = row.split('|').nth(2).unwrap();
-            for other in [
-                "honored",
-                "ignored silently",
-                "ignored",
-                "refused",
-                "perhaps",
-            ] {
-                if table.fate(other) == table.fate(verdict.trim()) {
-                    continue;
-                }
-                let wrong = row.replacen(verdict, &format!(" {other} "), 1);
-                let wrong = page(&wrong, row);
-                assert!(!problems(&wrong, &observed).is_empty(), "{other}: {row}");
-            }
-        }
-    }
-    assert!(n_rows > 30, "{n_rows}");
 }
