@@ -99,6 +99,32 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// Every kind, in the order above.
+    pub const ALL: [Self; 22] = [
+        Self::InvalidRequest,
+        Self::TooLarge,
+        Self::SlowBody,
+        Self::UnknownCoding,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::ModelNotFound,
+        Self::ContextTooLong,
+        Self::RateLimited,
+        Self::QuotaExhausted,
+        Self::Overloaded,
+        Self::UpstreamAuth,
+        Self::UpstreamRefused,
+        Self::UpstreamUnreachable,
+        Self::UpstreamProtocol,
+        Self::Unsatisfied,
+        Self::StoreUnreachable,
+        Self::Timeout,
+        Self::ShuttingDown,
+        Self::Internal,
+    ];
+
     /// The HTTP status that says so.
     pub fn status(self) -> StatusCode {
         match self {
@@ -127,19 +153,30 @@ impl ErrorKind {
     /// Whether the same request may succeed later without anyone changing anything. SDKs are told by
     /// `x-should-retry`.
     pub fn may_retry(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::RateLimited
-                | Self::Overloaded
-                | Self::UpstreamRefused
-                | Self::UpstreamUnreachable
-                | Self::UpstreamProtocol
-                | Self::StoreUnreachable
-                | Self::Timeout
-                | Self::SlowBody
-                | Self::ShuttingDown
-                | Self::Internal
-        )
+            | Self::Overloaded
+            | Self::UpstreamRefused
+            | Self::UpstreamUnreachable
+            | Self::UpstreamProtocol
+            | Self::StoreUnreachable
+            | Self::Timeout
+            | Self::SlowBody
+            | Self::ShuttingDown
+            | Self::Internal => true,
+            Self::InvalidRequest
+            | Self::TooLarge
+            | Self::UnknownCoding
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::NotFound
+            | Self::MethodNotAllowed
+            | Self::ModelNotFound
+            | Self::ContextTooLong
+            | Self::QuotaExhausted
+            | Self::UpstreamAuth
+            | Self::Unsatisfied => false,
+        }
     }
 }
 
@@ -308,6 +345,20 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_kinds_is_complete() {
+        let source = include_str!("error.rs");
+        let (_, declared) = source.split_once("pub enum ErrorKind {").unwrap();
+        let (declared, _) = declared.split_once("\n}").unwrap();
+        let declared: Vec<&str> = declared
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(','))
+            .filter(|line| line.chars().all(char::is_alphanumeric))
+            .collect();
+        let listed = ErrorKind::ALL.map(|kind| format!("{kind:?}"));
+        assert_eq!(listed.to_vec(), declared);
+    }
 
     #[test]
     fn what_is_logged_is_one_line_within_bounds() {

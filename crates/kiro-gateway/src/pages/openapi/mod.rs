@@ -136,7 +136,7 @@ fn headers() -> Value {
 }
 
 /// The refusals: status, in whose words, and when.
-const ERRORS: [(u16, &str); 13] = [
+const ERRORS: [(u16, &str); 14] = [
     (
         400,
         "The request cannot be served as it is; or the conversation is too long.",
@@ -152,6 +152,7 @@ const ERRORS: [(u16, &str); 13] = [
     (413, "The body is too large."),
     (415, "The `content-encoding` is not known."),
     (429, "Too many requests, or the quota is used up."),
+    (500, "A fault of the gateway's."),
     (
         502,
         "The service failed, refuses the gateway's login, or its answer is broken.",
@@ -189,4 +190,33 @@ fn errors(schemas: &mut Schemas) -> Map<String, Value> {
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+    use crate::routes::Route;
+
+    #[test]
+    fn every_kind_of_error_has_its_status_in_the_description_of_every_surface() {
+        let document = make();
+        for row in routes::TABLE {
+            let Route::Surface(surface) = row.route else {
+                continue;
+            };
+            let responses = &document["paths"][row.path]["post"]["responses"];
+            for kind in ErrorKind::ALL {
+                let is_possible = match kind {
+                    // It is about another method.
+                    ErrorKind::MethodNotAllowed => false,
+                    ErrorKind::StoreUnreachable => surface.name() == "responses",
+                    _ => true,
+                };
+                let status = surface.status(&Error::new(kind, "m")).as_str().to_owned();
+                let is_told = responses.get(&status).is_some();
+                assert!(is_told || !is_possible, "{}: {kind:?}", row.path);
+            }
+        }
+    }
 }

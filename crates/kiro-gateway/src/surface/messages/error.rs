@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_status_and_its_words() {
-        for (kind, code, class) in [
+        let words = [
             (ErrorKind::InvalidRequest, 400, "invalid_request_error"),
             (ErrorKind::ContextTooLong, 400, "invalid_request_error"),
             (ErrorKind::Unauthorized, 401, "authentication_error"),
@@ -113,7 +113,9 @@ mod tests {
             (ErrorKind::Timeout, 504, "timeout_error"),
             (ErrorKind::Overloaded, 529, "overloaded_error"),
             (ErrorKind::ShuttingDown, 529, "overloaded_error"),
-        ] {
+        ];
+        assert_eq!(words.len(), ErrorKind::ALL.len());
+        for (kind, code, class) in words {
             let error = Error::new(kind, "m");
             assert_eq!(status(&error).as_u16(), code, "{kind:?}");
             let body: ErrorBody = serde_json::from_slice(&body(&error, None)).unwrap();

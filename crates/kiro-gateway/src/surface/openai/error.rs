@@ -97,7 +97,7 @@ mod tests {
     fn every_kind_has_its_words() {
         let invalid = "invalid_request_error";
         let server = "server_error";
-        for (kind, class, code) in [
+        let words = [
             (ErrorKind::InvalidRequest, invalid, None),
             (ErrorKind::TooLarge, invalid, Some("request_too_large")),
             (ErrorKind::SlowBody, invalid, Some("request_timeout")),
@@ -156,7 +156,9 @@ mod tests {
                 Some("server_shutting_down"),
             ),
             (ErrorKind::Internal, server, None),
-        ] {
+        ];
+        assert_eq!(words.len(), ErrorKind::ALL.len());
+        for (kind, class, code) in words {
             let body: ErrorBody = serde_json::from_slice(&body(&Error::new(kind, "m"))).unwrap();
             assert_eq!(body.error.kind, class, "{kind:?}");
             assert_eq!(body.error.code.as_deref(), code, "{kind:?}");
