@@ -155,7 +155,6 @@ fn line(event: &ReplyEvent) -> String {
         ReplyEvent::ToolUseCut => "tool use cut".into(),
         ReplyEvent::Usage(usage) => format!("usage{}", of_usage(usage)),
         ReplyEvent::Stop(reason) => format!("stop {reason:?}"),
-        other => format!("{other:?}"),
     }
 }
 

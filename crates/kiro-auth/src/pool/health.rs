@@ -30,9 +30,9 @@ pub enum Outcome {
     Denied,
 }
 
-/// Why a credential is not used for a while.
+/// Why a credential is not used for a while. Another reason would be a breaking change, on purpose: who shows it to people
+/// has to say something of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum RestReason {
     /// It sent too many requests.
     RateLimited,
@@ -145,11 +145,10 @@ impl Health {
                 reason: rest.reason,
                 until: rest.until,
             },
-            Some(Rest {
-                reason: RestReason::Suspended | RestReason::QuotaExhausted,
-                ..
-            }) => Availability::OnTrial,
-            Some(_) => Availability::Available,
+            Some(rest) => match rest.reason {
+                RestReason::Suspended | RestReason::QuotaExhausted => Availability::OnTrial,
+                RestReason::RateLimited | RestReason::Denied => Availability::Available,
+            },
         }
     }
 

@@ -96,8 +96,16 @@ impl Filter {
             (event, _) => {
                 let size = match &event {
                     ReplyEvent::ToolUseStart { name, .. } => name.len(),
-                    ReplyEvent::Redacted(delta) => delta.len(),
-                    _ => 0,
+                    ReplyEvent::Redacted(delta)
+                    | ReplyEvent::Text(delta)
+                    | ReplyEvent::Reasoning(delta)
+                    | ReplyEvent::ToolInput(delta) => delta.len(),
+                    ReplyEvent::Start
+                    | ReplyEvent::Signature(_)
+                    | ReplyEvent::ToolUseEnd
+                    | ReplyEvent::ToolUseCut
+                    | ReplyEvent::Usage(_)
+                    | ReplyEvent::Stop(_) => 0,
                 };
                 match self.has_room(size) {
                     true => out.push_back(event),

@@ -147,7 +147,7 @@ fn rests(reason: RestReason) -> Error {
         RestReason::RateLimited => (ErrorKind::RateLimited, "it has sent too many requests"),
         RestReason::QuotaExhausted => (ErrorKind::QuotaExhausted, "its quota is used up"),
         RestReason::Suspended => (ErrorKind::Forbidden, "it is suspended"),
-        _ => (ErrorKind::Overloaded, "the upstream has refused it"),
+        RestReason::Denied => (ErrorKind::Overloaded, "the upstream has refused it"),
     };
     let message = format!("The Kiro account rests and is not asked: {why}.");
     Error::new(kind, message)

@@ -61,7 +61,7 @@ impl Generation {
                 self.stop.get_or_insert(*reason);
                 return None;
             }
-            _ => {}
+            ReplyEvent::Start => {}
         }
         let is_search = match &event {
             ReplyEvent::ToolUseStart { name, .. } => name == NAME,
@@ -151,7 +151,11 @@ impl Generation {
     pub(super) fn asked(&self) -> &[Asked] {
         match self.reason() {
             StopReason::ToolUse | StopReason::EndTurn => &self.asked,
-            _ => &[],
+            StopReason::MaxTokens
+            | StopReason::ContextWindow
+            | StopReason::ContentFiltered
+            | StopReason::StopSequence
+            | StopReason::PauseTurn => &[],
         }
     }
 

@@ -133,7 +133,19 @@ async fn first_event(mut source: Source, order: &Order) -> Result<ReplyStream, F
         let Some(event) = event else {
             return Ok(ReplyStream::new(source, opening, order));
         };
-        let has_content = !matches!(event, ReplyEvent::Start);
+        let has_content = match event {
+            ReplyEvent::Start => false,
+            ReplyEvent::Text(_)
+            | ReplyEvent::Reasoning(_)
+            | ReplyEvent::Signature(_)
+            | ReplyEvent::Redacted(_)
+            | ReplyEvent::ToolUseStart { .. }
+            | ReplyEvent::ToolInput(_)
+            | ReplyEvent::ToolUseEnd
+            | ReplyEvent::ToolUseCut
+            | ReplyEvent::Usage(_)
+            | ReplyEvent::Stop(_) => true,
+        };
         opening.push_back(event);
         if has_content {
             return Ok(ReplyStream::new(source, opening, order));

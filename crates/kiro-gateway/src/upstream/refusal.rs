@@ -346,7 +346,7 @@ fn resting(why: Option<RestReason>, after: Option<Duration>) -> (ErrorKind, Stri
             ErrorKind::Forbidden,
             "The Kiro account is suspended. Its owner must contact the provider's support.",
         ),
-        _ => (
+        Some(RestReason::Denied) | None => (
             ErrorKind::Overloaded,
             "No Kiro account is available at the moment.",
         ),
@@ -411,11 +411,11 @@ mod tests {
             F::Other,
         ];
         let neutral = |kind: &F| outcome(*kind, None, None) == Outcome::Neutral;
-        let neutral: Vec<F> = F::ALL.into_iter().filter(neutral).collect();
+        let neutral: Vec<F> = F::ALL.iter().copied().filter(neutral).collect();
         assert_eq!(neutral, without_fault_of_the_account);
 
         let unspoken = |kind: &F| meaning(*kind, true).0 == ErrorKind::UpstreamRefused;
-        let unspoken: Vec<F> = F::ALL.into_iter().filter(unspoken).collect();
+        let unspoken: Vec<F> = F::ALL.iter().copied().filter(unspoken).collect();
         assert_eq!(
             unspoken,
             [F::Internal, F::UnknownOperation, F::OutputLimit, F::Other]

@@ -158,7 +158,12 @@ impl Meter {
                 self.said.push(name);
             }
             ReplyEvent::Usage(usage) => self.reported = usage.clone(),
-            _ => {}
+            // Nothing that the model has written.
+            ReplyEvent::Start
+            | ReplyEvent::Signature(_)
+            | ReplyEvent::ToolUseEnd
+            | ReplyEvent::ToolUseCut
+            | ReplyEvent::Stop(_) => {}
         }
     }
 

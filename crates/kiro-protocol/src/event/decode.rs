@@ -363,3 +363,20 @@ where
 {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_types_is_complete() {
+        let source = include_str!("decode.rs");
+        let (_, arms) = source.split_once("let event = match event_type {").unwrap();
+        let (arms, _) = arms.split_once("unknown =>").unwrap();
+        let arms = arms.lines().filter_map(|line| {
+            let (name, _) = line.trim().strip_prefix("b\"")?.split_once("\" =>")?;
+            Some(name)
+        });
+        assert_eq!(arms.collect::<Vec<_>>(), KiroEvent::TYPES);
+    }
+}

@@ -65,6 +65,31 @@ pub enum KiroEvent {
     },
 }
 
+impl KiroEvent {
+    /// Every `:event-type` that this version understands.
+    pub const TYPES: &[&str] = &[
+        "assistantResponseEvent",
+        "toolUseEvent",
+        "reasoningContentEvent",
+        "initial-response",
+        "metadataEvent",
+        "contextUsageEvent",
+        "meteringEvent",
+        "messageMetadataEvent",
+        "codeReferenceEvent",
+        "citationEvent",
+        "documentCitationEvent",
+        "invalidStateEvent",
+        "intentsEvent",
+        "interactionComponentsEvent",
+        "dryRunSucceedEvent",
+        "codeEvent",
+        "toolResultEvent",
+        "supplementaryWebLinksEvent",
+        "followupPromptEvent",
+    ];
+}
+
 /// `{"conversationId":""}`
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

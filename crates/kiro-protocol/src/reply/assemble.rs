@@ -68,11 +68,11 @@ impl Assembler {
     }
 
     pub(super) fn push(&mut self, event: KiroEvent) -> Result<(), ReplyError> {
-        if let KiroEvent::Fault(fault) = event {
-            return self.fault(*fault);
+        if !matches!(event, KiroEvent::Fault(_)) {
+            self.start();
         }
-        self.start();
         match event {
+            KiroEvent::Fault(fault) => self.fault(*fault),
             KiroEvent::AssistantResponse(event) => self.assistant_response(event),
             KiroEvent::ReasoningContent(event) => self.reasoning_content(event),
             KiroEvent::ToolUse(fragment) => self.tool_use(fragment),
@@ -96,7 +96,17 @@ impl Assembler {
                 )
             }
             KiroEvent::InitialResponse(_) | KiroEvent::MessageMetadata(_) => Ok(()),
-            _ => {
+            // They mean nothing to a chat, or nothing that a client could be told.
+            KiroEvent::CodeReference(_)
+            | KiroEvent::SupplementaryWebLinks(_)
+            | KiroEvent::FollowupPrompt(_)
+            | KiroEvent::Citation(_)
+            | KiroEvent::Code(_)
+            | KiroEvent::ToolResult(_)
+            | KiroEvent::Intents(_)
+            | KiroEvent::InteractionComponents(_)
+            | KiroEvent::DryRunSucceeded
+            | KiroEvent::Unknown { .. } => {
                 self.ignored += 1;
                 Ok(())
             }

@@ -17,8 +17,10 @@ pub type Delta = JsonText;
 /// ```
 ///
 /// After a `ToolUseCut` no further tool use starts, and `Stop` says [`StopReason::MaxTokens`].
+///
+/// Another kind of event would be a breaking change, on purpose: an encoder that has not heard of it would leave a part of the
+/// answer out, and nobody would notice.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum ReplyEvent {
     /// The service has begun to answer.
     Start,
@@ -50,9 +52,8 @@ pub enum ReplyEvent {
     Stop(StopReason),
 }
 
-/// Why a reply ended.
+/// Why a reply ended. Complete for the same reason as [`ReplyEvent`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum StopReason {
     /// The model had nothing more to say.
     EndTurn,

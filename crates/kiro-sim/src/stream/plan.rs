@@ -276,45 +276,53 @@ impl<'a> Writer<'a> {
             Step::Segments(bytes) => self.segments = Some(*bytes),
             Step::CutAt(bytes) => self.ends_at = Some((*bytes, Action::Cut)),
             Step::ResetAt(bytes) => self.ends_at = Some((*bytes, Action::Reset)),
-            _ => return self.damage(step),
+            Step::Fault { kind, payload } => return self.last(frame::exception(kind, payload)),
+            Step::Error { code, message } => return self.last(frame::error(code, message)),
+            Step::Hang => return self.end(Action::Hang),
+            Step::Cut => return self.end(Action::Cut),
+            Step::Reset => return self.end(Action::Reset),
+            Step::EndInsideFrame => return self.last(self.half_a_frame()),
+            Step::CutInsideFrame => {
+                self.send(self.half_a_frame());
+                return self.end(Action::Cut);
+            }
+            // No sound decoder reads on after these, which is for the decoder to show.
+            Step::BadMessageCrc => self.send(frame::with_bad_message_crc(&self.frame())),
+            Step::BadPreludeCrc => self.send(frame::with_bad_prelude_crc(&self.frame())),
+            Step::LyingLength(claimed) => self.send(frame::with_length(&self.frame(), *claimed)),
+            Step::OversizeLength(claimed) => {
+                self.send(frame::with_sound_length(&self.frame(), *claimed));
+            }
+            // They act before the stream, and have been dealt with.
+            Step::HttpError { .. }
+            | Step::Delay(_)
+            | Step::HangBeforeHead
+            | Step::CutBeforeHead
+            | Step::Html(_)
+            | Step::Empty => {}
         }
         Next::More
     }
 
-    /// Steps after which nothing can follow, or after which no sound decoder reads on.
-    fn damage(&mut self, step: &Step) -> Next {
-        let text = frame::text("This frame is damaged.", self.context.model.id());
-        match step {
-            Step::Fault { kind, payload } => self.send(frame::exception(kind, payload)),
-            Step::Error { code, message } => self.send(frame::error(code, message)),
-            Step::Hang => self.actions.push(Action::Hang),
-            Step::Cut => self.actions.push(Action::Cut),
-            Step::Reset => self.actions.push(Action::Reset),
-            Step::CutInsideFrame => {
-                self.send(text.slice(..text.len() / 2));
-                self.actions.push(Action::Cut);
-            }
-            Step::EndInsideFrame => self.send(text.slice(..text.len() / 2)),
-            Step::BadMessageCrc => {
-                self.send(frame::with_bad_message_crc(&text));
-                return Next::More;
-            }
-            Step::BadPreludeCrc => {
-                self.send(frame::with_bad_prelude_crc(&text));
-                return Next::More;
-            }
-            Step::LyingLength(claimed) => {
-                self.send(frame::with_length(&text, *claimed));
-                return Next::More;
-            }
-            Step::OversizeLength(claimed) => {
-                self.send(frame::with_sound_length(&text, *claimed));
-                return Next::More;
-            }
-            // Steps that act before the stream have been dealt with.
-            _ => return Next::More,
-        }
+    /// The last bytes of the body.
+    fn last(&mut self, bytes: Bytes) -> Next {
+        self.send(bytes);
         Next::Nothing
+    }
+
+    fn end(&mut self, action: Action) -> Next {
+        self.actions.push(action);
+        Next::Nothing
+    }
+
+    /// A sound frame, to be damaged.
+    fn frame(&self) -> Bytes {
+        frame::text("This frame is damaged.", self.context.model.id())
+    }
+
+    fn half_a_frame(&self) -> Bytes {
+        let whole = self.frame();
+        whole.slice(..whole.len() / 2)
     }
 
     fn send(&mut self, bytes: Bytes) {

@@ -316,7 +316,6 @@ fn of_rest(reason: RestReason) -> (&'static str, &'static str) {
             "denied",
             "It is tried again by itself. If it goes on, look at what the account may do.",
         ),
-        _ => ("resting", "It comes back by itself."),
     }
 }
 

@@ -206,7 +206,7 @@ mod tests {
                 continue;
             };
             let responses = &document["paths"][row.path]["post"]["responses"];
-            for kind in ErrorKind::ALL {
+            for &kind in ErrorKind::ALL {
                 let is_possible = match kind {
                     // It is about another method.
                     ErrorKind::MethodNotAllowed => false,

@@ -68,7 +68,10 @@ impl Progress {
             StopReason::MaxTokens | StopReason::ContextWindow => FinishReason::Length,
             StopReason::ContentFiltered => FinishReason::ContentFilter,
             _ if self.complete > 0 => style.finish_reason(),
-            _ => FinishReason::Stop,
+            StopReason::EndTurn
+            | StopReason::ToolUse
+            | StopReason::StopSequence
+            | StopReason::PauseTurn => FinishReason::Stop,
         }
     }
 }

@@ -72,7 +72,9 @@ impl CompleteEncoder {
             }
             ReplyEvent::Stop(stop) => self.stop = stop,
             // This API has no place for signatures and for thoughts that nobody can read.
-            _ => {}
+            ReplyEvent::Signature(_) | ReplyEvent::Redacted(_) => {}
+            // A call is complete unless it is cut; the progress has counted the rest.
+            ReplyEvent::Start | ReplyEvent::ToolUseEnd | ReplyEvent::Usage(_) => {}
         }
     }
 

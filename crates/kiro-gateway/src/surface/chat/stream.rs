@@ -156,7 +156,9 @@ impl StreamEncoder {
             ReplyEvent::ToolUseCut => self.call = None,
             ReplyEvent::Stop(stop) => self.stop(stop, out),
             // This API has no place for signatures and for thoughts that nobody can read.
-            _ => {}
+            ReplyEvent::Signature(_) | ReplyEvent::Redacted(_) => {}
+            // Counted by the progress, and told in a chunk of its own.
+            ReplyEvent::Usage(_) => {}
         }
     }
 

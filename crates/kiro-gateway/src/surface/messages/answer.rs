@@ -75,7 +75,7 @@ impl Progress {
             _ if self.complete > 0 => StopReason::ToolUse,
             S::StopSequence => return (StopReason::StopSequence, self.sequence.as_deref()),
             S::PauseTurn => StopReason::PauseTurn,
-            _ => StopReason::EndTurn,
+            S::EndTurn | S::ToolUse => StopReason::EndTurn,
         };
         (reason, None)
     }

@@ -105,7 +105,12 @@ impl Blocks {
                 see(Step::Cut);
             }
             ReplyEvent::ToolUseEnd | ReplyEvent::Stop(_) => self.close(see),
-            _ => {}
+            // Those that are empty begin no block.
+            ReplyEvent::Text(_)
+            | ReplyEvent::Reasoning(_)
+            | ReplyEvent::Signature(_)
+            | ReplyEvent::ToolInput(_) => {}
+            ReplyEvent::Start | ReplyEvent::Usage(_) => {}
         }
     }
 

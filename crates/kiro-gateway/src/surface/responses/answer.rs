@@ -93,12 +93,15 @@ impl Status<'_> {
     /// How a reply ended.
     pub(super) fn of(stop: StopReason, was_cut: bool) -> Self {
         match stop {
-            StopReason::ContentFiltered if !was_cut => Self::Incomplete("content_filter"),
+            _ if was_cut => Self::Incomplete("max_output_tokens"),
+            StopReason::ContentFiltered => Self::Incomplete("content_filter"),
             StopReason::MaxTokens | StopReason::ContextWindow => {
                 Self::Incomplete("max_output_tokens")
             }
-            _ if was_cut => Self::Incomplete("max_output_tokens"),
-            _ => Self::Completed,
+            StopReason::EndTurn
+            | StopReason::ToolUse
+            | StopReason::StopSequence
+            | StopReason::PauseTurn => Self::Completed,
         }
     }
 

@@ -127,7 +127,9 @@ impl Output {
                 self.status = Status::of(stop, self.was_cut);
                 self.close(self.status.as_str(), tell);
             }
-            _ => {}
+            // Those that are empty begin no item.
+            ReplyEvent::Text(_) | ReplyEvent::Reasoning(_) => {}
+            ReplyEvent::Start | ReplyEvent::Usage(_) => {}
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use kiro_protocol::conversation::{
-    Block, Conversation, Image, Reasoning, ResultPart, Role, ToolResult,
+    Block, Conversation, Image, Reasoning, ResultPart, Role, Sampling, ToolResult,
 };
 
 /// A conversation, one block a line.
@@ -26,11 +26,10 @@ pub(in crate::surface) fn conversation(conversation: &Conversation) -> String {
         let schema = tool.schema.as_str();
         writeln!(out, "tool {} {:?} {schema}", tool.name, tool.description).unwrap();
     }
-    if let Some(max_tokens) = conversation.sampling.max_tokens {
-        writeln!(out, "max_tokens {max_tokens}").unwrap();
-    }
-    if let Some(effort) = conversation.sampling.effort {
-        writeln!(out, "effort {effort:?}").unwrap();
+    // As it is, so that no knob is left out.
+    let sampling = format!("{:?}", conversation.sampling);
+    if sampling != format!("{:?}", Sampling::default()) {
+        writeln!(out, "{sampling}").unwrap();
     }
     if let Some(session) = &conversation.session {
         writeln!(out, "session {session:?}").unwrap();

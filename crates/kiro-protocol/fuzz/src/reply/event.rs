@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use arbitrary::Arbitrary;
+use kiro_protocol::event::KiroEvent;
 use kiro_protocol::text::escape_into;
 
 use super::script::Frame;
@@ -111,28 +112,6 @@ const EXCEPTIONS: [&str; 6] = [
     "SomethingNew",
 ];
 
-const EVENTS: [&str; 19] = [
-    "assistantResponseEvent",
-    "reasoningContentEvent",
-    "toolUseEvent",
-    "toolResultEvent",
-    "metadataEvent",
-    "contextUsageEvent",
-    "meteringEvent",
-    "messageMetadataEvent",
-    "codeReferenceEvent",
-    "citationEvent",
-    "documentCitationEvent",
-    "supplementaryWebLinksEvent",
-    "followupPromptEvent",
-    "codeEvent",
-    "intentsEvent",
-    "interactionComponentsEvent",
-    "dryRunSucceedEvent",
-    "invalidStateEvent",
-    "initial-response",
-];
-
 const VALUES: [&str; 8] = [
     "{}",
     "null",
@@ -211,7 +190,7 @@ impl Event<'_> {
                 Frame::exception(pick(&EXCEPTIONS, name), payload)
             }
             Self::Error(code, message) => Frame::error(pick(&EXCEPTIONS, code), message),
-            Self::Known(event, payload) => Frame::event(pick(&EVENTS, event), payload),
+            Self::Known(event, payload) => Frame::event(pick(KiroEvent::TYPES, event), payload),
             Self::Unknown(event, payload) => Frame::event(event, payload),
         }
     }
