@@ -22,10 +22,12 @@ use crate::relay::{Opening, Relay, Reply, Silence, drained, shutting_down, stall
 use crate::response::in_one_line;
 use crate::search::{self, Event};
 use crate::shared::Shared;
+use crate::surface::metered::Metered;
 use crate::surface::{Accepted, Context, FOREIGN_THOUGHTS, Mode, ReplyEncoder, Surface};
 use crate::telemetry::{Ending, Reason, Record, Trace};
 use crate::tenant::{self, Tenant};
 use crate::upstream;
+use crate::usage::Meter;
 
 /// An exchange on its way back.
 struct Served {
@@ -161,6 +163,8 @@ where
     let window = tenant.catalog.current().context_window(&conversation.model);
     let counted = pass.prompt(&prompt, &conversation.model, window).await;
     record.let_in(Reason::Limit, counted)?;
+    let meter = || Meter::new(prompt.clone(), &conversation.model, window).roughly();
+    let encoder = Metered::where_needed(encoder, meter);
 
     let opening: Opening = {
         let job = Job {

@@ -1,5 +1,7 @@
 //! The route table: method and path to what answers.
 
+use std::sync::LazyLock;
+
 use http::{HeaderMap, Method};
 
 use crate::endpoint::admin::Admin;
@@ -254,6 +256,15 @@ pub(crate) static TABLE: &[Row] = &[
     },
 ];
 
+/// The dialects there are, and where.
+#[cfg(test)]
+pub(crate) fn surfaces() -> impl Iterator<Item = (&'static str, &'static dyn Surface)> {
+    TABLE.iter().filter_map(|row| match row.route {
+        Route::Surface(surface) => Some((row.path, surface)),
+        _ => None,
+    })
+}
+
 /// The row of a request, and the `{id}` of its path.
 pub(crate) type Found = (&'static Row, Option<String>);
 
@@ -343,28 +354,30 @@ fn tidy(path: &str) -> String {
         .split('/')
         .filter(|segment| !segment.is_empty())
         .collect();
-    let needless = |segments: &[&str]| {
-        matches!(
-            segments,
-            ["v1", "v1", ..]
-                | [
-                    "openai" | "anthropic" | "api",
-                    "openai" | "anthropic" | "v1" | "models" | "chat" | "messages" | "responses",
-                    ..
-                ]
-        )
+    let is_of_v1 = |segment: &str| OF_V1.contains(&segment);
+    let needless = |segments: &[&str]| match segments {
+        ["v1", "v1", ..] => true,
+        ["openai" | "anthropic" | "api", next, ..] => {
+            matches!(*next, "openai" | "anthropic" | "v1") || is_of_v1(next)
+        }
+        _ => false,
     };
     while needless(&segments) {
         segments.remove(0);
     }
-    if matches!(
-        segments.first(),
-        Some(&("models" | "chat" | "messages" | "responses"))
-    ) {
+    if segments.first().is_some_and(|first| is_of_v1(first)) {
         segments.insert(0, "v1");
     }
     format!("/{}", segments.join("/"))
 }
+
+/// What may come after `/v1/`.
+static OF_V1: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let paths = TABLE.iter().filter_map(|row| row.path.strip_prefix("/v1/"));
+    let mut words: Vec<&str> = paths.filter_map(|path| path.split('/').next()).collect();
+    words.dedup();
+    words
+});
 
 fn matches(pattern: &str, path: &str) -> Option<Option<String>> {
     // Most patterns have no hole, and every request is compared with all.
@@ -409,6 +422,28 @@ mod tests {
 
     fn found(method: Method, path: &str) -> Option<(&'static str, Option<String>)> {
         find(&method, path).ok().map(|(row, id)| (row.path, id))
+    }
+
+    #[test]
+    fn no_way_to_write_a_base_url_is_forgotten_for_a_route() {
+        for row in TABLE {
+            let Some(path) = row.path.strip_prefix("/v1/") else {
+                continue;
+            };
+            let path = path.replace(['{', '}'], "");
+            for base in [
+                "",
+                "/v1",
+                "/v1/v1",
+                "/openai",
+                "/openai/v1",
+                "/api/v1",
+                "/api",
+            ] {
+                let found = found(row.method.clone(), &format!("{base}/{path}"));
+                assert_eq!(found.map(|(path, _)| path), Some(row.path), "{base}");
+            }
+        }
     }
 
     #[test]

@@ -29,6 +29,8 @@ struct Dialect {
     streaming: fn() -> Value,
     /// The member that limits the answer.
     limit: &'static str,
+    /// The member that holds the conversation, where errors have a member that names one.
+    conversation: Option<&'static str>,
     read_whole: fn(&Value) -> Told,
     read_stream: fn(&str) -> Told,
     /// The words for a normal end and for one at the limit.
@@ -89,6 +91,7 @@ const DIALECTS: [Dialect; 3] = [
         question: support::whole,
         streaming: || json!({"stream": true, "stream_options": {"include_usage": true}}),
         limit: "max_tokens",
+        conversation: Some("messages"),
         read_whole: chat_whole,
         read_stream: chat_stream,
         ends: ["stop", "length"],
@@ -102,6 +105,7 @@ const DIALECTS: [Dialect; 3] = [
         question: |text| json!({"model": "claude-sonnet-4-5", "input": text}),
         streaming: || json!({"stream": true}),
         limit: "max_output_tokens",
+        conversation: Some("input"),
         read_whole: response,
         read_stream: response_stream,
         ends: ["completed", "incomplete"],
@@ -118,6 +122,7 @@ const DIALECTS: [Dialect; 3] = [
         },
         streaming: || json!({"stream": true}),
         limit: "max_tokens",
+        conversation: None,
         read_whole: message,
         read_stream: message_stream,
         ends: ["end_turn", "max_tokens"],
@@ -456,6 +461,24 @@ async fn a_rate_limit_is_told_with_when_to_come_back() {
     }
 }
 
+/// What is posted and asks no model.
+const OTHERS: [&str; 2] = [
+    "/v1/messages/count_tokens",
+    "/v1/responses/{response_id}/cancel",
+];
+
+#[tokio::test]
+async fn every_surface_is_asked_here() {
+    let house = House::start().await;
+    let info = house.get("/").await.json();
+    let routes = info["routes"].as_array().unwrap().iter();
+    for route in routes.filter(|route| route["method"] == "POST") {
+        let path = route["path"].as_str().unwrap();
+        let is_asked = DIALECTS.iter().any(|dialect| dialect.path == path);
+        assert!(is_asked || OTHERS.contains(&path), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn an_overflow_is_told_in_the_words_that_agents_know() {
     let refusal =
@@ -472,6 +495,8 @@ async fn an_overflow_is_told_in_the_words_that_agents_know() {
                 _ => "maximum context length is 200000 tokens",
             };
             assert!(message.contains(words), "{message}");
+            let param = &answer.json()["error"]["param"];
+            assert_eq!(param.as_str(), dialect.conversation, "{}", dialect.name);
             assert_eq!(answer.header("retry-after"), None);
         }
     }

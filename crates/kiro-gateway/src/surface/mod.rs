@@ -6,6 +6,7 @@ mod effort;
 mod image;
 mod mend;
 pub(crate) mod messages;
+pub(crate) mod metered;
 mod openai;
 pub(crate) mod responses;
 mod source;
@@ -279,7 +280,7 @@ pub trait ReplyEncoder: Send {
     #[doc(hidden)]
     fn not_kept(&mut self) {}
 
-    /// What the reply has consumed so far.
+    /// What the reply has consumed so far. Where it is nothing from the beginning, the gateway counts.
     #[doc(hidden)]
     fn consumed(&self) -> Option<Consumed> {
         None

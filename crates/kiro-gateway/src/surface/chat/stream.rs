@@ -199,7 +199,7 @@ impl ReplyEncoder for StreamEncoder {
 
     fn fail(&mut self, error: &Error, out: &mut BytesMut) {
         put(out, &["data: "]);
-        out.extend_from_slice(&error::body(error));
+        out.extend_from_slice(&error::body(error, "messages"));
         put(out, &["\n\n", DONE]);
     }
 

@@ -6,13 +6,9 @@ use openai_types::{ErrorBody, ErrorObject};
 use crate::error::{Error, ErrorKind};
 use crate::response::in_one_line;
 
-/// The body for an error, as one line of JSON that is safe in a server-sent event.
-pub(in crate::surface) fn body(error: &Error) -> Bytes {
-    body_with(error, "messages")
-}
-
-/// The same, where the conversation is in another member.
-pub(in crate::surface) fn body_with(error: &Error, conversation: &'static str) -> Bytes {
+/// The body for an error, as one line of JSON that is safe in a server-sent event. `conversation` is the member of the
+/// request that holds it.
+pub(in crate::surface) fn body(error: &Error, conversation: &'static str) -> Bytes {
     let mut body = ErrorBody::new(class(error.kind()), error.public_message());
     let ErrorObject { param, code, .. } = &mut body.error;
     let at_fault = match error.param() {
@@ -159,7 +155,8 @@ mod tests {
         ];
         assert_eq!(words.len(), ErrorKind::ALL.len());
         for (kind, class, code) in words {
-            let body: ErrorBody = serde_json::from_slice(&body(&Error::new(kind, "m"))).unwrap();
+            let body: ErrorBody =
+                serde_json::from_slice(&body(&Error::new(kind, "m"), "messages")).unwrap();
             assert_eq!(body.error.kind, class, "{kind:?}");
             assert_eq!(body.error.code.as_deref(), code, "{kind:?}");
         }
@@ -168,15 +165,18 @@ mod tests {
     #[test]
     fn all_four_members_are_always_there() {
         assert_eq!(
-            body(&Error::new(ErrorKind::Internal, "a \"bug\"")),
+            body(&Error::new(ErrorKind::Internal, "a \"bug\""), "messages"),
             r#"{"error":{"message":"a \"bug\"","type":"server_error","param":null,"code":null}}"#
         );
         assert_eq!(
-            body(&Error::invalid("n", Some("unsupported_value"), "no")),
+            body(
+                &Error::invalid("n", Some("unsupported_value"), "no"),
+                "messages"
+            ),
             r#"{"error":{"message":"no","type":"invalid_request_error","param":"n","code":"unsupported_value"}}"#
         );
         assert_eq!(
-            body(&Error::new(ErrorKind::ContextTooLong, "long")),
+            body(&Error::new(ErrorKind::ContextTooLong, "long"), "messages"),
             r#"{"error":{"message":"long","type":"invalid_request_error","param":"messages","code":"context_length_exceeded"}}"#
         );
     }
@@ -187,20 +187,18 @@ mod tests {
         let named = Error::new(ErrorKind::ContextTooLong, "long").with_param("messages");
         let empty = Error::invalid("messages", None, "empty");
         for error in [long, named, empty] {
-            let body: ErrorBody = serde_json::from_slice(&body_with(&error, "input")).unwrap();
+            let body: ErrorBody = serde_json::from_slice(&body(&error, "input")).unwrap();
             assert_eq!(body.error.param.as_deref(), Some("input"), "{error}");
         }
         let other = Error::invalid("tools", None, "no");
-        let body: ErrorBody = serde_json::from_slice(&body_with(&other, "input")).unwrap();
+        let body: ErrorBody = serde_json::from_slice(&body(&other, "input")).unwrap();
         assert_eq!(body.error.param.as_deref(), Some("tools"));
     }
 
     #[test]
     fn separators_are_escaped() {
-        let body = body(&Error::new(
-            ErrorKind::Internal,
-            "a\u{2028}b\u{2029}c\u{85}d\ne",
-        ));
+        let error = Error::new(ErrorKind::Internal, "a\u{2028}b\u{2029}c\u{85}d\ne");
+        let body = body(&error, "messages");
         let escaped = r"a\u2028b\u2029c\u0085d\ne";
         assert!(std::str::from_utf8(&body).unwrap().contains(escaped));
     }

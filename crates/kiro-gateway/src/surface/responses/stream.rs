@@ -136,7 +136,7 @@ impl ReplyEncoder for StreamEncoder {
         self.begin(out);
         // It was written by the same types.
         if let Ok(ErrorBody { error: object, .. }) =
-            serde_json::from_slice(&error::body_with(error, "input"))
+            serde_json::from_slice(&error::body(error, "input"))
         {
             let event = Event {
                 kind: "error",

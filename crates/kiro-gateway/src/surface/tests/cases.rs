@@ -33,6 +33,7 @@ use crate::catalog::Models;
 use crate::image::{Pictures, Wanted};
 use crate::kept::{Item, Kept, Recall, Recalled};
 use crate::options::Reasoning;
+use crate::surface::verdict::Table;
 use crate::surface::{Accepted, Context, Mode, Surface};
 
 /// The caller's.
@@ -41,6 +42,8 @@ pub(in crate::surface) const SALT: &str = "salt";
 /// The cases of one surface.
 pub(in crate::surface) struct Cases {
     pub(in crate::surface) surface: &'static dyn Surface,
+    /// What becomes of the members of a request, and of what is inside of them.
+    pub(in crate::surface) verdicts: (&'static Table, &'static [&'static Table]),
     /// In `tests/data`.
     pub(in crate::surface) folder: &'static str,
     /// What the surface's ids begin with: those in answers are random, and `1` in the files.

@@ -7,8 +7,8 @@ use kiro_protocol::request::{KRS_IDE, PrepareOptions, Target, build, prepare};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::SURFACES;
 use super::cases::Cases;
-use crate::surface::{chat, messages, responses};
 
 /// A conversation by its size.
 #[derive(Debug, Clone, Copy)]
@@ -96,11 +96,13 @@ proptest! {
         rounds in 1..60usize, tools in 0..30usize, text in 0..2000usize,
     ) {
         let size = Size { rounds, tools, text };
-        for (cases, body) in [
-            (&chat::tests::CASES, Size::chat as fn(Size) -> Value),
-            (&responses::tests::CASES, Size::responses),
-            (&messages::tests::CASES, Size::messages),
-        ] {
+        for cases in SURFACES {
+            let body = match cases.surface.name() {
+                "chat" => Size::chat,
+                "responses" => Size::responses,
+                "messages" => Size::messages,
+                other => panic!("{other} has no request that grows"),
+            };
             let once = Bytes::from(body(size).to_string());
             let twice = Bytes::from(body(size.doubled()).to_string());
             // What is made once in a process is made before anything is counted.

@@ -6,15 +6,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::cases::Cases;
 use super::damage::{apply, damage};
-use crate::surface::{chat, messages, responses};
-
-static SURFACES: [&Cases; 3] = [
-    &chat::tests::CASES,
-    &responses::tests::CASES,
-    &messages::tests::CASES,
-];
+use super::{SURFACES, cases::Cases};
 
 /// The requests of all cases: everything that is worth breaking.
 static REQUESTS: LazyLock<Vec<(&Cases, String)>> = LazyLock::new(|| {

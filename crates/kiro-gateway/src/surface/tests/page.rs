@@ -5,19 +5,16 @@
 
 use std::fs;
 
+use super::SURFACES;
 use crate::surface::verdict::{Row, Table};
-use crate::surface::{chat, messages, responses};
 
 const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/compatibility.md");
 
 fn tables() -> impl Iterator<Item = &'static Table> {
-    [
-        (&chat::verdicts::MEMBERS, chat::verdicts::INSIDE),
-        (&responses::verdicts::MEMBERS, responses::verdicts::INSIDE),
-        (&messages::verdicts::MEMBERS, messages::verdicts::INSIDE),
-    ]
-    .into_iter()
-    .flat_map(|(members, inside)| std::iter::once(members).chain(inside.iter().copied()))
+    SURFACES.iter().flat_map(|cases| {
+        let (members, inside) = cases.verdicts;
+        std::iter::once(members).chain(inside.iter().copied())
+    })
 }
 
 /// The page with the tables as they are in the code.

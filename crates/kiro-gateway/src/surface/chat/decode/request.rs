@@ -113,7 +113,7 @@ impl Surface for Chat {
     }
 
     fn refuse(&self, error: &Error) -> Bytes {
-        error::body(error)
+        error::body(error, "messages")
     }
 }
 

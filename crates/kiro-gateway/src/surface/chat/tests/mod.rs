@@ -9,6 +9,7 @@ use crate::surface::tests::cases::Cases;
 
 pub(in crate::surface) static CASES: Cases = Cases {
     surface: &Chat,
+    verdicts: (&super::verdicts::MEMBERS, super::verdicts::INSIDE),
     folder: "chat",
     ids: &["chatcmpl-"],
     check_response: schema_check::response,

@@ -9,6 +9,7 @@ use crate::surface::tests::cases::Cases;
 
 pub(in crate::surface) static CASES: Cases = Cases {
     surface: &Messages,
+    verdicts: (&super::verdicts::MEMBERS, super::verdicts::INSIDE),
     folder: "messages",
     ids: &["msg_"],
     check_response: shape_check::response,

@@ -130,7 +130,7 @@ impl Surface for Responses {
     }
 
     fn refuse(&self, error: &Error) -> Bytes {
-        error::body_with(error, "input")
+        error::body(error, "input")
     }
 }
 

@@ -12,6 +12,7 @@ use crate::surface::tests::cases::{Cases, SALT};
 
 pub(in crate::surface) static CASES: Cases = Cases {
     surface: &Responses,
+    verdicts: (&super::verdicts::MEMBERS, super::verdicts::INSIDE),
     folder: "responses",
     ids: &["resp_", "msg_", "rs_", "fc_", "ctc_", "tsc_"],
     check_response: schema_check::response,
