@@ -23,25 +23,27 @@ use crate::secrets;
 use crate::typos;
 use crate::workspace::Workspace;
 
+type Action = Box<dyn Fn(&Workspace) -> Result<(), Failure>>;
+
 /// One check.
 struct Step {
-    name: &'static str,
-    action: fn(&Workspace) -> Result<(), Failure>,
+    name: String,
+    action: Action,
+}
+
+fn step(name: &str, action: impl Fn(&Workspace) -> Result<(), Failure> + 'static) -> Step {
+    Step {
+        name: name.to_owned(),
+        action: Box::new(action),
+    }
 }
 
 /// The checks that need nothing but the Rust toolchain, a Redis, a Prometheus, valgrind and programs from pip.
-const RUST: [Step; 19] = [
-    Step {
-        name: "format",
-        action: |at| cargo(at, &["fmt", "--all", "--check"]),
-    },
-    Step {
-        name: "spelling",
-        action: typos::check,
-    },
-    Step {
-        name: "lint",
-        action: |at| {
+fn rust() -> Vec<Step> {
+    vec![
+        step("format", |at| cargo(at, &["fmt", "--all", "--check"])),
+        step("spelling", typos::check),
+        step("lint", |at| {
             cargo(
                 at,
                 &[
@@ -53,141 +55,45 @@ const RUST: [Step; 19] = [
                     "-Dwarnings",
                 ],
             )
-        },
-    },
-    Step {
-        name: "each library with each of its features",
-        action: features::check,
-    },
-    Step {
-        name: "what each library promises",
-        action: |at| public_api::check(at, false),
-    },
-    Step {
-        name: "programs for the tests",
-        action: |_| programs::provide(),
-    },
-    Step {
-        name: "test",
-        action: test,
-    },
-    Step {
-        name: "table of faults",
-        action: reliability::check,
-    },
-    Step {
-        name: "no secret in what the tests logged",
-        action: secrets::search,
-    },
-    Step {
-        name: "seeds of the fuzz targets",
-        action: fuzz::replay,
-    },
-    Step {
-        name: "documentation",
-        action: |at| {
+        }),
+        step("each library with each of its features", features::check),
+        step("what each library promises", |at| {
+            public_api::check(at, false)
+        }),
+        step("programs for the tests", |_| programs::provide()),
+        step("test", test),
+        step("table of faults", reliability::check),
+        step("no secret in what the tests logged", secrets::search),
+        step("seeds of the fuzz targets", fuzz::replay),
+        step("documentation", |at| {
             let mut doc = at.command("cargo", &["doc", "--locked", "--workspace", "--no-deps"]);
             doc.env("RUSTDOCFLAGS", "-Dwarnings");
             Ok(process::run(&mut doc)?)
-        },
-    },
-    Step {
-        name: "book",
-        action: book::run,
-    },
-    Step {
-        name: "packages of the libraries",
-        action: packages::check,
-    },
-    Step {
-        name: "instructions on the path of a request",
-        action: |at| bench::path::gate(at, false),
-    },
-    Step {
-        name: "oldest compiler",
-        action: oldest::check,
-    },
-    Step {
-        name: "purity",
-        action: purity::check,
-    },
-    Step {
-        name: "licences and origins",
-        action: dependencies::check,
-    },
-    Step {
-        name: "files for containers and service managers",
-        action: deploy::check,
-    },
-    Step {
-        name: "alerts and board before a real Prometheus",
-        action: monitoring::run,
-    },
-];
+        }),
+        step("book", book::run),
+        step("packages of the libraries", packages::check),
+        step("instructions on the path of a request", |at| {
+            bench::path::gate(at, false)
+        }),
+        step("oldest compiler", oldest::check),
+        step("purity", purity::check),
+        step("licences and origins", dependencies::check),
+        step("files for containers and service managers", deploy::check),
+        step("alerts and board before a real Prometheus", monitoring::run),
+    ]
+}
 
-/// The checks with other people's clients, browsers among them.
-const CLIENTS: [Step; 15] = [
-    Step {
-        name: "pages in a browser",
-        action: pages::run,
-    },
-    Step {
-        name: "client openai for Python",
-        action: |at| clients::run(at, &[Client::Python]),
-    },
-    Step {
-        name: "client openai for Node",
-        action: |at| clients::run(at, &[Client::Node]),
-    },
-    Step {
-        name: "client LangChain",
-        action: |at| clients::run(at, &[Client::LangChain]),
-    },
-    Step {
-        name: "client LiteLLM",
-        action: |at| clients::run(at, &[Client::LiteLlm]),
-    },
-    Step {
-        name: "client pydantic-ai",
-        action: |at| clients::run(at, &[Client::PydanticAi]),
-    },
-    Step {
-        name: "client instructor",
-        action: |at| clients::run(at, &[Client::Instructor]),
-    },
-    Step {
-        name: "client Vercel AI SDK",
-        action: |at| clients::run(at, &[Client::AiSdk]),
-    },
-    Step {
-        name: "client OpenAI Agents SDK",
-        action: |at| clients::run(at, &[Client::OpenAiAgents]),
-    },
-    Step {
-        name: "client anthropic for Python",
-        action: |at| clients::run(at, &[Client::AnthropicPython]),
-    },
-    Step {
-        name: "client anthropic for Node",
-        action: |at| clients::run(at, &[Client::AnthropicNode]),
-    },
-    Step {
-        name: "client Codex CLI",
-        action: |at| clients::run(at, &[Client::Codex]),
-    },
-    Step {
-        name: "client Claude Code",
-        action: |at| clients::run(at, &[Client::ClaudeCode]),
-    },
-    Step {
-        name: "client Continue",
-        action: |at| clients::run(at, &[Client::Continue]),
-    },
-    Step {
-        name: "client Cline",
-        action: |at| clients::run(at, &[Client::Cline]),
-    },
-];
+/// The checks with browsers and other people's clients.
+fn clients() -> Vec<Step> {
+    let mut steps = vec![step("pages in a browser", pages::run)];
+    // Its 500 MB need a Python that few machines have; `cargo xtask clients aider` runs it.
+    let clients = Client::ALL.into_iter().filter(|it| *it != Client::Aider);
+    steps.extend(clients.map(|client| Step {
+        name: format!("client {}", client.name()),
+        action: Box::new(move |at| clients::run(at, &[client])),
+    }));
+    steps
+}
 
 /// Which check failed, and how far it came.
 #[derive(Debug, thiserror::Error)]
@@ -195,7 +101,7 @@ const CLIENTS: [Step; 15] = [
 struct Failed {
     number: usize,
     count: usize,
-    name: &'static str,
+    name: String,
     seconds: u64,
     source: Failure,
 }
@@ -206,18 +112,20 @@ struct Failed {
 ///
 /// The check that failed, and why.
 pub(crate) fn run(workspace: &Workspace, fast: bool) -> Result<(), Failure> {
-    let clients = if fast { &[][..] } else { &CLIENTS };
-    let steps: Vec<&Step> = RUST.iter().chain(clients).collect();
+    let mut steps = rust();
+    if !fast {
+        steps.extend(clients());
+    }
     let started = Instant::now();
     let mut times = Vec::new();
     for (index, step) in steps.iter().enumerate() {
-        let (number, count, name) = (index + 1, steps.len(), step.name);
+        let (number, count, name) = (index + 1, steps.len(), &step.name);
         println!("\n[{number}/{count}] {name}");
         let began = Instant::now();
         (step.action)(workspace).map_err(|source| Failed {
             number,
             count,
-            name,
+            name: name.clone(),
             seconds: began.elapsed().as_secs(),
             source,
         })?;

@@ -91,7 +91,7 @@ impl Client {
     }
 
     /// Its name on the command line, which is that of its folder in `tests/clients` as well.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Python => "python",
             Self::Node => "node",
