@@ -6,6 +6,7 @@
 
 mod remedy;
 mod series;
+mod sighting;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,15 +16,13 @@ use http::StatusCode;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
-use crate::error::{Error, ErrorKind};
-use crate::telemetry::Ending;
+use crate::error::ErrorKind;
 use crate::tenant::Tenant;
-use crate::upstream::seconds_since_epoch;
-use crate::usage::Consumed;
 
 pub(crate) use remedy::remedy;
 use series::Addition;
 pub(crate) use series::{Cell, Series};
+pub(crate) use sighting::Sighting;
 
 /// The whole is counted in cells of ten seconds, for an hour: 360 of them, about 50 kB.
 const WHOLE: (usize, u64) = (360, 10);
@@ -102,18 +101,6 @@ pub(crate) struct Seen {
     pub(crate) failures: Vec<Failure>,
 }
 
-/// Watches one exchange, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Sighting {
-    observation: Arc<Observation>,
-    id: u64,
-    status: Option<StatusCode>,
-    ending: Ending,
-    error: Option<(ErrorKind, Option<&'static str>)>,
-    first_event: Option<Duration>,
-    consumed: Option<Consumed>,
-}
-
 /// The length of a cell of the whole, in seconds.
 pub(crate) const CELL_SECONDS: u64 = WHOLE.1;
 
@@ -149,15 +136,7 @@ impl Observation {
         };
         state.live.insert(id, live);
         drop(state);
-        Sighting {
-            observation: self.clone(),
-            id,
-            status: None,
-            ending: Ending::Cancelled,
-            error: None,
-            first_event: None,
-            consumed: None,
-        }
+        Sighting::new(self.clone(), id)
     }
 
     /// All that is seen now.
@@ -190,87 +169,6 @@ impl Observation {
     fn change(&self, id: u64, change: impl FnOnce(&mut Live)) {
         if let Some(live) = self.state().live.get_mut(&id) {
             change(live);
-        }
-    }
-}
-
-impl Sighting {
-    /// Who asks is known.
-    pub(crate) fn admitted(&self, name: Arc<str>) {
-        self.observation
-            .change(self.id, |live| live.tenant = Some(name));
-    }
-
-    /// What is asked for is known.
-    pub(crate) fn accepted(&self, model: &str, stream: bool) {
-        self.observation.change(self.id, |live| {
-            live.model = Some(model.into());
-            live.stream = stream;
-        });
-    }
-
-    /// The first event of the reply has come.
-    pub(crate) fn first_event(&mut self, after: Duration) {
-        self.first_event = Some(after);
-        self.observation
-            .change(self.id, |live| live.first_event = Some(after));
-    }
-
-    /// The head of the response goes downstream.
-    pub(crate) fn committed(&mut self, status: StatusCode) {
-        self.status = Some(status);
-    }
-
-    /// What the reply has consumed.
-    pub(crate) fn consumed(&mut self, consumed: Option<Consumed>) {
-        self.consumed = consumed;
-    }
-
-    /// It ends with an error.
-    pub(crate) fn failed(&mut self, error: &Error) {
-        self.error = Some((error.kind(), error.code()));
-    }
-
-    /// It ends.
-    pub(crate) fn ended(&mut self, ending: Ending) {
-        self.ending = ending;
-    }
-}
-
-impl Drop for Sighting {
-    fn drop(&mut self) {
-        let second = self.observation.second(Instant::now());
-        let addition = Addition {
-            ending: self.ending,
-            first_event: self.first_event,
-            consumed: self.consumed,
-        };
-        let mut state = self.observation.state();
-        let Some(exchange) = state.live.remove(&self.id) else {
-            return;
-        };
-        state.whole.add(second, &addition);
-        if let Some(model) = &exchange.model {
-            state.models.add(model, second, &addition);
-        }
-        if let Some(tenant) = &exchange.tenant {
-            state.tenants.add(tenant, second, &addition);
-        }
-        // What strangers do wrong is in the log, and must not push out what callers meet.
-        if let Some((kind, code)) = self.error.filter(|_| exchange.tenant.is_some()) {
-            let failure = Failure {
-                number: state.n_failures,
-                at: seconds_since_epoch(),
-                kind,
-                code,
-                status: self.status,
-                exchange,
-            };
-            state.n_failures += 1;
-            if state.failures.len() == MAX_FAILURES {
-                state.failures.pop_front();
-            }
-            state.failures.push_back(failure);
         }
     }
 }
@@ -317,6 +215,8 @@ pub(crate) fn name_of(tenant: &Tenant) -> Arc<str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
+    use crate::telemetry::Ending;
 
     fn observation() -> Arc<Observation> {
         Arc::new(Observation::new())
@@ -350,7 +250,7 @@ mod tests {
         let observation = observation();
         for number in 0..MAX_FAILURES + 10 {
             let mut sighting = observation.begin("chat", &format!("req_{number}"));
-            observation.change(sighting.id, |live| live.tenant = Some("t-1".into()));
+            observation.change(sighting.id(), |live| live.tenant = Some("t-1".into()));
             let error = Error::new(ErrorKind::Timeout, "a secret of the tenant's");
             sighting.failed(&error);
             sighting.ended(Ending::Failed);
