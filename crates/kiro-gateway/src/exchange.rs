@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::admission::Pass;
 use crate::body::{self, Body, DynError};
 use crate::capture::Tape;
+use crate::clock;
 use crate::deadline::{Deadlines, Wish};
 use crate::error::{Error, ErrorKind};
 use crate::image::Pictures;
@@ -26,7 +27,6 @@ use crate::surface::metered::Metered;
 use crate::surface::{Accepted, Context, FOREIGN_THOUGHTS, Mode, ReplyEncoder, Surface};
 use crate::telemetry::{Ending, Reason, Record, Trace};
 use crate::tenant::{self, Tenant};
-use crate::upstream;
 use crate::usage::Meter;
 
 /// An exchange on its way back.
@@ -105,7 +105,7 @@ fn tell_limits(
     answered: Result<Response<Body>, Error>,
 ) -> Result<Response<Body>, Error> {
     let standing = tenant.gates.standing();
-    let now = upstream::seconds_since_epoch();
+    let now = clock::seconds_since_epoch();
     match answered {
         Ok(mut response) => {
             surface.tell_limits(&standing, now, response.headers_mut());
@@ -257,7 +257,7 @@ async fn decode(
     pictures: &Pictures,
     recalled: &Recalled,
 ) -> Result<Accepted, Error> {
-    let now = upstream::seconds_since_epoch();
+    let now = clock::seconds_since_epoch();
     let context = |models, is_final| Context {
         models,
         pictures,

@@ -11,6 +11,7 @@ mod brake;
 pub mod capture;
 mod catalog;
 mod caught;
+mod clock;
 mod closing;
 mod coding;
 mod cors;

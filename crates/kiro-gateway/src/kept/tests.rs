@@ -3,12 +3,16 @@
 use bytes::BytesMut;
 use kiro_auth::Secret;
 use kiro_protocol::reply::ReplyEvent;
+use serde_json::value::RawValue;
 
 #[cfg(feature = "redis")]
 #[path = "../../../../tests/support/redis.rs"]
 pub(crate) mod server;
 
+use super::keeper::SHARE;
 use super::*;
+use crate::error::Error;
+use crate::surface::ReplyEncoder;
 
 pub(super) fn kept(id: &str, previous: Option<&str>, items: &[&str]) -> Kept {
     let items = items.iter().map(|id| Item {

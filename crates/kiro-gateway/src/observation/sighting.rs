@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::series::Addition;
 use super::{Failure, MAX_FAILURES, Observation};
+use crate::clock::seconds_since_epoch;
 use crate::error::{Error, ErrorKind};
 use crate::telemetry::Ending;
-use crate::upstream::seconds_since_epoch;
 use crate::usage::Consumed;
 
 /// Watches one exchange, until it is dropped.

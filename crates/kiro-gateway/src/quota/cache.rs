@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::figures::Quota;
 use super::threshold::Threshold;
+use crate::clock::seconds_since_epoch;
 use crate::error::{Error, ErrorKind};
-use crate::upstream::seconds_since_epoch;
 
 /// How long an answer stands. The service counts with a delay of minutes itself.
 pub(super) const FRESH: Duration = Duration::from_secs(300);

@@ -6,69 +6,39 @@ mod circuit;
 mod connection;
 mod control;
 mod hosted;
+mod options;
+mod order;
 mod profile;
 mod refusal;
 mod reply;
 mod retry;
 mod target;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
-use http::Uri;
 use kiro_auth::{CredentialId, Lease, LeaseRequest};
-use kiro_protocol::request::{Capabilities, Prepared, WireProfile};
+use kiro_protocol::request::WireProfile;
 
+pub use options::UpstreamOptions;
+pub(crate) use order::Order;
 pub(crate) use refusal::SIGNATURE_REFUSED;
 pub(crate) use reply::ReplyStream;
 #[cfg(feature = "redis")]
 pub(crate) use retry::jittered;
 
 use crate::body::DynError;
-use crate::capture::Tape;
+use crate::clock::seconds_since_epoch;
 use crate::error::{Error, ErrorKind};
 use crate::options::Timeouts;
 use crate::pace::Paces;
-use crate::telemetry::Attempts;
 use crate::tenant::Tenant;
-use crate::usage::Prompt;
 use budget::Budget;
 use circuit::Circuits;
 use connection::Connections;
 pub(crate) use retry::Failure;
 use retry::{Next, Tried};
-
-/// How the upstream is reached.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct UpstreamOptions {
-    /// One base URL that replaces all API hosts, for a simulator or a proxy of your own. `None` uses the
-    /// hosts of the wire profile.
-    pub endpoint: Option<Uri>,
-    /// The envelope that requests travel in. `None` takes what suits the login: the CLI's for
-    /// API keys, [`KRS_IDE`](kiro_protocol::request::KRS_IDE) for the rest.
-    pub wire_profile: Option<&'static WireProfile>,
-    /// Envelopes of single credentials.
-    pub wire_profiles: HashMap<CredentialId, &'static WireProfile>,
-    /// What we call ourselves. Default: `Kiro-2API/<version>`.
-    pub user_agent: String,
-    /// Attempts after the first, for failures that pass by themselves. Default: 3.
-    pub max_retries: u32,
-}
-
-impl Default for UpstreamOptions {
-    fn default() -> Self {
-        Self {
-            endpoint: None,
-            wire_profile: None,
-            wire_profiles: HashMap::new(),
-            user_agent: concat!("Kiro-2API/", env!("CARGO_PKG_VERSION")).to_owned(),
-            max_retries: 3,
-        }
-    }
-}
 
 /// The upstream, shared by all exchanges.
 #[derive(Debug)]
@@ -85,31 +55,6 @@ pub(crate) struct Upstream {
     /// Retries, and retries that the budget did not allow.
     retries: Arc<AtomicU64>,
     unaffordable: Arc<AtomicU64>,
-}
-
-/// What one exchange asks of the upstream.
-#[derive(Debug)]
-pub(crate) struct Order {
-    /// The conversation, repaired to Kiro's rules.
-    pub(crate) prepared: Prepared,
-    /// How long the first event may take.
-    pub(crate) first_event: Duration,
-    /// What the model takes besides the conversation.
-    pub(crate) capabilities: Capabilities,
-    /// Whether the model was asked to put its thoughts between tags.
-    pub(crate) thinking_tags: bool,
-    /// The prompt, to be counted when it is too long.
-    pub(crate) prompt: Arc<Prompt>,
-    /// Tokens that fit into the model's context.
-    pub(crate) context_window: u32,
-    /// The same for all attempts of one exchange.
-    pub(crate) invocation_id: String,
-    /// A hash of the conversation, which should stay with one credential: the upstream caches prompts.
-    pub(crate) affinity: Option<u64>,
-    /// Where the attempts are recorded.
-    pub(crate) tape: Tape,
-    /// Where they are counted.
-    pub(crate) attempts: Attempts,
 }
 
 /// How the upstream is doing, for the health page.
@@ -311,15 +256,4 @@ impl Upstream {
 
 pub(crate) fn random_byte() -> u8 {
     kiro_auth::chance::number().to_le_bytes()[0]
-}
-
-/// The wall clock, for what people read; nothing is decided by it.
-pub(crate) fn seconds_since_epoch() -> u64 {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a time stamp for people, not a decision"
-    )]
-    let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }

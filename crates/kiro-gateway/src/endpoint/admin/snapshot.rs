@@ -4,10 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use kiro_auth::{AuthErrorKind, CredentialStatus, Login, RestReason};
 
+use crate::clock::seconds_since_epoch;
 use crate::observation::{self, CELL_SECONDS, Seen};
 use crate::quota::{Quotas, Standing};
 use crate::shared::Shared;
-use crate::upstream::seconds_since_epoch;
 
 /// All that an operator sees at one moment.
 #[derive(Debug, serde::Serialize)]

@@ -7,11 +7,11 @@ use http::Response;
 use super::document_of_now;
 use super::snapshot::{Account, Row};
 use crate::body::Body;
+use crate::clock::seconds_since_epoch;
 use crate::endpoint::usage::insists;
 use crate::error::Error;
 use crate::quota::{Asker, Standing};
 use crate::shared::Shared;
-use crate::upstream::seconds_since_epoch;
 
 /// All that is known of use.
 #[derive(Debug, serde::Serialize)]
