@@ -4,15 +4,13 @@
 
 mod support;
 
-use std::time::Duration;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
-use http::{Method, Request};
-use http_body_util::{BodyExt as _, Full};
+use http::Method;
+use http_body_util::BodyExt as _;
 use kiro_sim::{CredentialKind, Matcher, Operation, Playback, Script, SimOptions};
-use serde_json::{Value, json};
+use serde_json::json;
+use support::quota::{asked, chat, fails, pass, request, says, usage};
 use support::{Answer, House, KEY, streamed, whole};
 
 const ADMIN: &str = "admin-0123456789abcdef";
@@ -24,70 +22,6 @@ async fn house(warn_below: f64) -> House {
         options.quota.warn_below = warn_below;
     })
     .await
-}
-
-fn request(house: &House, path: &str, key: &str) -> Request<Full<Bytes>> {
-    let mut request = once(house.request(Method::GET, path, ""));
-    let key = format!("Bearer {key}").parse().unwrap();
-    request.headers_mut().insert("authorization", key);
-    request
-}
-
-/// On a connection of its own: time passes in jumps here, which ends idle ones.
-fn once(mut request: Request<Full<Bytes>>) -> Request<Full<Bytes>> {
-    let close = "close".parse().unwrap();
-    request.headers_mut().insert("connection", close);
-    request
-}
-
-async fn chat(house: &House, body: &Value) -> Answer {
-    let request = house.request(Method::POST, "/v1/chat/completions", body.to_string());
-    house.ask(once(request)).await
-}
-
-/// How often the service was asked.
-fn asked(house: &House) -> usize {
-    house.sim.requests_for(Operation::GetUsageLimits).len()
-}
-
-/// Lets time pass, for the gateway and the simulator.
-async fn pass(seconds: u64) {
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(seconds)).await;
-    tokio::time::resume();
-}
-
-/// The next answer of the service.
-fn says(house: &House, used: f64, name: &str) {
-    let body = json!({
-        "nextDateReset": 1_793_491_200.0,
-        "subscriptionInfo": {"subscriptionTitle": "KIRO PRO"},
-        "overageConfiguration": {"overageStatus": "DISABLED"},
-        "usageBreakdownList": [{
-            "resourceType": "CREDIT", "displayNamePlural": "Credits",
-            "currentUsageWithPrecision": used, "usageLimit": 1000,
-            "bonuses": [{"displayName": format!("gift of {name}"), "status": "ACTIVE", "currentUsage": 0, "usageLimit": 0}],
-        }],
-        "userInfo": {"userId": name, "email": format!("{name}@example.com")},
-    });
-    let mut playback = Playback::new(200);
-    playback
-        .pieces
-        .push((Duration::ZERO, body.to_string().into()));
-    house.sim.play_back(Operation::GetUsageLimits, playback);
-}
-
-fn fails(house: &House) {
-    let playback = Playback::new(500);
-    house.sim.play_back(Operation::GetUsageLimits, playback);
-}
-
-/// The answer is told in headers and members that the description has.
-async fn usage(house: &House, path: &str, key: &str) -> Value {
-    let answer = house.ask(request(house, path, key)).await;
-    assert_eq!(answer.status, 200, "{:?}", answer.body);
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    answer.json()
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 
 #[path = "../../../../tests/support/log.rs"]
 mod log;
+pub mod quota;
 #[path = "../../../openai-types/tests/support/schema.rs"]
 mod schema;
 
