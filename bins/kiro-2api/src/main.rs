@@ -18,6 +18,7 @@ mod heap;
 mod in_process;
 mod logging;
 mod memory;
+mod options;
 mod otlp;
 mod present;
 mod refresher;

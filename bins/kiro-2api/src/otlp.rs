@@ -48,7 +48,13 @@ impl Otlp {
     ///
     /// The settings are not usable. Whether the collector is there is not known yet.
     pub(crate) fn start(telemetry: &Telemetry) -> Result<Option<Self>, Failure> {
-        let Some(base) = &telemetry.otlp_endpoint else {
+        let Telemetry {
+            otlp_endpoint,
+            // Taken apart by [`headers`].
+            otlp_headers: _,
+            service_name,
+        } = telemetry;
+        let Some(base) = otlp_endpoint else {
             return Ok(None);
         };
         setup::address("telemetry.otlp_endpoint", Some(base))?;
@@ -78,7 +84,7 @@ impl Otlp {
             .build()
             .map_err(unusable)?;
         let resource = Resource::builder()
-            .with_service_name(telemetry.service_name.clone())
+            .with_service_name(service_name.clone())
             .with_attribute(opentelemetry::KeyValue::new(
                 "service.version",
                 env!("CARGO_PKG_VERSION"),

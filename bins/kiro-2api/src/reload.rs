@@ -11,6 +11,7 @@ use crate::command::Failure;
 use crate::config::{Config, Source};
 use crate::discovery::Search;
 use crate::logging::Level;
+use crate::options;
 use crate::saved::{self, Saved};
 use crate::setup::{self, home};
 use crate::signals::Hangups;
@@ -60,7 +61,7 @@ impl Reloader {
         watch.set_files(files(&self.source, &config));
         let search = Search::run(&self.source, &config).await;
         let found = search.as_ref().and_then(Search::store);
-        let mut options = setup::server(&config)?;
+        let mut options = options::listener(&config)?;
         options.hand_over = self.options.borrow().hand_over;
         setup::reload(&self.gateway, &config, &mut self.accounts, found)?;
         self.options.send_replace(options);
@@ -74,7 +75,7 @@ impl Reloader {
 
     /// A certificate must not expire because of a mistake elsewhere.
     fn renew_certificate(&self) {
-        match setup::listener_tls(&self.config) {
+        match setup::listener_tls(&self.config.server.tls) {
             Ok(tls) => self.options.send_modify(|options| options.tls = tls),
             Err(error) => tracing::error!(
                 error = &error as &dyn Error,

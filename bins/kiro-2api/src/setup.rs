@@ -1,27 +1,22 @@
 //! From the configuration to the parts that serve.
 
-use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use http::Uri;
 use kiro_auth::sign_in::{SignIn, SignInOptions};
 use kiro_auth::{CredentialStore, HttpRefresher, HttpRefresherOptions, Pool, SystemClock};
-use kiro_gateway::{
-    AllowedOrigins, CreditBook, Gateway, GatewayOptions, ImageOptions, OpenTelemetry, ProcessState,
-    ServerOptions, UpstreamOptions,
-};
-use kiro_protocol::request::{Region, WireProfile};
+use kiro_gateway::{CreditBook, Gateway, GatewayOptions, OpenTelemetry, ProcessState};
+use kiro_protocol::request::WireProfile;
 use rustls::{RootCertStore, ServerConfig};
 
 use crate::accounts::{Accounts, Own};
 use crate::capture;
 use crate::certificate::{self, CertificateError};
 use crate::command::Failure;
-use crate::config::{Capture, Config, FetchImages, Reasoning, Store, StoreKind};
+use crate::config::{Capture, Config, Store, StoreKind, Tls};
+use crate::options;
 use crate::otlp;
-use crate::state::{kept_responses, shared_limits};
 
 /// The parts of one configuration, which have to be put in force together.
 pub(crate) struct Parts {
@@ -97,7 +92,7 @@ pub(crate) fn check(config: &Config) -> Result<(), Failure> {
         };
     }
     config.log.capture = Capture::Off;
-    server(&config)?;
+    options::listener(&config)?;
     otlp::check(&config.telemetry)?;
     gateway(&config, None, Surroundings::default()).map(drop)
 }
@@ -127,20 +122,7 @@ fn parts(
 ) -> Result<Parts, Failure> {
     let tls = tls(config)?;
     let refresher = refresher(config, tls.clone())?;
-    if let Some(region) = &config.upstream.region {
-        // A region becomes a part of a host name.
-        Region::new(region)?;
-    }
-    let mut upstream = UpstreamOptions::default();
-    upstream.endpoint = endpoint(config)?;
-    upstream.user_agent = config.upstream.user_agent.clone();
-    upstream.max_retries = config.upstream.max_retries;
-    upstream.wire_profile = config
-        .upstream
-        .wire_profile
-        .as_deref()
-        .and_then(WireProfile::by_name);
-
+    let mut upstream = options::upstream(&config.upstream)?;
     let own = accounts.of(config, found)?;
     for (account, id) in own.iter() {
         let profile = account.wire_profile.as_deref();
@@ -155,48 +137,8 @@ fn parts(
         accounts.make_pool(),
         tls,
     );
-    options.keys = config.access_keys()?;
-    options.failed_keys_per_minute = NonZeroU64::new(config.server.failed_keys_per_minute);
-    options.limits = config.limits.of_gateway();
-    options.tenant_limits = config.tenants.limits.of_gateway();
-    options.admission.max_exchanges = NonZeroUsize::new(config.server.max_exchanges);
-    options.admission.queue = config.server.queue;
-    options.admission.queue_timeout = config.server.queue_timeout;
-    options.admission.max_body_memory = config.server.max_body_memory;
     options.upstream = upstream;
-    options.images = images(config)?;
-    options.keep.max_bytes = config.responses.max_bytes;
-    options.keep.idle_expiry = config.responses.idle_expiry;
-    options.keep.redis = kept_responses(&config.store)?;
-    options.share_limits = shared_limits(&config.store)?;
-    options.gateways = config.store.gateways;
-    options.guests.max_guests = config.tenants.max_tracked;
-    options.guests.idle_expiry = config.tenants.idle_expiry;
-    options.models.aliases = config.models.aliases.clone();
-    options.models.fallback = config.models.fallback.clone();
-    options.models.hidden = config.models.hidden.clone();
-    options.quota.warn_below = config.quota.warn_below;
-    options.max_body = config.server.max_body;
-    options.allowed_origins = allowed_origins(&config.server.allowed_origins);
-    options.refuse_ignored = config.server.refuse_ignored;
-    options.admin_key = config.admin.key.clone();
-    options.docs = config.server.docs;
-    options.pass_invalid_json = config.server.pass_invalid_json;
-    options.reasoning = match config.server.reasoning {
-        Reasoning::Member => kiro_gateway::Reasoning::Member,
-        Reasoning::Tags => kiro_gateway::Reasoning::Tags,
-        Reasoning::Hidden => kiro_gateway::Reasoning::Hidden,
-    };
-    options.timeouts.connect = config.timeouts.connect;
-    options.timeouts.body = config.timeouts.body;
-    options.timeouts.first_event = config.timeouts.first_event;
-    options.timeouts.gap = config.timeouts.gap;
-    options.timeouts.total = config.timeouts.total;
-    options.timeouts.multipliers = config.timeouts.multipliers();
-    options.timeouts.least_first_event = config.timeouts.least_first_event;
-    options.timeouts.least_gap = config.timeouts.least_gap;
-    options.timeouts.patience = config.timeouts.patience;
-    options.timeouts.keep_alive = config.timeouts.keep_alive;
+    options::fill(&mut options, config)?;
     Ok(Parts {
         options,
         own,
@@ -204,67 +146,18 @@ fn parts(
     })
 }
 
-/// How the gateway is served. Reads the certificate, if there is one.
-pub(crate) fn server(config: &Config) -> Result<ServerOptions, Failure> {
-    let server = &config.server;
-    let mut options = ServerOptions::default();
-    options.max_connections = NonZeroUsize::new(server.max_connections);
-    options.header_timeout = server.header_timeout;
-    options.write_timeout = server.write_timeout;
-    options.half_close = server.half_close;
-    options.drain = server.drain_timeout;
-    options.drain_delay = server.drain_delay;
-    options.hand_over = server.reuse_port;
-    options.tls = listener_tls(config)?;
-    Ok(options)
-}
-
 /// TLS on the listener, from the files as they are.
-pub(crate) fn listener_tls(config: &Config) -> Result<Option<Arc<ServerConfig>>, CertificateError> {
-    let tls = &config.server.tls;
-    let (Some(cert), Some(key)) = (&tls.cert, &tls.key) else {
+pub(crate) fn listener_tls(section: &Tls) -> Result<Option<Arc<ServerConfig>>, CertificateError> {
+    let Tls {
+        cert,
+        key,
+        client_ca,
+    } = section;
+    let (Some(cert), Some(key)) = (cert, key) else {
         return Ok(None);
     };
-    let client_ca = tls.client_ca.as_deref().map(home);
+    let client_ca = client_ca.as_deref().map(home);
     certificate::listener(&home(cert), &home(key), client_ca.as_deref()).map(Some)
-}
-
-fn allowed_origins(list: &[String]) -> AllowedOrigins {
-    if list.iter().any(|origin| origin == "*") {
-        AllowedOrigins::Any
-    } else {
-        AllowedOrigins::Only(list.to_vec())
-    }
-}
-
-/// What is done about pictures.
-fn images(config: &Config) -> Result<ImageOptions, Failure> {
-    let images = &config.images;
-    let mut options = ImageOptions::default();
-    options.fetch = match images.fetch {
-        FetchImages::Off => kiro_gateway::FetchImages::Off,
-        FetchImages::Own => kiro_gateway::FetchImages::Own,
-        FetchImages::All => kiro_gateway::FetchImages::All,
-    };
-    options.scale = images.scale;
-    options.max_bytes = images.max_bytes;
-    options.timeout = images.timeout;
-    options.ports = each("images.ports", "a port", &images.ports)?;
-    options.allow_private = each(
-        "images.allow_private",
-        "an IP address",
-        &images.allow_private,
-    )?;
-    Ok(options)
-}
-
-/// A list of texts as what they say.
-fn each<T: FromStr>(key: &str, what: &str, texts: &[String]) -> Result<Vec<T>, Failure> {
-    let values = texts.iter().map(|text| {
-        let value = text.parse();
-        value.map_err(|_| format!("{key} has an entry that is not {what}: `{text}`").into())
-    });
-    values.collect()
 }
 
 /// TLS towards the upstream and the sign-in services: Mozilla's authorities, and those of `upstream.ca`.

@@ -7,19 +7,28 @@ use kiro_gateway::capture::{CaptureOptions, Which};
 
 pub(crate) use writer::landed;
 
-use crate::config::{Capture, Config};
+use crate::config::{Capture, Config, Log};
 use crate::setup::home;
 use crate::state;
 use folder::Folder;
 
 /// What is captured, if anything is. A folder that cannot be used costs the captures and not the service.
 pub(crate) fn options(config: &Config) -> Option<CaptureOptions> {
-    let which = match config.log.capture {
+    let Log {
+        capture,
+        capture_path,
+        capture_max_bytes,
+        capture_max_files,
+        // `logging/`.
+        level: _,
+        format: _,
+    } = &config.log;
+    let which = match capture {
         Capture::Off => return None,
         Capture::Errors => Which::Errors,
         Capture::All => Which::All,
     };
-    let path = config.log.capture_path.as_deref().map(home);
+    let path = capture_path.as_deref().map(home);
     let path = path.or_else(|| Some(state::folder(&config.store)?.join("captures")));
     let Some(path) = path else {
         tracing::error!(
@@ -33,8 +42,8 @@ pub(crate) fn options(config: &Config) -> Option<CaptureOptions> {
     );
     let folder = Folder {
         path,
-        max_bytes: config.log.capture_max_bytes as u64,
-        max_files: config.log.capture_max_files,
+        max_bytes: *capture_max_bytes as u64,
+        max_files: *capture_max_files,
     };
     let mut options = CaptureOptions::new(writer::sink(folder)?);
     options.which = which;

@@ -17,7 +17,7 @@ use crate::reload::Reloader;
 use crate::setup::Surroundings;
 use crate::signals::{Hangups, asked_to_stop};
 use crate::systemd::{self, Sockets};
-use crate::{capture, heap, logging, memory, saved, setup};
+use crate::{capture, heap, logging, memory, options, saved, setup};
 
 /// How long it waits for captures to be written.
 const LONGEST_CAPTURE: Duration = Duration::from_secs(5);
@@ -61,7 +61,7 @@ pub(crate) async fn run(arguments: Arguments, sockets: Sockets) -> Result<(), Fa
     };
     let (gateway, accounts) = setup::gateway(&config, found, around)?;
     let passed = sockets.listener()?;
-    let mut options = setup::server(&config)?;
+    let mut options = options::listener(&config)?;
     // A socket that was passed outlives this process, so there is nothing to hand over.
     options.hand_over &= passed.is_none();
     let scheme = if options.tls.is_some() {

@@ -64,15 +64,24 @@ impl Default for Limits {
 impl Limits {
     /// As the gateway takes them.
     pub(crate) fn of_gateway(&self) -> kiro_gateway::Limits {
+        let Self {
+            requests_per_minute,
+            tokens_per_minute,
+            concurrency,
+            queue,
+            queue_timeout,
+            credits_per_day,
+            credits_per_month,
+        } = *self;
         let budget = |credits: f64| (credits > 0.0).then_some(credits);
         let mut limits = kiro_gateway::Limits::default();
-        limits.requests_per_minute = NonZeroU32::new(self.requests_per_minute);
-        limits.tokens_per_minute = NonZeroU64::new(self.tokens_per_minute);
-        limits.concurrency = NonZeroUsize::new(self.concurrency);
-        limits.queue = self.queue;
-        limits.queue_timeout = self.queue_timeout;
-        limits.credits_per_day = budget(self.credits_per_day);
-        limits.credits_per_month = budget(self.credits_per_month);
+        limits.requests_per_minute = NonZeroU32::new(requests_per_minute);
+        limits.tokens_per_minute = NonZeroU64::new(tokens_per_minute);
+        limits.concurrency = NonZeroUsize::new(concurrency);
+        limits.queue = queue;
+        limits.queue_timeout = queue_timeout;
+        limits.credits_per_day = budget(credits_per_day);
+        limits.credits_per_month = budget(credits_per_month);
         limits
     }
 }
@@ -88,7 +97,13 @@ impl Key {
         limits: &Limits,
         tenant_limits: &Limits,
     ) -> Result<AccessKey, ConfigError> {
-        let name = &self.name;
+        let Self {
+            name,
+            hash,
+            key: in_the_clear,
+            limits: own_limits,
+            tenant_limits: own_tenant_limits,
+        } = self;
         let invalid = |reason: String| Err(ConfigError::Invalid(reason));
         let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || !name.chars().all(is_name) {
@@ -96,23 +111,20 @@ impl Key {
                 "one of [[keys]] has no name of letters, digits, `-`, `_` and `.`".into(),
             );
         }
-        if self.key.is_some() {
+        if in_the_clear.is_some() {
             return invalid(format!(
                 "[[keys]] `{name}` holds the key itself; put its hash there instead: `kiro-2api key hash` prints it"
             ));
         }
-        let digest = self
-            .hash
-            .as_ref()
-            .map(|hash| hash.expose().parse::<KeyDigest>());
+        let digest = hash.as_ref().map(|hash| hash.expose().parse::<KeyDigest>());
         let Some(Ok(digest)) = digest else {
             return invalid(format!(
                 "[[keys]] `{name}` needs a hash: `sha256:` and 64 hexadecimal digits, as `kiro-2api key hash` prints it"
             ));
         };
         let mut key = AccessKey::new(name, digest);
-        key.limits = self.limits.as_ref().unwrap_or(limits).of_gateway();
-        let tenant_limits = self.tenant_limits.as_ref().unwrap_or(tenant_limits);
+        key.limits = own_limits.as_ref().unwrap_or(limits).of_gateway();
+        let tenant_limits = own_tenant_limits.as_ref().unwrap_or(tenant_limits);
         key.tenant_limits = tenant_limits.of_gateway();
         Ok(key)
     }

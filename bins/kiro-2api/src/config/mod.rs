@@ -16,7 +16,8 @@ mod value;
 
 pub(crate) use load::ConfigError;
 pub(crate) use shape::{
-    Account, Capture, Config, FetchImages, Log, LogFormat, Multiplier, Reasoning, Store, StoreKind,
-    Telemetry,
+    Account, Admin, Capture, Config, FetchImages, Images, Log, LogFormat, Models, Multiplier,
+    Quota, Reasoning, Responses, Server, Store, StoreKind, Telemetry, Tenants, Timeouts, Tls,
+    Upstream,
 };
 pub(crate) use source::Source;

@@ -404,11 +404,24 @@ impl Config {
 impl Account {
     /// How many places to take its login from are named.
     pub(super) fn n_sources(&self) -> usize {
+        let Self {
+            refresh_token,
+            api_key,
+            file,
+            kiro_cli,
+            // What it is besides.
+            name: _,
+            profile_arn: _,
+            region: _,
+            wire_profile: _,
+            is_saved: _,
+            generation: _,
+        } = self;
         [
-            self.refresh_token.is_some(),
-            self.api_key.is_some(),
-            self.file.is_some(),
-            self.kiro_cli.is_some(),
+            refresh_token.is_some(),
+            api_key.is_some(),
+            file.is_some(),
+            kiro_cli.is_some(),
         ]
         .into_iter()
         .filter(|named| *named)

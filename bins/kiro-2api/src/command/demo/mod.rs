@@ -15,7 +15,7 @@ use super::{Failure, bind};
 use crate::config::{Config, StoreKind};
 use crate::setup::Surroundings;
 use crate::signals::asked_to_stop;
-use crate::{logging, setup};
+use crate::{logging, options, setup};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -52,7 +52,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     introduce(&sim, &base, &key);
 
     let (stop, stopped) = oneshot::channel();
-    let options = setup::server(&config)?;
+    let options = options::listener(&config)?;
     let served = tokio::spawn(kiro_gateway::serve(listener, gateway, options, async {
         // A dropped sender means the same: stop.
         let _ = stopped.await;
