@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::accounts::Accounts;
 use crate::command::Failure;
-use crate::config::{Config, Source};
+use crate::config::{Config, Log, Server, Source, Tls};
 use crate::discovery::Search;
 use crate::logging::Level;
 use crate::options;
@@ -91,39 +91,102 @@ impl Reloader {
 
 /// All that a configuration is read from.
 fn files(source: &Source, config: &Config) -> Vec<PathBuf> {
-    let tls = &config.server.tls;
-    let certificates = [&tls.cert, &tls.key, &tls.client_ca, &config.upstream.ca];
+    let Tls {
+        cert,
+        key,
+        client_ca,
+    } = &config.server.tls;
+    let certificates = [cert, key, client_ca, &config.upstream.ca];
     let certificates = certificates.into_iter().flatten().map(|file| home(file));
     let saved = Saved::of(config).ok().map(|saved| saved.list());
     source.files().chain(certificates).chain(saved).collect()
 }
 
-/// The keys that differ and that a process keeps for its life.
+/// The keys that differ and that a process keeps for its life. All others are put in force, and named here all the same,
+/// so that nobody adds one without saying which it is.
 fn fixed(started: &Config, config: &Config) -> Vec<&'static str> {
-    let keys = [
-        (
-            "server.listen",
-            started.server.listen == config.server.listen,
-        ),
-        (
-            "server.reuse_port",
-            started.server.reuse_port == config.server.reuse_port,
-        ),
-        (
-            "server.max_memory",
-            started.server.max_memory == config.server.max_memory,
-        ),
+    let Config {
+        server,
+        store,
+        responses,
+        telemetry,
+        log,
+        proxy_api_key: _,
+        keys: _,
+        limits: _,
+        refresh_token: _,
+        creds_file: _,
+        api_key: _,
+        profile_arn: _,
+        discover: _,
+        kiro_cli_database: _,
+        account: _,
+        saved: _,
+        tenants: _,
+        models: _,
+        quota: _,
+        admin: _,
+        upstream: _,
+        images: _,
+        timeouts: _,
+    } = started;
+    let sections = [
+        ("[store]", *store == config.store),
+        ("[responses]", *responses == config.responses),
+        ("[telemetry]", *telemetry == config.telemetry),
+    ];
+    let keys = fixed_of_server(server, &config.server).into_iter();
+    let keys = keys.chain(sections).chain(fixed_of_log(log, &config.log));
+    let changed = keys.filter(|(_, is_same)| !is_same);
+    changed.map(|(key, _)| key).collect()
+}
+
+/// Keys, and whether each is the same.
+fn fixed_of_server(started: &Server, server: &Server) -> [(&'static str, bool); 4] {
+    let Server {
+        listen,
+        reuse_port,
+        max_memory,
+        max_connections,
+        tls: _,
+        max_body: _,
+        max_body_memory: _,
+        max_exchanges: _,
+        queue: _,
+        queue_timeout: _,
+        failed_keys_per_minute: _,
+        allowed_origins: _,
+        refuse_ignored: _,
+        pass_invalid_json: _,
+        reasoning: _,
+        docs: _,
+        header_timeout: _,
+        write_timeout: _,
+        half_close: _,
+        drain_timeout: _,
+        drain_delay: _,
+    } = started;
+    [
+        ("server.listen", *listen == server.listen),
+        ("server.reuse_port", *reuse_port == server.reuse_port),
+        ("server.max_memory", *max_memory == server.max_memory),
         (
             "server.max_connections",
-            started.server.max_connections == config.server.max_connections,
+            *max_connections == server.max_connections,
         ),
-        ("[store]", started.store == config.store),
-        ("[responses]", started.responses == config.responses),
-        ("[telemetry]", started.telemetry == config.telemetry),
-        ("log.format", started.log.format == config.log.format),
-    ];
-    let changed = keys.into_iter().filter(|(_, is_same)| !is_same);
-    changed.map(|(key, _)| key).collect()
+    ]
+}
+
+fn fixed_of_log(started: &Log, log: &Log) -> [(&'static str, bool); 1] {
+    let Log {
+        format,
+        level: _,
+        capture: _,
+        capture_path: _,
+        capture_max_bytes: _,
+        capture_max_files: _,
+    } = started;
+    [("log.format", *format == log.format)]
 }
 
 #[cfg(test)]
@@ -152,5 +215,50 @@ mod tests {
                 "[telemetry]"
             ]
         );
+    }
+
+    /// Read from the shape itself, so that a new one has to be put into one of the lists.
+    #[test]
+    fn each_path_of_the_configuration_is_watched_or_is_not_for_a_reason() {
+        let watched = ["Tls.cert", "Tls.key", "Tls.client_ca", "Upstream.ca"];
+        let not_watched = [
+            // Read again before each refresh, by kiro-auth.
+            "Config.creds_file",
+            "Account.file",
+            "Account.kiro_cli",
+            "Config.kiro_cli_database",
+            // Written by the program itself; what others change there is the list of saved accounts.
+            "Store.path",
+            "Log.capture_path",
+        ];
+        let mut section = "";
+        let mut paths = Vec::new();
+        for line in include_str!("config/shape.rs").lines() {
+            let line = line.trim().trim_start_matches("pub(crate) ");
+            if let Some(name) = line.strip_prefix("struct ") {
+                section = name.trim_end_matches(" {");
+            } else if let Some(key) = line.strip_suffix(": Option<PathBuf>,") {
+                paths.push(format!("{section}.{key}"));
+            }
+        }
+        paths.sort();
+        let mut known = [&watched[..], &not_watched].concat();
+        known.sort_unstable();
+        assert_eq!(paths, known);
+
+        let mut config = Config::default();
+        let path = |name: &str| Some(PathBuf::from(format!("/watched/{name}")));
+        let Tls {
+            cert,
+            key,
+            client_ca,
+        } = &mut config.server.tls;
+        (*cert, *key, *client_ca) = (path("Tls.cert"), path("Tls.key"), path("Tls.client_ca"));
+        config.upstream.ca = path("Upstream.ca");
+        let files = files(&Source::default(), &config);
+        for name in watched {
+            let file = PathBuf::from(format!("/watched/{name}"));
+            assert!(files.contains(&file), "{name} is not in {files:?}");
+        }
     }
 }
