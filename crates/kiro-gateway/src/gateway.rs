@@ -26,7 +26,7 @@ use crate::exchange;
 use crate::image::Images;
 use crate::kept::Keeper;
 use crate::key::KeyDigest;
-use crate::options::{GatewayOptions, SetupError};
+use crate::options::{GatewayOptions, QuotaOptions, SetupError};
 use crate::pace::Paces;
 #[cfg(feature = "pages")]
 use crate::pages::{self, Pages};
@@ -84,49 +84,79 @@ impl Gateway {
         Ok(())
     }
 
+    /// Takes the options apart by all their names: one that is added and becomes nothing does not compile.
     fn parts(options: GatewayOptions, tally: Tally) -> Shared {
-        let paces = Arc::new(Paces::new(&options.timeouts));
-        let captured = options.captured();
-        let otel = options.traces();
+        let (all_keys, captured, otel) = (options.all_keys(), options.captured(), options.traces());
+        let GatewayOptions {
+            // In `all_keys`.
+            key: _,
+            limits: _,
+            tenant_limits: _,
+            keys: _,
+            // In the tally, which outlives them.
+            credits: _,
+            #[cfg(feature = "redis")]
+                share_limits: _,
+            #[cfg(feature = "redis")]
+                gateways: _,
+            // In `otel`.
+            #[cfg(feature = "otel")]
+                open_telemetry: _,
+            failed_keys_per_minute,
+            admission,
+            pool,
+            make_pool,
+            guests,
+            quota: QuotaOptions { warn_below },
+            models,
+            tls,
+            upstream,
+            images,
+            keep,
+            timeouts,
+            max_body,
+            allowed_origins,
+            refuse_ignored,
+            pass_invalid_json,
+            reasoning,
+            process,
+            admin_key,
+            #[cfg(feature = "pages")]
+            docs,
+            capture,
+        } = options;
+        let paces = Arc::new(Paces::new(&timeouts));
+        let threshold = Threshold::new(warn_below);
         Shared {
-            admission: Arc::new(Admission::new(&options.admission)),
-            brake: Brake::new(options.failed_keys_per_minute),
+            admission: Arc::new(Admission::new(&admission)),
+            brake: Brake::new(failed_keys_per_minute),
             tenants: Tenants::new(
-                options.all_keys(),
-                options.pool,
-                options.make_pool,
-                &options.guests,
-                options.models,
-                Threshold::new(options.quota.warn_below),
+                all_keys,
+                pool,
+                make_pool,
+                &guests,
+                models,
+                threshold,
                 tally.clone(),
             ),
             tally,
-            images: Images::new(
-                options.images,
-                options.tls.clone(),
-                &options.upstream.user_agent,
-            ),
-            keeper: Arc::new(Keeper::new(&options.keep)),
-            upstream: Upstream::new(
-                options.upstream,
-                options.tls,
-                &options.timeouts,
-                paces.clone(),
-            ),
+            images: Images::new(images, tls.clone(), &upstream.user_agent),
+            keeper: Arc::new(Keeper::new(&keep)),
+            upstream: Upstream::new(upstream, tls, &timeouts, paces.clone()),
             paces,
-            timeouts: options.timeouts,
-            max_body: options.max_body,
-            allowed_origins: options.allowed_origins,
-            refuse_ignored: options.refuse_ignored,
-            pass_invalid_json: options.pass_invalid_json,
-            reasoning: options.reasoning,
+            timeouts,
+            max_body,
+            allowed_origins,
+            refuse_ignored,
+            pass_invalid_json,
+            reasoning,
             superseded: AtomicBool::new(false),
             #[cfg(feature = "pages")]
-            pages: Pages::new(options.docs, options.admin_key.is_some()),
-            office: Office::new(options.admin_key.as_ref().map(KeyDigest::of)),
-            capture: Capture::new(options.capture, captured),
+            pages: Pages::new(docs, admin_key.is_some()),
+            office: Office::new(admin_key.as_ref().map(KeyDigest::of)),
+            capture: Capture::new(capture, captured),
             counters: Arc::new(Counters::new(otel)),
-            process: options.process,
+            process,
             schemas: SchemaCache::new(),
             draining: Arc::default(),
             drain: Arc::new(watch::Sender::new(false)),

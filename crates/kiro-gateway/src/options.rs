@@ -385,29 +385,54 @@ impl GatewayOptions {
 
     /// What of them an answer depends on, as a capture has it.
     pub(crate) fn captured(&self) -> Settings {
-        let seconds = |time: Duration| time.as_secs_f64();
         let reasoning = match self.reasoning {
             Reasoning::Member => "reasoning_content",
             Reasoning::Tags => "tags",
             Reasoning::Hidden => "hidden",
         };
+        let ModelOptions {
+            aliases,
+            fallback,
+            // It changes the list, and no answer.
+            hidden: _,
+        } = &self.models;
         Settings {
             refuse_ignored: self.refuse_ignored,
             pass_invalid_json: self.pass_invalid_json,
             reasoning: reasoning.to_owned(),
             max_retries: self.upstream.max_retries,
-            timeouts: capture::Limits {
-                first_event: seconds(self.timeouts.first_event),
-                gap: seconds(self.timeouts.gap),
-                total: seconds(self.timeouts.total),
-                patience: seconds(self.timeouts.patience),
-                keep_alive: seconds(self.timeouts.keep_alive),
-                multipliers: self.timeouts.multipliers.iter().cloned().collect(),
-            },
+            timeouts: self.timeouts.captured(),
             models: capture::Names {
-                aliases: self.models.aliases.clone(),
-                fallback: self.models.fallback.clone(),
+                aliases: aliases.clone(),
+                fallback: fallback.clone(),
             },
+        }
+    }
+}
+
+impl Timeouts {
+    /// Those of an answer, in seconds.
+    fn captured(&self) -> capture::Limits {
+        let Self {
+            first_event,
+            gap,
+            total,
+            multipliers,
+            patience,
+            keep_alive,
+            // Of what goes before it, and of what other answers have taught.
+            connect: _,
+            body: _,
+            least_first_event: _,
+            least_gap: _,
+        } = self;
+        capture::Limits {
+            first_event: first_event.as_secs_f64(),
+            gap: gap.as_secs_f64(),
+            total: total.as_secs_f64(),
+            patience: patience.as_secs_f64(),
+            keep_alive: keep_alive.as_secs_f64(),
+            multipliers: multipliers.iter().cloned().collect(),
         }
     }
 }

@@ -136,16 +136,20 @@ impl Tenants {
         threshold: Threshold,
         tally: Tally,
     ) -> Self {
+        let &GuestOptions {
+            max_guests,
+            idle_expiry,
+        } = options;
         let doors = keys.into_iter().map(|key| Door::new(key, &tally));
         Self {
             doors: doors.collect(),
             house,
             quotas: Arc::new(Quotas::new(threshold.clone())),
             threshold,
-            guests: Arc::new(Mutex::new(lru::LruCache::new(options.max_guests))),
+            guests: Arc::new(Mutex::new(lru::LruCache::new(max_guests))),
             callers: Callers::default(),
-            max_guests: options.max_guests,
-            idle_expiry: options.idle_expiry,
+            max_guests,
+            idle_expiry,
             make_pool,
             models: Arc::new(models),
             tally,
@@ -355,11 +359,17 @@ impl Door {
 
     /// Whether it is the same key with the same limits.
     fn is(&self, other: &Self) -> bool {
-        let (a, b) = (&self.key, &other.key);
-        a.name == b.name
-            && a.digest.matches(&b.digest)
-            && a.limits == b.limits
-            && a.tenant_limits == b.tenant_limits
+        let AccessKey {
+            name,
+            digest,
+            limits,
+            tenant_limits,
+        } = &self.key;
+        let other = &other.key;
+        *name == other.name
+            && digest.matches(&other.digest)
+            && *limits == other.limits
+            && *tenant_limits == other.tenant_limits
     }
 }
 

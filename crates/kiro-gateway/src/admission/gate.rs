@@ -70,18 +70,25 @@ impl Gate {
         limits: &Limits,
         book: &CreditBook,
     ) -> Option<Self> {
+        let &Limits {
+            requests_per_minute,
+            tokens_per_minute,
+            concurrency,
+            queue,
+            queue_timeout,
+            credits_per_day,
+            credits_per_month,
+        } = limits;
         let rate = |per_minute: Option<u64>| per_minute.and_then(Rate::per_minute);
-        let slots = |most: std::num::NonZeroUsize| {
-            Slots::new(most.get(), limits.queue, limits.queue_timeout)
-        };
+        let slots = |most: std::num::NonZeroUsize| Slots::new(most.get(), queue, queue_timeout);
         (!limits.is_none()).then(|| Self {
             whose,
             name,
-            requests: rate(limits.requests_per_minute.map(|units| units.get().into())),
-            tokens: rate(limits.tokens_per_minute.map(Into::into)),
-            slots: limits.concurrency.map(slots),
-            credits_per_day: limits.credits_per_day,
-            credits_per_month: limits.credits_per_month,
+            requests: rate(requests_per_minute.map(|units| units.get().into())),
+            tokens: rate(tokens_per_minute.map(Into::into)),
+            slots: concurrency.map(slots),
+            credits_per_day,
+            credits_per_month,
             book: book.clone(),
             started: Instant::now(),
             used: Mutex::default(),

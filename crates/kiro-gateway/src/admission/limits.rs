@@ -46,10 +46,20 @@ impl Default for Limits {
 impl Limits {
     /// Whether anything is limited.
     pub(crate) fn is_none(&self) -> bool {
-        self.requests_per_minute.is_none()
-            && self.tokens_per_minute.is_none()
-            && self.concurrency.is_none()
-            && self.credits_per_day.is_none()
-            && self.credits_per_month.is_none()
+        let Self {
+            requests_per_minute,
+            tokens_per_minute,
+            concurrency,
+            // How one waits for the concurrency.
+            queue: _,
+            queue_timeout: _,
+            credits_per_day,
+            credits_per_month,
+        } = self;
+        requests_per_minute.is_none()
+            && tokens_per_minute.is_none()
+            && concurrency.is_none()
+            && credits_per_day.is_none()
+            && credits_per_month.is_none()
     }
 }

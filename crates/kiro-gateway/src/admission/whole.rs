@@ -56,11 +56,17 @@ const AGAIN: Duration = Duration::from_secs(5);
 
 impl Admission {
     pub(crate) fn new(options: &AdmissionOptions) -> Self {
-        let most = options.max_exchanges.map_or(usize::MAX, NonZeroUsize::get);
+        let &AdmissionOptions {
+            max_exchanges,
+            queue,
+            queue_timeout,
+            max_body_memory,
+        } = options;
+        let most = max_exchanges.map_or(usize::MAX, NonZeroUsize::get);
         Self {
             options: options.clone(),
-            exchanges: Slots::new(most, options.queue, options.queue_timeout),
-            memory: Memory::new(options.max_body_memory),
+            exchanges: Slots::new(most, queue, queue_timeout),
+            memory: Memory::new(max_body_memory),
         }
     }
 

@@ -39,9 +39,15 @@ struct Entry {
 
 impl Memory {
     pub(super) fn new(options: &KeepOptions) -> Self {
+        let &KeepOptions {
+            max_bytes,
+            idle_expiry,
+            #[cfg(feature = "redis")]
+                redis: _,
+        } = options;
         Self {
-            max_bytes: options.max_bytes,
-            idle_expiry: options.idle_expiry,
+            max_bytes,
+            idle_expiry,
             inner: Mutex::new(Inner {
                 responses: LruCache::unbounded(),
                 items: HashMap::new(),

@@ -50,9 +50,15 @@ macro_rules! script {
 
 impl Redis {
     pub(super) fn new(server: RedisServer, options: &KeepOptions) -> Self {
+        let &KeepOptions {
+            max_bytes,
+            idle_expiry,
+            // The server.
+            redis: _,
+        } = options;
         Self {
-            max_bytes: options.max_bytes,
-            idle_expiry: options.idle_expiry,
+            max_bytes,
+            idle_expiry,
             prefix: format!("{}{{kept}}:", server.options().prefix),
             server,
         }
