@@ -63,7 +63,7 @@ fn check_fault(fault: &Fault) {
     assert!(fault.message().chars().count() <= 1_000);
     match fault.row() {
         None => assert_eq!(fault.kind(), FaultKind::Other),
-        Some(row) => assert!((1..=36).contains(&row), "{row}"),
+        Some(row) => assert!((1..=Fault::LAST_ROW).contains(&row), "{row}"),
     }
     assert!(!fault.to_string().is_empty());
 }

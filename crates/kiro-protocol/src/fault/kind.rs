@@ -2,7 +2,7 @@
 
 /// What the service refused, and why.
 ///
-/// E1 to E36 number the rows of the table of refusals in `docs/kiro-protocol.md`.
+/// The numbers with an E are those of the rows of the table of refusals in `docs/kiro-protocol.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {

@@ -60,6 +60,9 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The number of the last row in the table of refusals. It grows with the table.
+    pub const LAST_ROW: u8 = rules::LAST_ROW;
+
     /// From an HTTP answer that is not a stream.
     ///
     /// Every body is accepted: JSON in any of the service's shapes, a page of HTML from the edge, nothing.
@@ -114,7 +117,7 @@ impl Fault {
         self.kind
     }
 
-    /// The row of the table of refusals that recognised it, 1 to 36; `None` for
+    /// The row of the table of refusals that recognised it, 1 to [`LAST_ROW`](Self::LAST_ROW); `None` for
     /// [`FaultKind::Other`].
     pub fn row(&self) -> Option<u8> {
         self.row

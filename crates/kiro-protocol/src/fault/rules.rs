@@ -455,6 +455,9 @@ const ROWS: &[Row] = &[
     },
 ];
 
+/// The number of the last row. They are in order.
+pub(super) const LAST_ROW: u8 = ROWS[ROWS.len() - 1].number;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -463,7 +466,7 @@ mod tests {
     fn no_row_is_missing_and_no_sign_points_to_two() {
         let mut numbers: Vec<_> = ROWS.iter().map(|row| row.number).collect();
         numbers.dedup();
-        assert_eq!(numbers, (1..=36).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=LAST_ROW).collect::<Vec<_>>());
 
         let mut words = Vec::new();
         for sign in ROWS.iter().flat_map(|row| row.signs) {
@@ -477,5 +480,13 @@ mod tests {
         words.sort();
         words.dedup();
         assert_eq!(words.len(), count);
+    }
+    #[test]
+    fn the_document_has_the_same_rows() {
+        let page = include_str!("../../../../docs/kiro-protocol.md");
+        let rows = page.lines().filter_map(|line| line.strip_prefix("| E"));
+        let numbers = rows.map(|row| row.split(' ').next().unwrap_or_default().parse());
+        let numbers: Result<Vec<u8>, _> = numbers.collect();
+        assert_eq!(numbers, Ok((1..=LAST_ROW).collect()));
     }
 }
