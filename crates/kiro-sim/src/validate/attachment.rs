@@ -56,7 +56,7 @@ fn check_message(
         check_image(object(image, "image", place)?, place, rules)?;
     }
     for document in list(message, "documents") {
-        check_document(object(document, "document", place)?, place)?;
+        check_document(object(document, "document", place)?, place, rules)?;
     }
     Ok(images.len())
 }
@@ -66,13 +66,14 @@ fn check_image(image: &Map<String, Value>, place: Place, rules: &Rules) -> Resul
         image,
         &[("format", Kind::Text), ("source", Kind::Object)],
         place,
+        rules,
     )?;
     let Some(format) = text(image, "format").and_then(Format::from_name) else {
         let message = "The image format is not supported.";
         let detail = format!("{place}: an image's format is not png, jpeg, gif or webp");
         return Err(refused("I1", "IMAGE_FORMAT_UNSUPPORTED", message, detail));
     };
-    let bytes = source_bytes(image, place, "I2")?;
+    let bytes = source_bytes(image, place, "I2", rules)?;
     let Some(seen) = picture::inspect(&bytes).filter(|seen| seen.format == format) else {
         let message = "The image is not of the declared format.";
         let detail = format!("{place}: an image is not a {}", format.name());
@@ -99,13 +100,17 @@ fn check_image(image: &Map<String, Value>, place: Place, rules: &Rules) -> Resul
     Ok(())
 }
 
-fn check_document(document: &Map<String, Value>, place: Place) -> Result<(), Violation> {
+fn check_document(
+    document: &Map<String, Value>,
+    place: Place,
+    rules: &Rules,
+) -> Result<(), Violation> {
     let known = [
         ("name", Kind::Text),
         ("format", Kind::Text),
         ("source", Kind::Object),
     ];
-    check_members(document, &known, place)?;
+    check_members(document, &known, place, rules)?;
     if text(document, "name").is_none_or(|name| name.trim().is_empty()) {
         let detail = format!("{place}: a document without a name");
         return Err(refused(
@@ -124,17 +129,20 @@ fn check_document(document: &Map<String, Value>, place: Place) -> Result<(), Vio
             detail,
         ));
     }
-    source_bytes(document, place, "D1").map(drop)
+    source_bytes(document, place, "D1", rules).map(drop)
 }
 
 fn source_bytes(
     attachment: &Map<String, Value>,
     place: Place,
     rule: &'static str,
+    rules: &Rules,
 ) -> Result<Vec<u8>, Violation> {
-    let bytes = attachment
-        .get("source")
-        .and_then(|source| source.get("bytes"));
+    let source = attachment.get("source").and_then(Value::as_object);
+    if let Some(source) = source {
+        check_members(source, &[("bytes", Kind::Any)], place, rules)?;
+    }
+    let bytes = source.and_then(|source| source.get("bytes"));
     bytes
         .and_then(Value::as_str)
         .and_then(|base64| STANDARD.decode(base64).ok())

@@ -11,6 +11,7 @@ const TOP: &[(&str, Kind)] = &[
     ("profileArn", Kind::Text),
     ("agentMode", Kind::Text),
     ("additionalModelRequestFields", Kind::Object),
+    ("systemPrompt", Kind::Any),
 ];
 
 const STATE: &[(&str, Kind)] = &[
@@ -23,6 +24,12 @@ const STATE: &[(&str, Kind)] = &[
     ("agentTaskType", Kind::Text),
     ("customizationArn", Kind::Text),
     ("workspaceId", Kind::Text),
+];
+
+/// Of `currentMessage` and of an entry of the history.
+pub(super) const MESSAGE: &[(&str, Kind)] = &[
+    ("userInputMessage", Kind::Any),
+    ("assistantResponseMessage", Kind::Any),
 ];
 
 /// A request whose outside is sound.
@@ -38,7 +45,7 @@ pub(super) struct Opened<'a> {
 /// Checks the outside and finds the parts.
 pub(super) fn open<'a>(body: &'a Value, rules: &Rules) -> Result<Opened<'a>, Violation> {
     let top = object(body, "body", Place::Top)?;
-    check_members(top, TOP, Place::Top)?;
+    check_members(top, TOP, Place::Top, rules)?;
     if top.contains_key("systemPrompt") {
         return Err(Violation::improper(
             "S7",
@@ -48,11 +55,12 @@ pub(super) fn open<'a>(body: &'a Value, rules: &Rules) -> Result<Opened<'a>, Vio
     check_agent_mode(top, rules)?;
 
     let state = member(top, "conversationState", Place::Top)?;
-    check_members(state, STATE, Place::State)?;
+    check_members(state, STATE, Place::State, rules)?;
     check_trigger(state)?;
     check_conversation_id(state)?;
 
     let current = member(state, "currentMessage", Place::State)?;
+    check_members(current, MESSAGE, Place::Current, rules)?;
     let Some(message) = current.get("userInputMessage") else {
         let detail = "currentMessage has no userInputMessage";
         return Err(Violation::improper("H4", detail));

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::envelope::Opened;
+use super::envelope::{MESSAGE, Opened};
 use super::message::{check_assistant, check_user};
 use super::shape::{Kind, Place, check_members, object, text};
 use super::{Rules, Violation};
@@ -18,11 +18,12 @@ pub(super) fn check(request: &Opened<'_>, rules: &Rules) -> Result<(), Violation
     for (index, entry) in request.history.iter().enumerate() {
         let place = Place::History(index);
         let speaker = Speaker::of(entry, place)?;
+        check_members(object(entry, "entry", place)?, MESSAGE, place, rules)?;
         match speaker {
             Speaker::User(message) => check_user(message, place, rules)?,
             Speaker::Assistant(message) => {
                 check_assistant(message, place, rules)?;
-                check_reasoning(message, place)?;
+                check_reasoning(message, place, rules)?;
             }
         }
         check_order(before, speaker.is_user(), place, rules)?;
@@ -105,7 +106,11 @@ fn check_order(
 
 /// Reasoning is a union of signed text and redacted bytes. The flat form is a shape error; a missing
 /// signature has its own reason. Source: several public gateways, 2026.
-fn check_reasoning(message: &Map<String, Value>, place: Place) -> Result<(), Violation> {
+fn check_reasoning(
+    message: &Map<String, Value>,
+    place: Place,
+    rules: &Rules,
+) -> Result<(), Violation> {
     let Some(reasoning) = message.get("reasoningContent") else {
         return Ok(());
     };
@@ -117,13 +122,16 @@ fn check_reasoning(message: &Map<String, Value>, place: Place) -> Result<(), Vio
             ("redactedContent", Kind::Text),
         ],
         place,
+        rules,
     )?;
     match (
         reasoning.get("reasoningText"),
         reasoning.get("redactedContent"),
     ) {
         (None, Some(_)) => Ok(()),
-        (Some(block), None) => check_signature(object(block, "reasoningText", place)?, place),
+        (Some(block), None) => {
+            check_signature(object(block, "reasoningText", place)?, place, rules)
+        }
         _ => {
             let detail = format!("{place}: reasoningContent is not exactly one of its forms");
             Err(Violation::improper("H13", detail))
@@ -131,11 +139,16 @@ fn check_reasoning(message: &Map<String, Value>, place: Place) -> Result<(), Vio
     }
 }
 
-fn check_signature(block: &Map<String, Value>, place: Place) -> Result<(), Violation> {
+fn check_signature(
+    block: &Map<String, Value>,
+    place: Place,
+    rules: &Rules,
+) -> Result<(), Violation> {
     check_members(
         block,
         &[("text", Kind::Text), ("signature", Kind::Text)],
         place,
+        rules,
     )?;
     if text(block, "text").is_none() {
         return Err(Violation::improper(

@@ -26,6 +26,10 @@ const CONTEXT: &[(&str, Kind)] = &[
     ("shellState", Kind::Object),
     ("gitState", Kind::Object),
     ("additionalContext", Kind::List),
+    ("appStudioContext", Kind::Any),
+    ("consoleState", Kind::Any),
+    ("diagnostic", Kind::Any),
+    ("userSettings", Kind::Any),
 ];
 
 const ASSISTANT: &[(&str, Kind)] = &[
@@ -34,6 +38,9 @@ const ASSISTANT: &[(&str, Kind)] = &[
     ("messageId", Kind::Text),
     ("reasoningContent", Kind::Object),
     ("cachePoint", Kind::Object),
+    ("followupPrompt", Kind::Any),
+    ("references", Kind::Any),
+    ("supplementaryWebLinks", Kind::Any),
 ];
 
 /// Values that the model of the service knows. Source: the official streaming SDK.
@@ -68,9 +75,9 @@ pub(super) fn check_user(
     place: Place,
     rules: &Rules,
 ) -> Result<(), Violation> {
-    check_members(message, USER, place)?;
+    check_members(message, USER, place, rules)?;
     if let Some(context) = context(message) {
-        check_members(context, CONTEXT, place)?;
+        check_members(context, CONTEXT, place, rules)?;
     }
     check_lists(message, place, rules)?;
     check_origin(message, place, rules)?;
@@ -83,7 +90,7 @@ pub(super) fn check_assistant(
     place: Place,
     rules: &Rules,
 ) -> Result<(), Violation> {
-    check_members(message, ASSISTANT, place)?;
+    check_members(message, ASSISTANT, place, rules)?;
     if message.contains_key("toolUses") {
         check_not_empty(
             list(message, "toolUses"),

@@ -34,6 +34,7 @@
 //! | `S8` | strict | `additionalModelRequestFields` follows the model's published schema | `REQUEST_BODY_INVALID` |
 //! | `S9` | both: empty; strict: blank | a message says something, or carries tools or pictures | `REQUEST_BODY_INVALID` |
 //! | `S10` | both | texts and tool results stay below the service's limits | `CONTENT_LENGTH_EXCEEDS_THRESHOLD` |
+//! | `S11` | where [`Rules::known_members`] asks for it | no member that the service does not know; it skips them | `REQUEST_BODY_INVALID` |
 //! | `H1` | both | a history entry is exactly one of user and assistant message | `REQUEST_BODY_INVALID` |
 //! | `H2` | both | the history begins with a user message | `REQUEST_BODY_INVALID` |
 //! | `H3` | strict | user and assistant alternate, and the assistant is last in the history | `REQUEST_BODY_INVALID` |

@@ -34,6 +34,9 @@ pub struct Rules {
     pub catalog: Option<Catalog>,
     /// Limits on size and number.
     pub limits: Limits,
+    /// Whether a member that the service does not know is refused. The service skips it, so a misspelt one does nothing:
+    /// for tests of what writes requests. `false`.
+    pub known_members: bool,
 }
 
 impl Default for Rules {
@@ -45,6 +48,7 @@ impl Default for Rules {
             holder: None,
             catalog: Some(Catalog::default()),
             limits: Limits::default(),
+            known_members: false,
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Types of known members. Unknown members are ignored at every level, as the generated server does.
+//! Types of known members. Unknown members are ignored at every level, as the generated server does, unless
+//! [`Rules::known_members`] asks for their names.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::Violation;
+use super::{Rules, Violation};
 
 /// Nesting that the generated server refuses to follow. Source: the official server SDK.
 const MAX_DEPTH: usize = 128;
@@ -35,6 +36,8 @@ pub(super) enum Kind {
     Text,
     List,
     Object,
+    /// A rule of its own looks at it, or nobody does.
+    Any,
 }
 
 impl Kind {
@@ -43,6 +46,7 @@ impl Kind {
             Self::Text => value.is_string(),
             Self::List => value.is_array(),
             Self::Object => value.is_object(),
+            Self::Any => true,
         }
     }
 
@@ -51,17 +55,28 @@ impl Kind {
             Self::Text => "a string",
             Self::List => "a list",
             Self::Object => "an object",
+            Self::Any => "anything",
         }
     }
 }
 
-/// Checks that the known members of an object have their types and are not null.
+/// Checks that the known members of an object have their types and are not null, and where it is asked for that there are
+/// no others.
 pub(super) fn check_members(
     object: &Map<String, Value>,
     known: &[(&str, Kind)],
     place: Place,
+    rules: &Rules,
 ) -> Result<(), Violation> {
-    for (name, kind) in known {
+    let is_known = |name: &str| known.iter().any(|(known, _)| *known == name);
+    if let Some(name) = object.keys().find(|name| !is_known(name))
+        && rules.known_members
+    {
+        let detail = format!("{place}: the service knows no member {name}");
+        return Err(Violation::improper("S11", detail));
+    }
+    let checked = known.iter().filter(|(_, kind)| *kind != Kind::Any);
+    for (name, kind) in checked {
         let Some(value) = object.get(*name) else {
             continue;
         };

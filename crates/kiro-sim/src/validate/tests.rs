@@ -115,7 +115,7 @@ fn each_violation_is_found_under_its_rule() {
 /// The table on the page of the module is complete: rules without a case have a test of their own.
 #[test]
 fn each_rule_of_the_table_has_a_case() {
-    let elsewhere = ["S2", "H12", "H14", "E3", "E9", "E17"];
+    let elsewhere = ["S2", "S11", "H12", "H14", "E3", "E9", "E17"];
     let page = include_str!("mod.rs");
     let rows = page.lines().filter_map(|line| line.strip_prefix("//! | `"));
     let rules: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
@@ -125,6 +125,38 @@ fn each_rule_of_the_table_has_a_case() {
         let covered = cases.iter().any(|case| case.rule == rule) || elsewhere.contains(&rule);
         assert!(covered, "no case for rule {rule}");
     }
+}
+
+/// Wherever the shape is fixed; what is free is free here too.
+#[test]
+fn a_member_that_the_service_does_not_know_is_refused_where_that_is_asked_for() {
+    let asking = Rules {
+        known_members: true,
+        ..Rules::default()
+    };
+    let free = ["/input", "/json", "/additionalModelRequestFields"];
+    let mut n_refused = 0;
+    for name in ["simple", "tools", "image", "thinking"] {
+        assert_eq!(validate(&base(name), &asking), Ok(()), "{name}");
+        let mut at = Vec::new();
+        places(&base(name), "", &mut at);
+        for place in at {
+            let mut body = base(name);
+            let Some(Value::Object(members)) = body.pointer_mut(&place) else {
+                continue;
+            };
+            members.insert("misspelt".to_owned(), json!("x"));
+            if free.iter().any(|free| place.contains(free)) {
+                continue;
+            }
+            let refused = validate(&body, &asking).unwrap_err();
+            assert_eq!(refused.rule, "S11", "{place}");
+            assert!(refused.detail.ends_with("no member misspelt"), "{refused}");
+            assert_eq!(validate(&body, &Rules::default()), Ok(()), "{place}");
+            n_refused += 1;
+        }
+    }
+    assert!(n_refused > 30, "{n_refused}");
 }
 
 #[test]

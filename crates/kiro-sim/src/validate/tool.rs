@@ -44,6 +44,7 @@ fn check_declared(
                 ("cachePoint", Kind::Object),
             ],
             place,
+            rules,
         )?;
         let specification = match (entry.get("toolSpecification"), entry.get("cachePoint")) {
             (Some(specification), None) => object(specification, "toolSpecification", place)?,
@@ -77,6 +78,7 @@ fn check_specification<'a>(
             ("inputSchema", Kind::Object),
         ],
         place,
+        rules,
     )?;
     let name = text(specification, "name").unwrap_or_default();
     check_name(name, place, rules)?;
@@ -86,10 +88,11 @@ fn check_specification<'a>(
         let detail = format!("{place}: tool {name} needs a description of 1 to {limit} bytes");
         return Err(Violation::bad_tool("T3", detail));
     }
-    let json = specification
-        .get("inputSchema")
-        .and_then(|schema| schema.get("json"));
-    schema::check(json, name, rules)?;
+    let schema = specification.get("inputSchema").and_then(Value::as_object);
+    if let Some(schema) = schema {
+        check_members(schema, &[("json", Kind::Any)], place, rules)?;
+    }
+    schema::check(schema.and_then(|schema| schema.get("json")), name, rules)?;
     Ok(name)
 }
 
@@ -115,8 +118,13 @@ fn check_use(
     let tool_use = object(tool_use, "toolUse", place)?;
     check_members(
         tool_use,
-        &[("toolUseId", Kind::Text), ("name", Kind::Text)],
+        &[
+            ("toolUseId", Kind::Text),
+            ("name", Kind::Text),
+            ("input", Kind::Any),
+        ],
         place,
+        rules,
     )?;
     check_id(tool_use, place)?;
     let name = text(tool_use, "name").unwrap_or_default();
@@ -146,8 +154,9 @@ fn check_results(
             ("toolUseId", Kind::Text),
             ("status", Kind::Text),
             ("content", Kind::List),
+            ("toolName", Kind::Any),
         ];
-        check_members(result, &known, place)?;
+        check_members(result, &known, place, rules)?;
         check_id(result, place)?;
         check_status(result, place, rules)?;
         check_content(list(result, "content"), place, rules)?;
@@ -189,7 +198,8 @@ fn check_content(content: &[Value], place: Place, rules: &Rules) -> Result<(), V
     let mut chars = 0;
     for block in content {
         let block = object(block, "content block", place)?;
-        check_members(block, &[("text", Kind::Text)], place)?;
+        let known = [("text", Kind::Text), ("json", Kind::Any)];
+        check_members(block, &known, place, rules)?;
         chars += text(block, "text").map_or(0, |text| text.chars().count());
     }
     let limit = rules.limits.tool_result_chars;
