@@ -184,121 +184,124 @@ pub enum CutReference {
 impl Diagnostic {
     /// A name of the kind of change, for example `turn_merged`.
     pub fn rule(&self) -> &'static str {
+        self.told().0
+    }
+
+    /// The table of all kinds: the name, and what was changed.
+    fn told(&self) -> (&'static str, String) {
         match self {
-            Self::ConversationIdReplaced => "conversation_id_replaced",
-            Self::BlocksMoved { .. } => "blocks_moved",
-            Self::ThoughtsDropped { .. } => "thoughts_dropped",
-            Self::EmptyTurnDropped { .. } => "empty_turn_dropped",
-            Self::SystemPromptSaid => "system_prompt_said",
-            Self::TurnMerged { .. } => "turn_merged",
-            Self::OpeningAdded => "opening_added",
-            Self::CurrentAdded => "current_added",
-            Self::ImagesLifted { .. } => "images_lifted",
-            Self::ImageReplaced { .. } => "image_replaced",
-            Self::ResultFilled { .. } => "result_filled",
-            Self::UseIdChanged { .. } => "use_id_changed",
-            Self::ResultKeptAsText { .. } => "result_kept_as_text",
-            Self::UseAnswered { .. } => "use_answered",
-            Self::DuplicateToolDropped { .. } => "duplicate_tool_dropped",
-            Self::ToolRenamed { .. } => "tool_renamed",
-            Self::ToolStubAdded { .. } => "tool_stub_added",
-            Self::DescriptionFilled { .. } => "description_filled",
-            Self::DescriptionMoved { .. } => "description_moved",
-            Self::SchemaSimplified { .. } => "schema_simplified",
-            Self::SchemaReferenceCut { .. } => "schema_reference_cut",
-            Self::SchemaReplaced { .. } => "schema_replaced",
+            Self::ConversationIdReplaced => (
+                "conversation_id_replaced",
+                "replaced an illegal conversation id".into(),
+            ),
+            Self::BlocksMoved { turn, role, blocks } => (
+                "blocks_moved",
+                format!("moved {blocks} blocks that the {role} cannot say out of turn {turn}"),
+            ),
+            Self::ThoughtsDropped { turn, why } => (
+                "thoughts_dropped",
+                format!("dropped thoughts in turn {turn}: {why}"),
+            ),
+            Self::EmptyTurnDropped { turn, role } => (
+                "empty_turn_dropped",
+                format!("dropped turn {turn}, in which the {role} says nothing"),
+            ),
+            Self::SystemPromptSaid => (
+                "system_prompt_said",
+                "sent the system prompt as the user's message".into(),
+            ),
+            Self::TurnMerged { turn, role } => (
+                "turn_merged",
+                format!("merged turn {turn} into the {role}'s turn before it"),
+            ),
+            Self::OpeningAdded => (
+                "opening_added",
+                "put a placeholder before the assistant's first turn".into(),
+            ),
+            Self::CurrentAdded => (
+                "current_added",
+                "put a placeholder after the assistant's last turn".into(),
+            ),
+            Self::ImagesLifted { id, images } => (
+                "images_lifted",
+                format!("moved {images} images out of tool result {id:?}"),
+            ),
+            Self::ImageReplaced { turn, why } => (
+                "image_replaced",
+                format!("replaced an image in turn {turn} by words: {why}"),
+            ),
+            Self::ResultFilled { id } => {
+                ("result_filled", format!("filled empty tool result {id:?}"))
+            }
+            Self::UseIdChanged { client, kiro } => (
+                "use_id_changed",
+                format!("changed the id of tool use {client:?} to {kiro:?}"),
+            ),
+            Self::ResultKeptAsText { id, repeated } => {
+                let why = match repeated {
+                    true => "the tool use is already answered",
+                    false => "no tool use before it has that id",
+                };
+                (
+                    "result_kept_as_text",
+                    format!("kept tool result {id:?} as text: {why}"),
+                )
+            }
+            Self::UseAnswered { id } => (
+                "use_answered",
+                format!("answered tool use {id:?}, which had no result, with an error"),
+            ),
+            Self::DuplicateToolDropped { tool } => (
+                "duplicate_tool_dropped",
+                format!("dropped the second declaration of tool {tool:?}"),
+            ),
+            Self::ToolRenamed { client, kiro } => (
+                "tool_renamed",
+                format!("renamed tool {client:?} to {kiro:?}"),
+            ),
+            Self::ToolStubAdded { tool } => (
+                "tool_stub_added",
+                format!("declared tool {tool:?}, which the history uses"),
+            ),
+            Self::DescriptionFilled { tool } => (
+                "description_filled",
+                format!("filled the empty description of tool {tool:?}"),
+            ),
+            Self::DescriptionMoved { tool, bytes } => (
+                "description_moved",
+                format!(
+                    "moved the description of tool {tool:?}, {bytes} bytes, to the system prompt"
+                ),
+            ),
+            Self::SchemaSimplified { tool, keywords } => {
+                let without = match keywords.is_empty() {
+                    true => String::new(),
+                    false => format!(", without {}", keywords.join(", ")),
+                };
+                (
+                    "schema_simplified",
+                    format!("simplified the schema of tool {tool:?}{without}"),
+                )
+            }
+            Self::SchemaReferenceCut {
+                tool,
+                reference,
+                why,
+            } => (
+                "schema_reference_cut",
+                format!("cut {reference:?} in the schema of tool {tool:?}: {why}"),
+            ),
+            Self::SchemaReplaced { tool } => (
+                "schema_replaced",
+                format!("replaced the schema of tool {tool:?}, which nests too deeply"),
+            ),
         }
     }
 }
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ConversationIdReplaced => f.write_str("replaced an illegal conversation id"),
-            Self::BlocksMoved { turn, role, blocks } => write!(
-                f,
-                "moved {blocks} blocks that the {role} cannot say out of turn {turn}"
-            ),
-            Self::ThoughtsDropped { turn, why } => {
-                write!(f, "dropped thoughts in turn {turn}: {why}")
-            }
-            Self::EmptyTurnDropped { turn, role } => {
-                write!(f, "dropped turn {turn}, in which the {role} says nothing")
-            }
-            Self::SystemPromptSaid => f.write_str("sent the system prompt as the user's message"),
-            Self::TurnMerged { turn, role } => {
-                write!(f, "merged turn {turn} into the {role}'s turn before it")
-            }
-            Self::OpeningAdded => {
-                f.write_str("put a placeholder before the assistant's first turn")
-            }
-            Self::CurrentAdded => f.write_str("put a placeholder after the assistant's last turn"),
-            Self::ImagesLifted { id, images } => {
-                write!(f, "moved {images} images out of tool result {id:?}")
-            }
-            Self::ImageReplaced { turn, why } => {
-                write!(f, "replaced an image in turn {turn} by words: {why}")
-            }
-            Self::ResultFilled { id } => write!(f, "filled empty tool result {id:?}"),
-            Self::UseIdChanged { client, kiro } => {
-                write!(f, "changed the id of tool use {client:?} to {kiro:?}")
-            }
-            Self::ResultKeptAsText {
-                id,
-                repeated: false,
-            } => {
-                write!(
-                    f,
-                    "kept tool result {id:?} as text: no tool use before it has that id"
-                )
-            }
-            Self::ResultKeptAsText { id, repeated: true } => {
-                write!(
-                    f,
-                    "kept tool result {id:?} as text: the tool use is already answered"
-                )
-            }
-            Self::UseAnswered { id } => {
-                write!(
-                    f,
-                    "answered tool use {id:?}, which had no result, with an error"
-                )
-            }
-            Self::DuplicateToolDropped { tool } => {
-                write!(f, "dropped the second declaration of tool {tool:?}")
-            }
-            Self::ToolRenamed { client, kiro } => write!(f, "renamed tool {client:?} to {kiro:?}"),
-            Self::ToolStubAdded { tool } => {
-                write!(f, "declared tool {tool:?}, which the history uses")
-            }
-            Self::DescriptionFilled { tool } => {
-                write!(f, "filled the empty description of tool {tool:?}")
-            }
-            Self::DescriptionMoved { tool, bytes } => write!(
-                f,
-                "moved the description of tool {tool:?}, {bytes} bytes, to the system prompt"
-            ),
-            Self::SchemaSimplified { tool, keywords } => {
-                write!(f, "simplified the schema of tool {tool:?}")?;
-                if !keywords.is_empty() {
-                    write!(f, ", without {}", keywords.join(", "))?;
-                }
-                Ok(())
-            }
-            Self::SchemaReferenceCut {
-                tool,
-                reference,
-                why,
-            } => {
-                write!(f, "cut {reference:?} in the schema of tool {tool:?}: {why}")
-            }
-            Self::SchemaReplaced { tool } => {
-                write!(
-                    f,
-                    "replaced the schema of tool {tool:?}, which nests too deeply"
-                )
-            }
-        }
+        f.write_str(&self.told().1)
     }
 }
 
