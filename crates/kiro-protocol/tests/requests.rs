@@ -18,6 +18,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use kiro_protocol::conversation::{
@@ -25,34 +26,75 @@ use kiro_protocol::conversation::{
     ToolSpec, ToolUse, Turn,
 };
 use kiro_protocol::request::{
-    Capabilities, PrepareOptions, Region, Target, WireProfile, build, prepare,
+    Capabilities, PrepareOptions, Prepared, Region, Target, WireProfile, build, prepare,
 };
 use kiro_sim::validate::{Rules, validate};
 use serde_json::{Map, Value, json};
 
 #[test]
 fn golden_requests() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/requests");
-    let mut cases = 0;
-    let mut wrong = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.to_string_lossy().ends_with(".in.json") {
-            cases += 1;
-            wrong.extend(difference(&path));
-        }
-    }
-    assert!(cases > 0);
+    let inputs = inputs();
+    assert!(!inputs.is_empty());
+    let wrong: Vec<String> = inputs.iter().filter_map(|path| difference(path)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each kind of change has a case that shows what becomes of the request. The kinds are read from the enum itself.
+#[test]
+fn each_kind_of_change_has_a_case() {
+    let source = include_str!("../src/request/diagnostic.rs");
+    let (_, kinds) = source.split_once("pub enum Diagnostic {\n").unwrap();
+    let (kinds, _) = kinds.split_once("\n}\n").unwrap();
+    let names = kinds.lines().filter_map(|line| line.strip_prefix("    "));
+    let names = names.filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()));
+    let kinds: BTreeSet<String> = names
+        .map(|name| snake(name.trim_end_matches([',', ' ', '{'])))
+        .collect();
+    assert!(kinds.len() > 20, "{kinds:?}");
+    let met: BTreeSet<String> = inputs()
+        .iter()
+        .flat_map(|path| prepared(&conversation(&read(path))).diagnostics)
+        .map(|change| change.rule().to_owned())
+        .collect();
+    assert_eq!(met, kinds);
+}
+
+/// `TurnMerged` → `turn_merged`.
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// All cases.
+fn inputs() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/requests");
+    let files = std::fs::read_dir(folder).unwrap();
+    let paths = files.map(|entry| entry.unwrap().path());
+    paths
+        .filter(|path| path.to_string_lossy().ends_with(".in.json"))
+        .collect()
+}
+
+fn read(input: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(input).unwrap())
+        .unwrap_or_else(|error| panic!("{}: {error}", input.display()))
+}
+
+fn prepared(conversation: &Conversation) -> Prepared {
+    prepare(conversation, &PrepareOptions::new(b"tenant"))
 }
 
 /// Runs one case; what is wrong with it, if anything.
 fn difference(input: &Path) -> Option<String> {
     let name = input.to_string_lossy().replace(".in.json", ".out.json");
     let output = PathBuf::from(&name);
-    let case: Value = serde_json::from_str(&std::fs::read_to_string(input).unwrap())
-        .unwrap_or_else(|error| panic!("{}: {error}", input.display()));
-    let is = format!("{:#}\n", outcome(&case));
+    let is = format!("{:#}\n", outcome(&read(input)));
     match std::fs::read_to_string(&output) {
         Ok(expected) if expected == is => None,
         Ok(_) => Some(format!("{name} differs; the request is\n{is}")),
@@ -80,7 +122,7 @@ fn outcome(case: &Value) -> Value {
     };
     let base = profile.base(&Region::US_EAST_1).unwrap();
     let conversation = conversation(case);
-    let prepared = prepare(&conversation, &PrepareOptions::new(b"tenant"));
+    let prepared = prepared(&conversation);
     let mut target = Target::new(profile, &base, "TOKEN");
     target.profile_arn = arn;
     target.token_type = token_type;
