@@ -4,10 +4,10 @@
 
 mod support;
 
-use kiro_protocol::conversation::{Block, Conversation, Effort, ResultPart, Role, Turn};
+use kiro_protocol::conversation::{Block, Conversation, Effort, Image, ResultPart, Role, Turn};
 use kiro_protocol::request::{
-    BuildError, Capabilities, Diagnostic, PrepareOptions, Prepared, Region, Target, WireProfile,
-    build, prepare,
+    BuildError, Capabilities, Diagnostic, ImageLimits, PrepareOptions, Prepared, Region, Target,
+    WireProfile, build, prepare,
 };
 use kiro_sim::Catalog;
 use kiro_sim::validate::{Rules, validate};
@@ -15,8 +15,24 @@ use proptest::prelude::*;
 use serde_json::Value;
 use support::{any_conversation, realistic_schema, valid_conversation, well_spoken_conversation};
 
+/// Pictures that a request may hold here: so few and so small that the conversations have more and larger ones.
+const N_IMAGES: usize = 3;
+const IMAGE_BYTES: usize = 20;
+
 fn prepared(conversation: &Conversation) -> Prepared {
-    prepare(conversation, &PrepareOptions::new(b"tenant"))
+    let mut options = PrepareOptions::new(b"tenant");
+    options.images.count = N_IMAGES;
+    options.images.bytes = IMAGE_BYTES;
+    prepare(conversation, &options)
+}
+
+/// All rules of the simulator, with the same limits, and no member that it does not know.
+fn rules(profile: &WireProfile) -> Rules {
+    let mut rules = Rules::strict(profile.generation);
+    rules.limits.images = N_IMAGES;
+    rules.limits.image_bytes = IMAGE_BYTES;
+    rules.known_members = true;
+    rules
 }
 
 /// The body in a spelling; `None` for a conversation in which nothing is said.
@@ -67,7 +83,7 @@ proptest! {
         let before = conversation.clone();
         let prepared = prepared(&conversation);
         prop_assert_eq!(&conversation, &before, "the input is not changed");
-        prop_assert_eq!(&prepare(&conversation, &PrepareOptions::new(b"tenant")), &prepared);
+        prop_assert_eq!(&self::prepared(&conversation), &prepared);
         for profile in WireProfile::ALL {
             let Some(body) = body(&prepared, profile, Capabilities::default()) else {
                 let blocks = || conversation.turns.iter().flat_map(|turn| &turn.blocks);
@@ -75,9 +91,7 @@ proptest! {
                 prop_assert!(conversation.system.iter().all(|text| text.is_blank()));
                 continue;
             };
-            let mut rules = Rules::strict(profile.generation);
-            rules.known_members = true;
-            let verdict = validate(&parsed(&body), &rules);
+            let verdict = validate(&parsed(&body), &rules(profile));
             prop_assert!(verdict.is_ok(), "{}: {}\n{body}", profile.name, verdict.unwrap_err());
         }
     }
@@ -110,7 +124,32 @@ proptest! {
             for text in system.filter(|text| !text.trim().is_empty()).chain(said) {
                 prop_assert!(sent.contains(&text), "{text:?} is not in {sent:?}");
             }
-            prop_assert_eq!(n_images, n_images_in(&conversation).min(20));
+            prop_assert_eq!(n_images, n_images_in(&conversation, IMAGE_BYTES).min(N_IMAGES));
+        }
+    }
+
+    /// A message has one place for thoughts, and a result has none for pictures: what is there more often would be lost.
+    #[test]
+    fn all_that_is_prepared_has_a_place_in_the_body(conversation in any_conversation()) {
+        let prepared = prepared(&conversation);
+        let n_prepared = |is_kind: fn(&Block) -> bool| {
+            let blocks = prepared.conversation.turns.iter().flat_map(|turn| &turn.blocks);
+            blocks.filter(|block| is_kind(block)).count()
+        };
+        prop_assert_eq!(n_images_in(&prepared.conversation, usize::MAX), n_prepared(|block| matches!(block, Block::Image(_))));
+        for profile in WireProfile::ALL {
+            let Some(body) = body(&prepared, profile, Capabilities::default()) else {
+                continue;
+            };
+            let body = parsed(&body);
+            let n_sent = |place: &str| -> usize {
+                let found = messages(&body).filter_map(|message| message.pointer(place));
+                found.map(|found| found.as_array().map_or(1, Vec::len)).sum()
+            };
+            prop_assert_eq!(n_sent("/assistantResponseMessage/reasoningContent"), n_prepared(|block| matches!(block, Block::Reasoning(_))));
+            prop_assert_eq!(n_sent("/assistantResponseMessage/toolUses"), n_prepared(|block| matches!(block, Block::ToolUse(_))));
+            prop_assert_eq!(n_sent("/userInputMessage/userInputMessageContext/toolResults"), n_prepared(|block| matches!(block, Block::ToolResult(_))));
+            prop_assert_eq!(n_sent("/userInputMessage/images"), n_prepared(|block| matches!(block, Block::Image(_))));
         }
     }
 
@@ -190,7 +229,8 @@ proptest! {
         let is_end = |turn: &Turn| turn.role == Role::User && says_something(turn);
         let ends = conversation.turns.iter().enumerate().filter(|(_, turn)| is_end(turn));
         let ends: Vec<usize> = ends.map(|(index, _)| index + 1).collect();
-        if ends.is_empty() || n_images_in(&conversation) > 20 {
+        let prepared = |conversation: &Conversation| prepare(conversation, &PrepareOptions::new(b"tenant"));
+        if ends.is_empty() || n_images_in(&conversation, usize::MAX) > ImageLimits::default().count {
             return Ok(());
         }
         let mut shorter = conversation.clone();
@@ -246,17 +286,27 @@ proptest! {
     }
 }
 
-fn n_images_in(conversation: &Conversation) -> usize {
+/// The pictures of so many bytes at most.
+fn n_images_in(conversation: &Conversation, largest: usize) -> usize {
+    let is_small = |image: &Image| image.size() <= largest;
     let blocks = conversation.turns.iter().flat_map(|turn| &turn.blocks);
     let images = blocks.map(|block| match block {
-        Block::Image(_) => 1,
+        Block::Image(image) => usize::from(is_small(image)),
         Block::ToolResult(result) => {
-            let is_image = |part: &&ResultPart| matches!(part, ResultPart::Image(_));
+            let is_image =
+                |part: &&ResultPart| matches!(part, ResultPart::Image(image) if is_small(image));
             result.content.iter().filter(is_image).count()
         }
         _ => 0,
     });
     images.sum()
+}
+
+#[test]
+fn the_simulator_takes_as_many_pictures_and_as_large_ones_as_are_sent() {
+    let (sent, taken) = (ImageLimits::default(), Rules::default().limits);
+    assert!(sent.count <= taken.images);
+    assert!(sent.bytes <= taken.image_bytes);
 }
 
 /// Whether anything of a turn is left when blank texts and unsigned thoughts are dropped.
