@@ -124,3 +124,20 @@ pub fn prepare(conversation: &Conversation, options: &PrepareOptions<'_>) -> Pre
         diagnostics,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_table_of_rules_is_what_is_done_in_its_order() {
+        let names = |text: &str, before: &str, after: char| -> Vec<String> {
+            let parts = text.split(before).skip(1);
+            let names = parts.filter_map(|part| part.split(after).next());
+            names.map(str::to_owned).collect()
+        };
+        let table = names(include_str!("rules/mod.rs"), "//! | [`", '`');
+        let (code, _) = include_str!("prepare.rs")
+            .split_once("#[cfg(test)]")
+            .unwrap();
+        assert_eq!(names(code, "rules::", '('), table);
+    }
+}
