@@ -71,10 +71,15 @@ pub fn run(input: &[u8]) {
     }
 }
 
-/// The strict rules of a spelling, made once because they hold a whole catalogue.
+/// The strict rules of a spelling, which know all members, made once because they hold a whole catalogue.
 fn rules(profile: &WireProfile) -> &'static Rules {
-    static RULES: LazyLock<[Rules; 3]> =
-        LazyLock::new(|| [Generation::Rest, Generation::Cli, Generation::Krs].map(Rules::strict));
+    static RULES: LazyLock<[Rules; 3]> = LazyLock::new(|| {
+        [Generation::Rest, Generation::Cli, Generation::Krs].map(|generation| {
+            let mut rules = Rules::strict(generation);
+            rules.known_members = true;
+            rules
+        })
+    });
     let rules = RULES
         .iter()
         .find(|rules| rules.generation == profile.generation);
