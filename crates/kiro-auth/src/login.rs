@@ -13,8 +13,11 @@ use std::fmt;
 /// | API key | never | `API_KEY` |
 ///
 /// Source: the sign-in code and the header interceptor of the public Amazon Q CLI and its successor.
+///
+/// The list is complete on purpose: no login can stand for one that is not known. It would be refreshed at the wrong
+/// service, which is a secret shown to a stranger, and named with the wrong profile. A new one breaks every `match`
+/// until it has been thought of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Login {
     /// Kiro's own sign-in with a Google or GitHub account.
     Social,
@@ -50,6 +53,15 @@ pub const BUILDER_ID_PROFILE_ARN: &str =
     "arn:aws:codewhisperer:us-east-1:638616132270:profile/AAAACCCCXXXX";
 
 impl Login {
+    /// Every login, in the order in which they are declared.
+    pub const ALL: &'static [Self] = &[
+        Self::Social,
+        Self::BuilderId,
+        Self::IdentityCenter,
+        Self::ExternalIdp,
+        Self::ApiKey,
+    ];
+
     /// The value of the `TokenType` header that every call with such a token needs, if it needs one.
     /// Without it the upstream answers 403, "The bearer token included in the request is invalid."
     pub fn token_type(self) -> Option<&'static str> {
@@ -137,13 +149,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn all_logins_are_in_the_list() {
+        let source = include_str!("login.rs");
+        let (_, rest) = source.split_once("pub enum Login {").unwrap();
+        let (variants, _) = rest.split_once("\n}").unwrap();
+        let declared: Vec<&str> = variants
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(','))
+            .filter(|line| line.chars().all(char::is_alphanumeric))
+            .collect();
+        let listed: Vec<String> = Login::ALL
+            .iter()
+            .map(|login| format!("{login:?}"))
+            .collect();
+        assert_eq!(listed, declared);
+    }
+
+    #[test]
+    fn no_two_logins_share_a_name() {
+        for name in [Login::name, Login::title] {
+            let mut names: Vec<&str> = Login::ALL.iter().map(|login| name(*login)).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), Login::ALL.len());
+        }
+    }
+
+    #[test]
     fn who_needs_an_own_profile_has_none_without_it() {
-        for login in [
-            Login::Social,
-            Login::BuilderId,
-            Login::IdentityCenter,
-            Login::ExternalIdp,
-        ] {
+        const OWN: Option<&str> = Some("arn:aws:codewhisperer:us-east-1:111122223333:profile/OWN");
+        // A login that never says a profile needs none.
+        let speaks = |login: &&Login| login.profile_arn(ApiHost::Runtime, OWN).is_some();
+        for login in Login::ALL.iter().filter(speaks) {
             let shared = login.profile_arn(ApiHost::Runtime, None);
             assert_eq!(login.needs_own_profile(), shared.is_none(), "{login}");
         }
@@ -178,6 +215,10 @@ mod tests {
                 expected,
                 "{login} {host:?} {known:?}"
             );
+        }
+        for login in Login::ALL {
+            let is_told = table.iter().any(|(told, ..)| told == login);
+            assert!(is_told, "{login} has no row");
         }
     }
 }

@@ -30,7 +30,8 @@ fn as_file(issued: &IssuedCredential) -> String {
         CredentialKind::Social => ("social", "Github"),
         CredentialKind::BuilderId => ("IdC", "BuilderId"),
         CredentialKind::IdentityCenter => ("IdC", "Enterprise"),
-        _ => ("external_idp", "ExternalIdp"),
+        CredentialKind::ExternalIdp => ("external_idp", "ExternalIdp"),
+        CredentialKind::ApiKey => panic!("an API key is in no file of the IDE"),
     };
     let mut members = json!({
         "accessToken": issued.access_token,
@@ -62,33 +63,15 @@ fn source(path: &Path, simulator: &Simulator) -> TokenSource {
 #[tokio::test]
 async fn each_kind_is_refreshed_at_its_service() {
     use CredentialKind as Kind;
-    let table = [
-        (
-            Kind::Social,
-            Login::Social,
-            Operation::SocialRefresh,
-            "/refreshToken",
-        ),
-        (
-            Kind::BuilderId,
-            Login::BuilderId,
-            Operation::OidcToken,
-            "/token",
-        ),
-        (
-            Kind::IdentityCenter,
-            Login::IdentityCenter,
-            Operation::OidcToken,
-            "/token",
-        ),
-        (
-            Kind::ExternalIdp,
-            Login::ExternalIdp,
-            Operation::IdpToken,
-            "/idp/token",
-        ),
-    ];
-    for (kind, login, operation, path) in table {
+    for login in Login::ALL.iter().copied() {
+        let (kind, operation, path) = match login {
+            Login::Social => (Kind::Social, Operation::SocialRefresh, "/refreshToken"),
+            Login::BuilderId => (Kind::BuilderId, Operation::OidcToken, "/token"),
+            Login::IdentityCenter => (Kind::IdentityCenter, Operation::OidcToken, "/token"),
+            Login::ExternalIdp => (Kind::ExternalIdp, Operation::IdpToken, "/idp/token"),
+            // Never refreshed.
+            Login::ApiKey => continue,
+        };
         let simulator = simulator().await;
         let issued = simulator.issue(kind);
         let first = credential(&issued);

@@ -160,6 +160,13 @@ const OIDC: Ask = Ask {
     body: r#"{"clientId":"{client}","clientSecret":"{secret}","grantType":"refresh_token","refreshToken":"{refresh}"}"#,
 };
 
+#[test]
+fn every_login_has_a_row() {
+    for login in Login::ALL {
+        assert!(KINDS.iter().any(|kind| kind.login == *login), "{login}");
+    }
+}
+
 #[tokio::test]
 async fn every_kind_is_recognised_refreshed_at_its_host_and_served() {
     for kind in &KINDS {
@@ -223,7 +230,7 @@ fn first_url(credential: &Credential) -> String {
             external::discovery_request(credential)
         }
         Login::ExternalIdp => external::request(credential),
-        _ => oidc::request(credential),
+        Login::BuilderId | Login::IdentityCenter => oidc::request(credential),
     };
     request.map(|request| request.uri().to_string()).unwrap()
 }

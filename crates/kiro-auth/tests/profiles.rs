@@ -8,23 +8,32 @@ use kiro_sim::{CredentialKind, Host};
 
 const OWN: &str = "arn:aws:codewhisperer:eu-central-1:111122223333:profile/EXAMPLEPROF1";
 
-const LOGINS: [(Login, CredentialKind); 5] = [
-    (Login::Social, CredentialKind::Social),
-    (Login::BuilderId, CredentialKind::BuilderId),
-    (Login::IdentityCenter, CredentialKind::IdentityCenter),
-    (Login::ExternalIdp, CredentialKind::ExternalIdp),
-    (Login::ApiKey, CredentialKind::ApiKey),
-];
+/// What the simulator calls a login.
+fn kind_of(login: Login) -> CredentialKind {
+    match login {
+        Login::Social => CredentialKind::Social,
+        Login::BuilderId => CredentialKind::BuilderId,
+        Login::IdentityCenter => CredentialKind::IdentityCenter,
+        Login::ExternalIdp => CredentialKind::ExternalIdp,
+        Login::ApiKey => CredentialKind::ApiKey,
+    }
+}
+
+#[test]
+fn the_simulator_knows_the_same_logins() {
+    let kinds: Vec<_> = Login::ALL.iter().map(|login| kind_of(*login)).collect();
+    assert_eq!(kinds, CredentialKind::ALL);
+}
 
 #[test]
 fn every_login_is_let_in_on_every_host() {
-    for (login, kind) in LOGINS {
+    for login in Login::ALL.iter().copied() {
         for (api_host, host) in [
             (ApiHost::Runtime, Host::Runtime),
             (ApiHost::Legacy, Host::Legacy),
             (ApiHost::Management, Host::Management),
         ] {
-            let mut holder = Holder::new(kind, host);
+            let mut holder = Holder::new(kind_of(login), host);
             let own = holder.own.is_empty().then_some(OWN);
             holder.own.extend(own.map(str::to_owned));
             let arn = login.profile_arn(api_host, own);
@@ -37,7 +46,7 @@ fn every_login_is_let_in_on_every_host() {
 
 #[test]
 fn tokens_are_labelled_as_the_simulator_wants() {
-    for (login, kind) in LOGINS {
-        assert_eq!(login.token_type(), kind.token_type());
+    for login in Login::ALL {
+        assert_eq!(login.token_type(), kind_of(*login).token_type());
     }
 }

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 ///
 /// The kind decides which profile ARN the service wants and whether a `TokenType` header is needed.
 /// Source: the official CLI and several public gateways, 2026.
+///
+/// The list is complete on purpose: a test that takes a kind for another one tests something else than it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
 pub enum CredentialKind {
     /// Google or GitHub, through Kiro's own sign-in service.
     Social,
@@ -23,6 +24,15 @@ pub enum CredentialKind {
 }
 
 impl CredentialKind {
+    /// Every kind, in the order in which they are declared.
+    pub const ALL: &'static [Self] = &[
+        Self::Social,
+        Self::BuilderId,
+        Self::IdentityCenter,
+        Self::ExternalIdp,
+        Self::ApiKey,
+    ];
+
     /// The `TokenType` header that this kind must send, if any.
     pub fn token_type(self) -> Option<&'static str> {
         match self {
@@ -51,4 +61,26 @@ pub enum Host {
     Legacy,
     /// `management.{region}.kiro.dev`: models, profiles, quota.
     Management,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_kinds_are_in_the_list() {
+        let source = include_str!("kind.rs");
+        let (_, rest) = source.split_once("pub enum CredentialKind {").unwrap();
+        let (variants, _) = rest.split_once("\n}").unwrap();
+        let declared: Vec<&str> = variants
+            .lines()
+            .filter_map(|line| line.trim().strip_suffix(','))
+            .filter(|line| line.chars().all(char::is_alphanumeric))
+            .collect();
+        let listed: Vec<String> = CredentialKind::ALL
+            .iter()
+            .map(|kind| format!("{kind:?}"))
+            .collect();
+        assert_eq!(listed, declared);
+    }
 }

@@ -193,7 +193,10 @@ fn cache_of(issued: &IssuedCredential) -> String {
     let (method, provider) = match issued.kind {
         CredentialKind::Social => ("social", "Google"),
         CredentialKind::BuilderId => ("IdC", "BuilderId"),
-        _ => ("IdC", "Enterprise"),
+        CredentialKind::IdentityCenter => ("IdC", "Enterprise"),
+        CredentialKind::ExternalIdp | CredentialKind::ApiKey => {
+            panic!("no test has one in a cache")
+        }
     };
     serde_json::json!({
         "accessToken": issued.access_token,
