@@ -129,13 +129,8 @@ pub(crate) fn patch(document: &Document<'_>, credential: &Credential) -> String 
 
 /// The text of a new file.
 pub(crate) fn write(credential: &Credential) -> String {
-    let (method, provider) = match credential.login {
-        Login::Social => ("social", None),
-        Login::BuilderId => ("IdC", Some("BuilderId")),
-        Login::IdentityCenter => ("IdC", Some("Enterprise")),
-        Login::ExternalIdp => ("external_idp", Some("ExternalIdp")),
-        Login::ApiKey => ("api_key", None),
-    };
+    let spelling = spelling(credential.login);
+    let (method, provider) = (spelling.methods.first(), spelling.providers.first());
     let expires_at = credential.expires_at.map(format_rfc3339);
     let lifetime = credential.lifetime.map(|life| life.as_secs().to_string());
     let client_expires_at = credential.client_expires_at.map(format_rfc3339);
@@ -151,8 +146,8 @@ pub(crate) fn write(credential: &Credential) -> String {
         (PROFILE_ARN, credential.profile_arn.as_deref()),
         (EXPIRES_AT, expires_at.as_deref()),
         (LIFETIME, lifetime.as_deref()),
-        (AUTH_METHOD, Some(method)),
-        (PROVIDER, provider),
+        (AUTH_METHOD, method.copied()),
+        (PROVIDER, provider.copied()),
         (REGION, credential.auth_region.as_deref()),
         (API_REGION, credential.api_region.as_deref()),
         (CLIENT_ID, credential.client_id.as_deref()),
@@ -191,17 +186,50 @@ fn lifetime(document: &Document<'_>) -> Option<Duration> {
         .map(Duration::from_secs)
 }
 
+/// How a login is told in a file: what [`write`] writes comes first, behind it what others have written.
+struct Spelling {
+    /// Its `authMethod`.
+    methods: &'static [&'static str],
+    /// Its `provider`, which tells logins of one method apart.
+    providers: &'static [&'static str],
+}
+
+/// The one table, for writing and for reading.
+fn spelling(login: Login) -> Spelling {
+    let (methods, providers): (&[_], &[_]) = match login {
+        Login::Social => (&["social"], &[]),
+        Login::BuilderId => (
+            &[DIRECTORY, "identity_center", "builder-id"],
+            &["BuilderId"],
+        ),
+        Login::IdentityCenter => (
+            &[DIRECTORY, "identity_center"],
+            &["Enterprise", "IdentityCenter", "IdC"],
+        ),
+        Login::ExternalIdp => (&["external_idp"], &["ExternalIdp"]),
+        Login::ApiKey => (&["api_key"], &[]),
+    };
+    Spelling { methods, providers }
+}
+
+/// The method of both kinds of AWS directory.
+const DIRECTORY: &str = "IdC";
+
 /// An explicit method wins; else the shape decides (several gateways agree on this order).
+///
+/// A method that is not in the table leaves it to the shape, as if there were none: other programs write these files
+/// and invent words, and what a refresh takes is what the file holds. A guess that is wrong is refused by the service,
+/// and says so.
 fn login(document: &Document<'_>, has_api_key: bool) -> Login {
     let method = document.string(AUTH_METHOD).unwrap_or_default();
     let provider = document.string(PROVIDER).unwrap_or_default();
-    match bare(&method).as_str() {
-        "social" => return Login::Social,
-        "idc" | "identitycenter" => return directory(document, &provider),
-        "builderid" => return Login::BuilderId,
-        "externalidp" => return Login::ExternalIdp,
-        "apikey" if has_api_key => return Login::ApiKey,
-        _ => {}
+    let mut named = named(&method);
+    match (named.next(), named.next()) {
+        // Without a key the word is not to be believed.
+        (Some(Login::ApiKey), None) if !has_api_key => {}
+        (Some(login), None) => return login,
+        (Some(_), Some(_)) => return directory(document, &provider),
+        (None, _) => {}
     }
     let has = |names| document.string(names).is_some();
     if has_api_key {
@@ -215,23 +243,34 @@ fn login(document: &Document<'_>, has_api_key: bool) -> Login {
     }
 }
 
+/// The logins that a method stands for.
+fn named(method: &str) -> impl Iterator<Item = Login> {
+    let logins = Login::ALL.iter().copied();
+    logins.filter(move |login| is_among(method, spelling(*login).methods))
+}
+
 /// Which of the two kinds of AWS directory. Without a name, a start URL or a profile of its own it is
 /// taken for Builder ID, which needs none of them.
 pub(crate) fn directory(document: &Document<'_>, provider: &str) -> Login {
+    let by_name = named(DIRECTORY).find(|login| is_among(provider, spelling(*login).providers));
+    if let Some(login) = by_name {
+        return login;
+    }
     let start_url = document.string(START_URL);
-    let start_url = start_url.as_deref().map(|url| url.trim_end_matches('/'));
-    match bare(provider).as_str() {
-        "builderid" => Login::BuilderId,
-        "enterprise" | "identitycenter" | "idc" => Login::IdentityCenter,
-        _ if start_url == Some(BUILDER_ID_START_URL) => Login::BuilderId,
-        _ if start_url.is_some() => Login::IdentityCenter,
-        _ => match document.string(CLIENT_ID_HASH).as_deref() {
+    match start_url.as_deref().map(|url| url.trim_end_matches('/')) {
+        Some(BUILDER_ID_START_URL) => Login::BuilderId,
+        Some(_) => Login::IdentityCenter,
+        None => match document.string(CLIENT_ID_HASH).as_deref() {
             Some(BUILDER_ID_HASH) => Login::BuilderId,
             Some(_) => Login::IdentityCenter,
             None if document.string(PROFILE_ARN).is_some() => Login::IdentityCenter,
             None => Login::BuilderId,
         },
     }
+}
+
+fn is_among(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|other| bare(other) == bare(word))
 }
 
 /// `external_idp`, `ExternalIdp` and `external-idp` are one word.
@@ -291,35 +330,93 @@ mod tests {
     /// What a new file has to hold for each login, so that it can be refreshed after a restart.
     #[test]
     fn what_is_written_is_read_back() {
-        let common = r#""accessToken": "aoa-1", "refreshToken": "aor-1",
-            "expiresAt": "2026-10-20T12:34:56.789Z""#;
         let client = r#""clientId": "client", "clientSecret": "client-secret",
             "clientSecretExpiresAt": 1797776000"#;
-        for (members, login) in [
-            (
-                r#""authMethod": "social", "profileArn": "arn:aws:codewhisperer:us-east-1:1:profile/X""#
+        for login in Login::ALL.iter().copied() {
+            let members = match login {
+                Login::Social => {
+                    r#""profileArn": "arn:aws:codewhisperer:us-east-1:1:profile/X""#.to_owned()
+                }
+                Login::BuilderId => format!(
+                    r#"{client}, "startUrl": "{BUILDER_ID_START_URL}", "region": "us-east-1""#
+                ),
+                Login::IdentityCenter => format!(
+                    r#"{client}, "startUrl": "https://d-1.awsapps.com/start", "region": "eu-west-1""#
+                ),
+                Login::ExternalIdp => r#""clientId": "public", "issuerUrl": "https://idp.example",
+                    "scopes": "a b", "tokenEndpoint": "https://idp.example/token""#
                     .to_owned(),
-                Login::Social,
-            ),
-            (
-                format!(r#"{client}, "startUrl": "{BUILDER_ID_START_URL}", "region": "us-east-1""#),
-                Login::BuilderId,
-            ),
-            (
-                format!(r#"{client}, "startUrl": "https://d-1.awsapps.com/start", "region": "eu-west-1""#),
-                Login::IdentityCenter,
-            ),
-            (
-                r#""clientId": "public", "issuerUrl": "https://idp.example", "scopes": "a b",
-                   "tokenEndpoint": "https://idp.example/token""#
-                    .to_owned(),
-                Login::ExternalIdp,
-            ),
-        ] {
+                // A file that we write holds a key that a person has brought, and nothing else.
+                Login::ApiKey => {
+                    let key = Credential::from_api_key("ksk_0123456789").unwrap();
+                    let again = Credential::from_json(&write(&key)).unwrap();
+                    assert_eq!(facts(&again), facts(&key));
+                    continue;
+                }
+            };
+            let common = r#""accessToken": "aoa-1", "refreshToken": "aor-1",
+                "expiresAt": "2026-10-20T12:34:56.789Z""#;
             let credential = Credential::from_json(&format!("{{{common}, {members}}}")).unwrap();
             assert_eq!(credential.login, login);
             let again = Credential::from_json(&write(&credential)).unwrap();
             assert_eq!(facts(&again), facts(&credential));
+        }
+    }
+
+    /// The words alone tell it: nothing else in these files has a shape.
+    #[test]
+    fn each_login_is_read_from_the_words_that_are_written_for_it() {
+        for login in Login::ALL.iter().copied() {
+            let token = Secret::from("ksk_0123456789");
+            let credential = Credential {
+                access_token: Some(token),
+                ..Credential::empty(CredentialId::of("test", "1"), login)
+            };
+            let again = Credential::from_json(&write(&credential)).unwrap();
+            assert_eq!(again.login, login);
+        }
+    }
+
+    #[test]
+    fn every_other_spelling_is_read_as_well() {
+        let read = |method: &str, provider: &str| {
+            let text = format!(
+                r#"{{"kiroApiKey": "ksk_0123456789", "refreshToken": "aor-1",
+                    "authMethod": "{method}", "provider": "{provider}"}}"#
+            );
+            Credential::from_json(&text).unwrap().login
+        };
+        for login in Login::ALL.iter().copied() {
+            let Spelling { methods, providers } = spelling(login);
+            for method in methods {
+                for provider in providers
+                    .iter()
+                    .copied()
+                    .chain(providers.is_empty().then_some(""))
+                {
+                    assert_eq!(read(method, provider), login, "{method} {provider}");
+                }
+            }
+        }
+    }
+
+    /// Other programs invent words: what the file holds says how it is refreshed.
+    #[test]
+    fn a_method_that_nobody_knows_leaves_it_to_the_shape() {
+        for (members, login) in [
+            (r#""refreshToken": "aor-1""#, Login::Social),
+            (
+                r#""refreshToken": "1.A", "issuerUrl": "https://idp.example""#,
+                Login::ExternalIdp,
+            ),
+            (
+                r#""refreshToken": "aor-1", "clientId": "c", "clientSecret": "s""#,
+                Login::BuilderId,
+            ),
+            (r#""kiroApiKey": "ksk_0123456789""#, Login::ApiKey),
+        ] {
+            let text = format!(r#"{{"authMethod": "of tomorrow", {members}}}"#);
+            assert_eq!(Credential::from_json(&text).unwrap().login, login);
         }
     }
 
