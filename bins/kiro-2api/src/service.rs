@@ -9,7 +9,7 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kiro_auth::refresh::{oidc, social};
+use kiro_auth::refresh::first_request;
 use kiro_auth::{AccessToken, ApiHost, Credential, Login};
 use kiro_protocol::fault::Fault;
 use kiro_protocol::request::{BuildError, CLI, IDE_REST, KRS_IDE, Region};
@@ -146,16 +146,14 @@ impl Service {
 
     /// The host that refreshes a login; `None` where nothing is refreshed, or a stranger has named it.
     pub(crate) fn sign_in_host(&self, credential: &Credential) -> Option<Uri> {
-        let request = match credential.login {
-            Login::Social => social::request(credential),
-            Login::BuilderId | Login::IdentityCenter => oidc::request(credential),
-            _ => return None,
-        };
-        let request = request.ok()?;
+        if credential.login.has_own_service() {
+            return None;
+        }
+        let first = first_request(credential).ok()?;
         if let Some(endpoint) = &self.auth_endpoint {
             return Some(endpoint.clone());
         }
-        let mut parts = request.uri().clone().into_parts();
+        let mut parts = first.request().uri().clone().into_parts();
         parts.path_and_query = Some(http::uri::PathAndQuery::from_static("/"));
         Uri::from_parts(parts).ok()
     }

@@ -77,6 +77,15 @@ impl Login {
         self != Self::ApiKey
     }
 
+    /// Whether the credential itself names the service that refreshes it. Whoever wrote the credential may have named
+    /// their own, so it is asked only where its host is believed (`HttpRefresherOptions::idp_hosts`).
+    pub fn has_own_service(self) -> bool {
+        match self {
+            Self::ExternalIdp => true,
+            Self::Social | Self::BuilderId | Self::IdentityCenter | Self::ApiKey => false,
+        }
+    }
+
     /// The profile ARN to send to a host, given the one we know. `None` means that the member must be
     /// left out; an empty string is not the same.
     ///

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use kiro_auth::refresh::{external, oidc, social};
+use kiro_auth::refresh::first_request;
 use kiro_auth::{
     AccessToken, ApiHost, BUILDER_ID_PROFILE_ARN, Credential, Login, ManualClock, MemoryStore,
     SOCIAL_PROFILE_ARN, TokenSource,
@@ -221,18 +221,12 @@ fn filled_in(text: &str, issued: &IssuedCredential) -> String {
         .replace("{own}", &or_empty(&issued.profile_arn))
 }
 
-/// Where the pure half for this login sends its first request; nothing for an API key.
+/// Where a refresh sends its first request; nothing where there is none.
 fn first_url(credential: &Credential) -> String {
-    let request = match credential.login {
-        Login::ApiKey => return String::new(),
-        Login::Social => social::request(credential),
-        Login::ExternalIdp if credential.token_endpoint.is_none() => {
-            external::discovery_request(credential)
-        }
-        Login::ExternalIdp => external::request(credential),
-        Login::BuilderId | Login::IdentityCenter => oidc::request(credential),
-    };
-    request.map(|request| request.uri().to_string()).unwrap()
+    match first_request(credential) {
+        Ok(first) => first.request().uri().to_string(),
+        Err(_) => String::new(),
+    }
 }
 
 fn assert_asked(recorded: &Recorded, ask: &Ask, issued: &IssuedCredential) {

@@ -10,7 +10,7 @@ use crate::credential::Credential;
 use crate::error::AuthError;
 use crate::expiry::format_rfc3339;
 use crate::login::{ApiHost, Login};
-use crate::refresh::{external, oidc, social};
+use crate::refresh::first_request;
 use crate::token::{Freshness, Margins, freshness};
 
 /// What became of a search for logins. It holds no secret.
@@ -173,24 +173,10 @@ impl LoginFacts {
             login,
             expires_at: credential.expires_at,
             is_valid: has_token && (!login.expires() || left != Freshness::Expired),
-            is_refreshable: is_refreshable(credential),
-            has_profile: login == Login::ApiKey || profile.is_some(),
+            // The request is made to see whether it can be, and not sent.
+            is_refreshable: first_request(credential).is_ok(),
+            has_profile: !login.needs_own_profile() || profile.is_some(),
         }
-    }
-}
-
-/// The request is made to see whether it can be, and not sent.
-fn is_refreshable(credential: &Credential) -> bool {
-    match credential.login {
-        Login::Social => social::request(credential).is_ok(),
-        Login::BuilderId | Login::IdentityCenter => oidc::request(credential).is_ok(),
-        Login::ExternalIdp => {
-            let mut credential = credential.clone();
-            // An issuer tells its token endpoint.
-            credential.token_endpoint = credential.token_endpoint.or(credential.issuer_url.clone());
-            external::request(&credential).is_ok()
-        }
-        Login::ApiKey => false,
     }
 }
 

@@ -40,7 +40,18 @@ use crate::form;
 /// [`Misconfigured`](crate::AuthErrorKind::Misconfigured) when it has no token endpoint (see
 /// [`discovery_request`]) or no client id.
 pub fn request(credential: &Credential) -> Result<Request<Bytes>, AuthError> {
+    let members = members(credential)?;
     let endpoint = credential.token_endpoint.as_deref();
+    let endpoint = endpoint.ok_or_else(|| missing("token endpoint"))?;
+    post(
+        endpoint,
+        "application/x-www-form-urlencoded",
+        form::encode(&members),
+    )
+}
+
+/// What the endpoint is shown, wherever it is.
+pub(super) fn members(credential: &Credential) -> Result<Vec<(&str, &str)>, AuthError> {
     let client_id = credential.client_id.as_deref();
     let mut members = vec![
         ("grant_type", "refresh_token"),
@@ -50,12 +61,7 @@ pub fn request(credential: &Credential) -> Result<Request<Bytes>, AuthError> {
     if let Some(scopes) = &credential.scopes {
         members.push(("scope", scopes));
     }
-    let endpoint = endpoint.ok_or_else(|| missing("token endpoint"))?;
-    post(
-        endpoint,
-        "application/x-www-form-urlencoded",
-        form::encode(&members),
-    )
+    Ok(members)
 }
 
 /// What the answer says.

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use http::Uri;
+use bytes::Bytes;
+use http::{Request, Uri};
 
-use super::{Refreshed, Refresher, external, oidc, social};
+use super::{FirstRequest, Refreshed, Refresher, TokenReply, external, first_request};
 use crate::BoxFuture;
 use crate::credential::Credential;
 use crate::error::AuthError;
@@ -84,34 +85,33 @@ impl HttpRefresher {
 
     async fn refresh_with_retries(&self, credential: &Credential) -> Result<Refreshed, AuthError> {
         let Self(client) = self;
-        let refreshed = match credential.login {
-            Login::Social => {
-                client
-                    .ask(&social::request(credential)?, social::reply)
-                    .await
+        match first_request(credential)? {
+            FirstRequest::Token(request, reply) => {
+                self.ask(credential.login, &request, reply).await
             }
-            Login::BuilderId | Login::IdentityCenter => {
-                client.ask(&oidc::request(credential)?, oidc::reply).await
+            FirstRequest::Endpoint(request) => {
+                let endpoint = client.ask_idp(&request, external::discovery_reply);
+                let credential = Credential {
+                    token_endpoint: Some(endpoint.await?),
+                    ..credential.clone()
+                };
+                let request = external::request(&credential)?;
+                self.ask(credential.login, &request, external::reply).await
             }
-            Login::ExternalIdp => return self.refresh_external(credential).await,
-            Login::ApiKey => return Err(AuthError::signed_out("an API key cannot be refreshed")),
-        };
-        Ok(refreshed?)
+        }
     }
 
-    async fn refresh_external(&self, credential: &Credential) -> Result<Refreshed, AuthError> {
+    async fn ask(
+        &self,
+        login: Login,
+        request: &Request<Bytes>,
+        reply: TokenReply,
+    ) -> Result<Refreshed, AuthError> {
         let Self(client) = self;
-        let mut request = external::request(credential);
-        if credential.token_endpoint.is_none() {
-            let discovery = external::discovery_request(credential)?;
-            let endpoint = client
-                .ask_idp(&discovery, external::discovery_reply)
-                .await?;
-            let mut credential = credential.clone();
-            credential.token_endpoint = Some(endpoint);
-            request = external::request(&credential);
-        }
-        Ok(client.ask_idp(&request?, external::reply).await?)
+        Ok(match login.has_own_service() {
+            true => client.ask_idp(request, reply).await?,
+            false => client.ask(request, reply).await?,
+        })
     }
 }
 

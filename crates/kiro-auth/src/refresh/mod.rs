@@ -10,10 +10,11 @@
 //! | Builder ID, Identity Center | [`oidc`] | AWS SSO OIDC |
 //! | external identity provider | [`external`] | the provider |
 //!
-//! `HttpRefresher` (feature `hyper`) performs them with hyper.
+//! [`first_request`] chooses by the login. `HttpRefresher` (feature `hyper`) performs them with hyper.
 
 pub(crate) mod answer;
 pub mod external;
+mod first;
 #[cfg(feature = "hyper")]
 mod http;
 pub mod oidc;
@@ -24,6 +25,7 @@ pub(crate) mod request;
 mod retry;
 pub mod social;
 
+pub use self::first::{FirstRequest, TokenReply, first_request};
 #[cfg(feature = "hyper")]
 pub use self::http::{DEFAULT_IDP_HOSTS, HttpRefresher, HttpRefresherOptions};
 pub use self::refresher::{Refreshed, Refresher};
