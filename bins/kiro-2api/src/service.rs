@@ -10,7 +10,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kiro_auth::refresh::first_request;
-use kiro_auth::{AccessToken, ApiHost, Credential, Login};
+use kiro_auth::{AccessToken, ApiHost, Credential};
 use kiro_protocol::fault::Fault;
 use kiro_protocol::request::{BuildError, CLI, IDE_REST, KRS_IDE, Region};
 use kiro_protocol::rpc::{self, Call, RpcError, UsageLimits, UsageQuestion};
@@ -102,9 +102,9 @@ impl Service {
         token: &AccessToken,
         arn: Option<&str>,
     ) -> Result<UsageLimits, CallError> {
-        let profile = match token.login() {
-            Login::ApiKey => &CLI,
-            _ => &KRS_IDE,
+        let profile = match token.login().speaks_cli() {
+            true => &CLI,
+            false => &KRS_IDE,
         };
         let base = match &self.endpoint {
             Some(endpoint) => endpoint.clone(),

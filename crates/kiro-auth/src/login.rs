@@ -74,7 +74,20 @@ impl Login {
 
     /// Whether an access token of this login expires at all.
     pub fn expires(self) -> bool {
-        self != Self::ApiKey
+        match self {
+            Self::Social | Self::BuilderId | Self::IdentityCenter | Self::ExternalIdp => true,
+            Self::ApiKey => false,
+        }
+    }
+
+    /// Whether requests with such a token are to be begun in kiro-cli's spelling, and not in the IDE's: one gateway
+    /// reports that the runtime host refuses API keys in the IDE's, and two that it takes them in the CLI's (October
+    /// 2026).
+    pub fn speaks_cli(self) -> bool {
+        match self {
+            Self::ApiKey => true,
+            Self::Social | Self::BuilderId | Self::IdentityCenter | Self::ExternalIdp => false,
+        }
     }
 
     /// Whether the credential itself names the service that refreshes it. Whoever wrote the credential may have named

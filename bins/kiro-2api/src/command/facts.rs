@@ -1,8 +1,6 @@
 //! What there is to say about an account without asking anybody.
 
-use kiro_auth::{
-    AuthError, Clock as _, Credential, CredentialStore as _, Login, LoginFacts, SystemClock,
-};
+use kiro_auth::{AuthError, Clock as _, Credential, CredentialStore as _, LoginFacts, SystemClock};
 use serde::Serialize;
 
 use crate::accounts::Member;
@@ -84,7 +82,7 @@ fn from(member: &Member) -> String {
 
 /// How long the access token is good, for a table.
 pub(super) fn expiry(facts: &LoginFacts) -> String {
-    if facts.login == Login::ApiKey {
+    if !facts.login.expires() {
         return "never".to_owned();
     }
     let now = SystemClock.now();

@@ -12,7 +12,6 @@ use super::freshness::{Freshness, time_left};
 use super::source::{Landing, Shared, State, Tokens};
 use crate::credential::Credential;
 use crate::error::{AuthError, AuthErrorKind};
-use crate::login::Login;
 use crate::refresh::Refreshed;
 use crate::secret::Secret;
 
@@ -215,7 +214,9 @@ fn nothing_to_ask_with(shared: &Shared) -> AuthError {
     let state = shared.lock();
     let login = state.credential.as_ref().map(|credential| credential.login);
     state.last_refusal().unwrap_or_else(|| match login {
-        Some(Login::ApiKey) => AuthError::signed_out("the upstream refuses the API key"),
+        Some(login) if !login.expires() => {
+            AuthError::signed_out(format!("the upstream refuses the {}", login.title()))
+        }
         _ => AuthError::signed_out("the credential has no refresh token that could be used"),
     })
 }

@@ -62,11 +62,10 @@ pub(super) fn api_host(kind: HostKind) -> ApiHost {
     }
 }
 
-/// The envelope to begin with for a login: one gateway reports that the runtime host refuses API keys in
-/// the IDE's spelling, and two that it takes them in the CLI's (October 2026).
+/// The envelope to begin with for a login.
 pub(super) fn first_profile(login: Login) -> &'static WireProfile {
-    match login {
-        Login::ApiKey => &CLI,
-        _ => &KRS_IDE,
+    match login.speaks_cli() {
+        true => &CLI,
+        false => &KRS_IDE,
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use http::Method;
-use kiro_auth::{AccessToken, Credential, CredentialStore as _, Login};
+use kiro_auth::{AccessToken, Credential, CredentialStore as _};
 use kiro_protocol::rpc::UsageLimits;
 use serde_json::json;
 
@@ -43,7 +43,7 @@ pub(in crate::command) async fn read(report: &mut Report, member: &Member) -> Op
         None => "no access token yet".to_owned(),
     };
     match (login.is_valid, login.is_refreshable) {
-        _ if login.login == Login::ApiKey => {}
+        _ if !login.login.expires() => {}
         (_, true) => report.ok(&about, format_args!("{says}, can be refreshed")),
         (true, false) => report.warning(
             &about,

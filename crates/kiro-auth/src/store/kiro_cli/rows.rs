@@ -174,16 +174,15 @@ impl Row {
     }
 }
 
-/// Adds what the CLI keeps apart from the tokens. The profile and the region belong to a directory of
-/// an organisation or to its identity provider, and they outlive the sign-in that they were chosen for:
+/// Adds what the CLI keeps apart from the tokens. The profile and the region belong to a login with a profile of its
+/// own, a directory of an organisation or its identity provider, and they outlive the sign-in that they were chosen for:
 /// a Builder ID or a social login must not inherit them.
 fn add_remembered(
     connection: &Connection,
     row: &Document<'_>,
     credential: &mut Credential,
 ) -> Result<(), Trouble> {
-    let has_profile = matches!(credential.login, Login::IdentityCenter | Login::ExternalIdp);
-    if !has_profile || !Table::State.exists(connection)? {
+    if !credential.login.needs_own_profile() || !Table::State.exists(connection)? {
         return Ok(());
     }
     if credential.profile_arn.is_none() {

@@ -13,7 +13,6 @@ use crate::BoxFuture;
 use crate::credential::{Credential, CredentialId};
 use crate::document::Document;
 use crate::error::AuthError;
-use crate::login::Login;
 use crate::store::lock::PathLock;
 use crate::store::{Claim, CredentialStore, beside_the_runtime};
 use crate::wire;
@@ -134,8 +133,7 @@ impl Inner {
             return Err(AuthError::signed_out(reason));
         };
         let credential = found.credential;
-        if matches!(credential.login, Login::BuilderId | Login::IdentityCenter)
-            && credential.client_secret.is_none()
+        if Kind::of(credential.login) == Some(Kind::Directory) && credential.client_secret.is_none()
         {
             tracing::warn!(
                 credential = %self.id,
