@@ -14,8 +14,17 @@ use crate::workspace::Workspace;
 /// The variable that tells tests where to write.
 pub(crate) const VARIABLE: &str = "KIRO_TEST_LOG";
 
-/// How secrets begin.
-const BEGINNINGS: [&str; 6] = ["aoaAAAAAG", "aorAAAAAG", "MGUCMQ", "MGQCM", "ksk_", "eyJ"];
+/// How secrets begin, and the second halves of tokens. A test holds the list against `kiro_auth::SECRET_FORMS`, which is
+/// not used itself: whoever runs a chore should not wait for that crate.
+const BEGINNINGS: [&str; 7] = [
+    "aoaAAAAAG",
+    "aorAAAAAG",
+    "MGUCMQ",
+    "MGQCM",
+    "ksk_",
+    "eyJ",
+    "1.AXoA",
+];
 
 /// What tests call the tokens that they make up; a digit follows.
 const MADE_UP: [&str; 2] = ["access-", "refresh-"];
@@ -145,6 +154,16 @@ mod tests {
             "the refresh-token",
         ] {
             assert_eq!(secret_in(words), None);
+        }
+    }
+
+    #[test]
+    fn every_form_of_a_secret_is_looked_for() {
+        for form in kiro_auth::SECRET_FORMS {
+            let is_known = BEGINNINGS
+                .iter()
+                .any(|beginning| beginning.starts_with(form.beginning));
+            assert!(is_known, "{}", form.beginning);
         }
     }
 

@@ -15,6 +15,7 @@
 //! | [`TokenSource`], [`AccessToken`], [`freshness`](fn@freshness) | one credential, ready to use |
 //! | [`Pool`], [`Lease`], [`Outcome`], [`Health`] | several of them |
 //! | [`service_region`], [`Login::profile_arn`] | what follows for the upstream |
+//! | [`SECRET_FORMS`], [`SECRET_MEMBERS`] | what must not be shown, for who has only a text |
 //! | [`AuthError`] | retry, rotate, or tell the operator? |
 
 pub mod chance;
@@ -32,6 +33,7 @@ mod pool;
 pub mod refresh;
 mod region;
 mod secret;
+mod secret_form;
 pub mod sign_in;
 pub mod store;
 mod token;
@@ -60,6 +62,7 @@ pub use crate::refresh::{DEFAULT_IDP_HOSTS, HttpRefresher, HttpRefresherOptions}
 pub use crate::refresh::{Refreshed, Refresher, Refusal};
 pub use crate::region::{DEFAULT_REGION, SERVICE_REGIONS, is_region, service_region};
 pub use crate::secret::Secret;
+pub use crate::secret_form::{SECRET_FORMS, SECRET_MEMBERS, SecretForm};
 #[cfg(feature = "sqlite")]
 pub use crate::store::KiroCliStore;
 #[cfg(all(feature = "redis", any(test, feature = "test-util")))]

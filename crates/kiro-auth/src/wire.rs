@@ -400,6 +400,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_holds_a_secret_is_known_by_its_name() {
+        for name in [ACCESS_TOKEN, REFRESH_TOKEN, CLIENT_SECRET].concat() {
+            assert!(crate::SECRET_MEMBERS.contains(&name), "{name}");
+        }
+    }
+
     /// Other programs invent words: what the file holds says how it is refreshed.
     #[test]
     fn a_method_that_nobody_knows_leaves_it_to_the_shape() {

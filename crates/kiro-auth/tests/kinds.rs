@@ -18,7 +18,7 @@ use hyper_util::rt::TokioExecutor;
 use kiro_auth::refresh::first_request;
 use kiro_auth::{
     AccessToken, ApiHost, BUILDER_ID_PROFILE_ARN, Credential, Login, ManualClock, MemoryStore,
-    SOCIAL_PROFILE_ARN, TokenSource,
+    SECRET_FORMS, SECRET_MEMBERS, SOCIAL_PROFILE_ARN, SecretForm, TokenSource,
 };
 use kiro_sim::{CredentialKind, IssuedCredential, Operation, Recorded, SimOptions, Simulator};
 use serde_json::{Value, json};
@@ -174,6 +174,7 @@ async fn every_kind_is_recognised_refreshed_at_its_host_and_served() {
         let issued = simulator.issue(kind.issued_as);
         let credential = Credential::from_json(&filled_in(kind.file, &issued)).unwrap();
         assert_eq!(credential.login, kind.login, "{}", kind.file);
+        assert_secrets_are_known(kind, &issued);
         assert_eq!(first_url(&credential), kind.url, "{}", kind.login);
 
         // Only an API key is good without an expiry.
@@ -219,6 +220,32 @@ fn filled_in(text: &str, issued: &IssuedCredential) -> String {
         .replace("{client}", &or_empty(&issued.client_id))
         .replace("{secret}", &or_empty(&issued.client_secret))
         .replace("{own}", &or_empty(&issued.profile_arn))
+}
+
+/// Whoever keeps secrets out of texts knows these by their form, and where they are sent by a name as well.
+fn assert_secrets_are_known(kind: &Kind, issued: &IssuedCredential) {
+    let issued = [
+        Some(&issued.access_token),
+        issued.refresh_token.as_ref(),
+        issued.client_secret.as_ref(),
+    ];
+    for secret in issued.into_iter().flatten() {
+        let has =
+            |form: &SecretForm| secret.starts_with(form.beginning) && secret.len() >= form.least;
+        assert!(SECRET_FORMS.iter().any(has), "{}: {secret}", kind.login);
+    }
+    let secrets = ["{refresh}", "{secret}"];
+    let sent = kind.asks.iter().flat_map(|ask| {
+        secrets
+            .into_iter()
+            .filter_map(|secret| ask.body.split_once(secret))
+    });
+    for (before, _) in sent {
+        let before = before.trim_end_matches(['"', ':', '=']);
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let name = before.rsplit(|c| !is_name(c)).next().unwrap();
+        assert!(SECRET_MEMBERS.contains(&name), "{}: {name}", kind.login);
+    }
 }
 
 /// Where a refresh sends its first request; nothing where there is none.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use kiro_auth::{SECRET_FORMS, SECRET_MEMBERS};
 use memchr::memmem;
 
 /// The byte that is written over secrets.
@@ -14,29 +15,8 @@ const STAR: u8 = b'*';
 /// Shorter texts are words that stand anywhere. No key is shorter.
 const SHORTEST: usize = 8;
 
-/// Beginnings of Kiro's tokens and keys, and of ours, and how long they are at least.
-const FORMS: [(&str, usize); 5] = [
-    ("aoaAAAAA", 20),
-    ("aorAAAAA", 20),
-    ("ksk_", 12),
-    ("k2a_", 12),
-    ("eyJ", 30),
-];
-
-/// Members of JSON, and of forms, whose values are secrets, wherever they stand.
-const MEMBERS: [&str; 11] = [
-    "accessToken",
-    "access_token",
-    "refreshToken",
-    "refresh_token",
-    "idToken",
-    "id_token",
-    "clientSecret",
-    "client_secret",
-    "deviceCode",
-    "device_code",
-    "code_verifier",
-];
+/// How our own keys begin, and how long they are at least.
+const OUR_KEYS: (&str, usize) = ("k2a_", 12);
 
 /// What is masked in one bundle.
 #[derive(Default)]
@@ -112,8 +92,9 @@ impl Secrets {
             let at = memmem::find_iter(bytes, secret);
             found.extend(at.map(|at| at..at + secret.len()));
         }
-        for (begin, least) in FORMS {
-            for at in memmem::find_iter(bytes, begin) {
+        let forms = SECRET_FORMS.iter().map(|form| (form.beginning, form.least));
+        for (beginning, least) in forms.chain([OUR_KEYS]) {
+            for at in memmem::find_iter(bytes, beginning) {
                 let end = end_of_token(bytes, at);
                 let is_whole = at == 0 || !is_word(bytes[at - 1]);
                 if is_whole && end - at >= least {
@@ -129,7 +110,7 @@ impl Secrets {
                 (end - start >= SHORTEST).then_some(start..end)
             }));
         }
-        for member in MEMBERS {
+        for member in SECRET_MEMBERS {
             found.extend(
                 memmem::find_iter(bytes, member)
                     .filter_map(|at| value_behind(bytes, at + member.len())),
@@ -276,6 +257,22 @@ mod tests {
             "aor",
         ] {
             assert_eq!(none.mask_text(harmless), harmless);
+        }
+    }
+
+    #[test]
+    fn every_form_and_member_that_is_known_is_masked() {
+        let forms = SECRET_FORMS.iter().map(|form| (form.beginning, form.least));
+        for (beginning, least) in forms.chain([OUR_KEYS]) {
+            let rest = "x".repeat(least - beginning.len());
+            let masked = Secrets::default().mask_text(&format!("is {beginning}{rest}."));
+            assert!(!masked.contains(&rest), "{masked}");
+            let shorter = format!("is {beginning}{}", &rest[1..]);
+            assert_eq!(Secrets::default().mask_text(&shorter), shorter);
+        }
+        for member in SECRET_MEMBERS {
+            let masked = Secrets::default().mask_text(&format!(r#"{{"{member}":"planted-0123"}}"#));
+            assert!(!masked.contains("planted"), "{masked}");
         }
     }
 
