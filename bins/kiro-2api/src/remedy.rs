@@ -35,29 +35,35 @@ pub(crate) async fn sign_in_again(member: &Member) -> String {
     }
 }
 
-/// The same for a saved account, by what is known of its login.
-fn again(name: &str, credential: Option<&Credential>) -> String {
-    let login = credential.map(|credential| credential.login);
-    if login == Some(Login::ApiKey) {
+/// The same for a saved account, by what is known of its login: another way to sign in would put another account in its
+/// place.
+pub(crate) fn again(name: &str, credential: Option<&Credential>) -> String {
+    let Some(credential) = credential else {
         return format!(
-            "make a new API key, and `kiro-2api accounts add {name} --replace < api-key.txt`"
+            "sign in again in the way that belongs to the account: `kiro-2api login --help` has the options, and `--name {name} --replace` goes with them"
         );
-    }
-    let directory = |credential: &Credential| {
-        let url = credential.start_url.as_deref().unwrap_or("URL");
-        let region = credential.auth_region.as_deref();
-        let region = region.map_or(String::new(), |region| format!(" --region {region}"));
-        format!(" --idc {url}{region}")
     };
-    let (options, or) = match login {
-        Some(Login::Social) => (" --social google".to_owned(), " (or `github`)"),
-        Some(Login::IdentityCenter) => (credential.map_or(String::new(), directory), ""),
-        Some(Login::ExternalIdp) => (" --portal".to_owned(), ""),
-        _ => (String::new(), ""),
+    let (options, or) = match credential.login {
+        Login::Social => (" --social google".to_owned(), " (or `github`)"),
+        Login::BuilderId => (String::new(), ""),
+        Login::IdentityCenter => (directory(credential), ""),
+        Login::ExternalIdp => (" --portal".to_owned(), ""),
+        Login::ApiKey => {
+            return format!(
+                "make a new API key, and `kiro-2api accounts add {name} --replace < api-key.txt`"
+            );
+        }
     };
     format!(
         "sign in again: `kiro-2api login --name {name} --replace{options}`{or}, or in the program that the login belongs to"
     )
+}
+
+fn directory(credential: &Credential) -> String {
+    let url = credential.start_url.as_deref().unwrap_or("URL");
+    let region = credential.auth_region.as_deref();
+    let region = region.map_or(String::new(), |region| format!(" --region {region}"));
+    format!(" --idc {url}{region}")
 }
 
 /// About an account that has no token to give. `again` is how to [`sign_in_again`].
@@ -76,7 +82,10 @@ pub(crate) fn of_auth(error: &AuthError, again: &str) -> String {
             "let this user read and write the file that is named, and look whether the disk is full"
                 .to_owned()
         }
-        _ => "wait until the account is available again, or add another one".to_owned(),
+        AuthErrorKind::NoneAvailable { .. } => {
+            "wait until the account is available again, or add another one".to_owned()
+        }
+        _ => look_at_the_log(),
     }
 }
 
@@ -116,6 +125,54 @@ fn of_fault(kind: FaultKind, again: &str) -> String {
         FaultKind::UnknownModel => "choose one of `kiro-2api models`".to_owned(),
         FaultKind::Capacity | FaultKind::Throttled | FaultKind::SpendingTooFast
         | FaultKind::Internal | FaultKind::Timeout => "try again in a minute".to_owned(),
-        _ => "look at the log of `LOG_LEVEL=debug kiro-2api doctor`".to_owned(),
+        _ => look_at_the_log(),
+    }
+}
+
+/// Where nothing is known that a person could do.
+fn look_at_the_log() -> String {
+    "look at the log of `LOG_LEVEL=debug kiro-2api doctor`".to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A refusal of what our small calls say, or one that nobody here can mend: the log has the service's own words.
+    const NOTHING_TO_DO: [FaultKind; 16] = [
+        FaultKind::ContextTooLong,
+        FaultKind::InvalidRequest,
+        FaultKind::ToolFormat,
+        FaultKind::ToolResultMismatch,
+        FaultKind::ThinkingSignature,
+        FaultKind::InvalidTool,
+        FaultKind::InvalidAttachment,
+        FaultKind::AttachmentTooLarge,
+        FaultKind::ConversationRejected,
+        FaultKind::FeatureNotSupported,
+        FaultKind::Forbidden,
+        FaultKind::UnknownOperation,
+        FaultKind::TooLarge,
+        FaultKind::OutputLimit,
+        FaultKind::EncryptionKey,
+        FaultKind::Other,
+    ];
+
+    #[test]
+    fn every_fault_has_its_remedy_or_is_known_to_have_none() {
+        let without: Vec<FaultKind> = FaultKind::ALL
+            .iter()
+            .copied()
+            .filter(|kind| of_fault(*kind, "sign in again") == look_at_the_log())
+            .collect();
+        assert_eq!(without, NOTHING_TO_DO);
+    }
+
+    #[test]
+    fn who_cannot_be_read_is_not_told_to_sign_in_as_somebody_else() {
+        let advice = again("work", None);
+        // Without an option it is AWS Builder ID.
+        assert!(!advice.contains("`kiro-2api login --name"), "{advice}");
+        assert!(advice.contains("--name work --replace"), "{advice}");
     }
 }

@@ -116,3 +116,48 @@ fn chosen(arguments: &Arguments) -> Result<(Way, &'static str), Failure> {
         (None, false) => (Way::Device(Directory::builder_id()), "builder-id"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use kiro_auth::{Credential, Login};
+
+    use super::*;
+    use crate::remedy;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: Arguments,
+    }
+
+    #[test]
+    fn the_remedy_signs_in_in_the_way_that_the_account_has() {
+        for login in Login::ALL.iter().copied() {
+            let mut credential = Credential::from_refresh_token("refresh-1").unwrap();
+            credential.login = login;
+            credential.start_url = Some("https://d-1234567890.awsapps.com/start".to_owned());
+            credential.auth_region = Some("eu-west-1".to_owned());
+            let advice = remedy::again("work", Some(&credential));
+            let words = advice.split('`').nth(1).unwrap();
+            let Some(options) = words.strip_prefix("kiro-2api login") else {
+                assert!(words.starts_with("kiro-2api accounts add work"), "{advice}");
+                assert_eq!(login, Login::ApiKey, "{advice}");
+                continue;
+            };
+            let words = std::iter::once("login").chain(options.split_whitespace());
+            let Line { arguments } = Line::parse_from(words);
+            assert_eq!(arguments.name.as_deref(), Some("work"));
+            assert!(arguments.replace);
+            let (way, _) = chosen(&arguments).unwrap();
+            let fits = match (login, way) {
+                (Login::BuilderId | Login::IdentityCenter, Way::Device(directory)) => {
+                    directory.login() == login
+                }
+                (Login::Social, Way::Social(_)) | (Login::ExternalIdp, Way::Portal) => true,
+                _ => false,
+            };
+            assert!(fits, "{advice}");
+        }
+    }
+}
