@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use crate::random::Random;
+use crate::sign_in::SignInService;
 use crate::validate::{BUILDER_ID_PROFILE_ARN, SOCIAL_PROFILE_ARN};
 use crate::{CredentialKind, Rotation};
 
@@ -161,10 +162,10 @@ impl Accounts {
     /// Opens an account and signs it in.
     pub(crate) fn issue(&mut self, kind: CredentialKind, now: Instant) -> IssuedCredential {
         let account = self.open(kind);
-        let client = match kind {
-            _ if kind.is_oidc() => Some(self.register_client(ClientTerms::refreshing(), None)),
-            CredentialKind::ExternalIdp => Some((self.random.uuid(), String::new())),
-            _ => None,
+        let client = match kind.service() {
+            Some(SignInService::Aws) => Some(self.register_client(ClientTerms::refreshing(), None)),
+            Some(SignInService::Provider) => Some((self.random.uuid(), String::new())),
+            Some(SignInService::Kiro) | None => None,
         };
         let grant = self.sign_in(account, client.as_ref().map(|(id, _)| id.as_str()), now);
         let client_secret = client.as_ref().map(|(_, secret)| secret.clone());
@@ -176,10 +177,12 @@ impl Accounts {
             profile_arn: self.own_profile(account),
             client_id: client.map(|(id, _)| id),
             client_secret: client_secret.filter(|secret| !secret.is_empty()),
-            region: if kind == CredentialKind::IdentityCenter {
-                "eu-west-1"
-            } else {
-                "us-east-1"
+            region: match kind {
+                CredentialKind::IdentityCenter => "eu-west-1",
+                CredentialKind::Social
+                | CredentialKind::BuilderId
+                | CredentialKind::ExternalIdp
+                | CredentialKind::ApiKey => "us-east-1",
             }
             .to_owned(),
             expires_in: grant.expires_in.as_secs(),
@@ -192,8 +195,10 @@ impl Accounts {
         let profiles = match kind {
             CredentialKind::Social => vec![Profile::shared(SOCIAL_PROFILE_ARN)],
             CredentialKind::BuilderId => vec![Profile::shared(BUILDER_ID_PROFILE_ARN)],
+            CredentialKind::IdentityCenter | CredentialKind::ExternalIdp => {
+                vec![Profile::of_team(id, &mut self.random)]
+            }
             CredentialKind::ApiKey => Vec::new(),
-            _ => vec![Profile::of_team(id, &mut self.random)],
         };
         self.accounts.push(Account {
             id,
@@ -215,12 +220,10 @@ impl Accounts {
         now: Instant,
     ) -> Grant {
         let access_token = self.new_access_token(account, now);
-        let refresh_token = (self.kind(account) != CredentialKind::ApiKey)
-            .then(|| self.new_refresh_token(account, client_id.map(str::to_owned)));
-        let expires_in = match self.kind(account) {
-            CredentialKind::ApiKey => Duration::ZERO,
-            _ => self.lifetime,
-        };
+        let refresh_token = self.new_refresh_token(account, client_id.map(str::to_owned));
+        let expires_in = self.access[&access_token]
+            .expires_at
+            .map_or(Duration::ZERO, |_| self.lifetime);
         Grant {
             access_token,
             refresh_token,
@@ -228,13 +231,19 @@ impl Accounts {
         }
     }
 
-    /// Exchanges a refresh token for new tokens. `None` when the token is dead or not this client's.
+    /// Exchanges a refresh token for new tokens. `None` when the token is dead, of another service or not this
+    /// client's.
     pub(crate) fn refresh(
         &mut self,
+        service: SignInService,
         token: &str,
         client_id: Option<&str>,
         now: Instant,
     ) -> Option<Grant> {
+        let owner = self.owner_of_refresh_token(token)?;
+        if self.account(owner).kind.service() != Some(service) {
+            return None;
+        }
         let held = self.refresh.get_mut(token)?;
         if held.dies_at.is_some_and(|dies_at| dies_at <= now)
             || held.client_id.as_deref() != client_id
@@ -252,7 +261,9 @@ impl Accounts {
         let rotates = self.rotation != Rotation::Never;
         Some(Grant {
             access_token: self.new_access_token(account, now),
-            refresh_token: rotates.then(|| self.new_refresh_token(account, client)),
+            refresh_token: rotates
+                .then(|| self.new_refresh_token(account, client))
+                .flatten(),
             expires_in: self.lifetime,
         })
     }
@@ -340,10 +351,6 @@ impl Accounts {
         self.accounts.iter()
     }
 
-    fn kind(&self, id: AccountId) -> CredentialKind {
-        self.account(id).kind
-    }
-
     fn own_profile(&self, id: AccountId) -> Option<String> {
         self.account(id)
             .profiles
@@ -352,6 +359,7 @@ impl Accounts {
     }
 
     fn new_access_token(&mut self, account: AccountId, now: Instant) -> String {
+        let expires_at = Some(now + self.lifetime);
         let random = &mut self.random;
         let (token, expires_at) = match self.accounts[account.0 as usize - 1].kind {
             CredentialKind::ApiKey => (format!("ksk_{}", random.base64url(48)), None),
@@ -361,17 +369,11 @@ impl Accounts {
                     random.base64url(120),
                     random.base64url(86),
                 );
-                (
-                    format!("eyJ{head}.eyJ{claims}.{signature}"),
-                    Some(now + self.lifetime),
-                )
+                (format!("eyJ{head}.eyJ{claims}.{signature}"), expires_at)
             }
-            _ => {
+            CredentialKind::Social | CredentialKind::BuilderId | CredentialKind::IdentityCenter => {
                 let (token, signature) = (random.base64url(150), random.base64url(100));
-                (
-                    format!("aoaAAAAAG{token}:MGUCMQ{signature}"),
-                    Some(now + self.lifetime),
-                )
+                (format!("aoaAAAAAG{token}:MGUCMQ{signature}"), expires_at)
             }
         };
         self.forget_expired(now);
@@ -394,14 +396,20 @@ impl Accounts {
         }
     }
 
-    fn new_refresh_token(&mut self, account: AccountId, client_id: Option<String>) -> String {
+    /// `None` for what is never refreshed.
+    fn new_refresh_token(
+        &mut self,
+        account: AccountId,
+        client_id: Option<String>,
+    ) -> Option<String> {
         let random = &mut self.random;
         let token = match self.accounts[account.0 as usize - 1].kind {
             CredentialKind::ExternalIdp => format!("1.AXoA{}", random.base64url(180)),
-            _ => {
+            CredentialKind::Social | CredentialKind::BuilderId | CredentialKind::IdentityCenter => {
                 let (token, signature) = (random.base64url(150), random.base64url(100));
                 format!("aorAAAAAG{token}:MGQCM{signature}")
             }
+            CredentialKind::ApiKey => return None,
         };
         self.refresh.insert(
             token.clone(),
@@ -411,7 +419,7 @@ impl Accounts {
                 dies_at: None,
             },
         );
-        token
+        Some(token)
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sign_in::SignInService;
+
 /// How the holder of a credential signed in.
 ///
 /// The kind decides which profile ARN the service wants and whether a `TokenType` header is needed.
@@ -44,7 +46,17 @@ impl CredentialKind {
 
     /// Whether the kind refreshes at AWS SSO OIDC.
     pub fn is_oidc(self) -> bool {
-        matches!(self, Self::BuilderId | Self::IdentityCenter)
+        self.service() == Some(SignInService::Aws)
+    }
+
+    /// The service that has given its tokens and refreshes them; `None` for what is never refreshed.
+    pub(crate) fn service(self) -> Option<SignInService> {
+        match self {
+            Self::Social => Some(SignInService::Kiro),
+            Self::BuilderId | Self::IdentityCenter => Some(SignInService::Aws),
+            Self::ExternalIdp => Some(SignInService::Provider),
+            Self::ApiKey => None,
+        }
     }
 }
 
@@ -82,5 +94,14 @@ mod tests {
             .map(|kind| format!("{kind:?}"))
             .collect();
         assert_eq!(listed, declared);
+    }
+
+    #[test]
+    fn every_kind_is_on_the_page() {
+        let page = include_str!("../README.md");
+        for kind in CredentialKind::ALL {
+            let name = serde_json::to_string(kind).unwrap().replace('"', "`");
+            assert!(page.contains(&name), "{name}");
+        }
     }
 }

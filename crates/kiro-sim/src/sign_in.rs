@@ -9,6 +9,17 @@ use tokio::time::Instant;
 use crate::account::AccountId;
 use crate::millis;
 
+/// The services that give out tokens. None knows a token or a code of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SignInService {
+    /// Kiro's own.
+    Kiro,
+    /// AWS SSO OIDC.
+    Aws,
+    /// The customer's own identity provider.
+    Provider,
+}
+
 /// What a token endpoint does wrong, once, on the next request to any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -569,6 +569,62 @@ async fn the_identity_provider_can_be_discovered() {
 }
 
 #[tokio::test]
+async fn a_token_is_refreshed_at_the_service_of_its_kind_alone() {
+    for kind in CredentialKind::ALL.iter().copied() {
+        let own = match kind {
+            CredentialKind::Social => Some("/refreshToken"),
+            CredentialKind::BuilderId | CredentialKind::IdentityCenter => Some("/token"),
+            CredentialKind::ExternalIdp => Some("/idp/token"),
+            CredentialKind::ApiKey => None,
+        };
+        let sim = simulator().await;
+        for path in ["/refreshToken", "/token", "/idp/token"] {
+            let issued = sim.issue(kind);
+            let token = issued
+                .refresh_token
+                .as_ref()
+                .unwrap_or(&issued.access_token);
+            let answer = if path == "/refreshToken" {
+                refresh_social(&sim, token).await
+            } else if path == "/token" {
+                refresh_oidc(&sim, &issued, token).await
+            } else {
+                let client = issued.client_id.clone().unwrap_or_default();
+                let body =
+                    format!("grant_type=refresh_token&refresh_token={token}&client_id={client}");
+                let mut connection = Client::connect(&sim).await;
+                connection.call(form(path, &body)).await
+            };
+            let is_own = own == Some(path);
+            assert_eq!(answer.status == 200, is_own, "{kind:?} at {path}");
+            assert_eq!(sim.refreshes(issued.account), u64::from(is_own));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_exchanged_at_the_service_that_gave_it_alone() {
+    const REDIRECT: &str = "http://127.0.0.1:5000/oauth/callback";
+    let sim = simulator().await;
+    let client = register_for_browser(&sim, REDIRECT).await;
+    let page = authorize_page(&client, REDIRECT, "codewhisperer:completions");
+    let query = follow(&sim, &page).await;
+    let (id, code) = (client["clientId"].as_str().unwrap(), value(&query, "code"));
+    let elsewhere = format!(
+        "grant_type=authorization_code&client_id={id}&code={code}&code_verifier={VERIFIER}\
+         &redirect_uri={REDIRECT}"
+    );
+    let mut connection = Client::connect(&sim).await;
+    let answer = connection.call(form("/idp/token", &elsewhere)).await;
+    assert_eq!(refusal(&answer), (400, "invalid_grant".to_owned()));
+    let body = json!({
+        "clientId": id, "clientSecret": client["clientSecret"], "grantType": "authorization_code",
+        "code": code, "codeVerifier": VERIFIER, "redirectUri": REDIRECT,
+    });
+    assert_eq!(connection.call(post("/token", &body)).await.status, 200);
+}
+
+#[tokio::test]
 async fn faults_happen_once_and_in_order() {
     let sim = simulator().await;
     let social = sim.issue_social();

@@ -53,6 +53,7 @@ fn host_of(call: &Call) -> Host {
             };
             call.shared.options.data_host.unwrap_or(by_spelling)
         }
+        // What else needs a token.
         _ => Host::Management,
     }
 }
@@ -132,6 +133,6 @@ fn refuse(host: Host, detail: &str) -> Refusal {
         Host::Management => {
             Refusal::new("E11", 400, "AccessDeniedException", "Invalid token").detailed(detail)
         }
-        _ => Refusal::bad_bearer(detail),
+        Host::Runtime | Host::Legacy => Refusal::bad_bearer(detail),
     }
 }

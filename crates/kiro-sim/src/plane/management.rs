@@ -45,7 +45,7 @@ pub(super) fn list_profiles(call: &Call) -> Outcome {
             return Err(denied("User is not authorized to access this feature.").into());
         }
         CredentialKind::Social => Vec::new(),
-        _ => profiles,
+        CredentialKind::IdentityCenter | CredentialKind::ExternalIdp => profiles,
     };
     let profiles: Vec<Value> = profiles
         .iter()

@@ -12,11 +12,13 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde_json::Value;
 
 pub(crate) use control::control;
+use sign_in::{browser, idp, oidc, social, tokens};
 
 use crate::operation::Operation;
 use crate::playback::Playback;
 use crate::refusal::Refusal;
 use crate::service::{Call, Outcome};
+use crate::sign_in::SignInService;
 use crate::stream::{SimBody, whole_body};
 
 /// Sends a call to the plane of its operation.
@@ -38,8 +40,18 @@ pub(crate) async fn serve(call: &Call) -> Outcome {
         Operation::GetFeatureConfiguration => management::feature_configuration(call),
         Operation::CreateApiKey => management::create_api_key(call),
         Operation::ListApiKeys => management::list_api_keys(call),
+        Operation::SocialLogin => browser::login(call),
+        Operation::SocialToken => tokens(call, SignInService::Kiro, social::exchange).await,
+        Operation::SocialRefresh => tokens(call, SignInService::Kiro, social::refresh).await,
+        Operation::OidcRegister => oidc::register(call),
+        Operation::OidcDeviceAuthorization => oidc::device_authorization(call),
+        Operation::OidcAuthorize => browser::authorize(call),
+        Operation::OidcToken => tokens(call, SignInService::Aws, oidc::token).await,
+        Operation::IdpDiscovery => Ok(ok(&idp::discovery(call))),
+        Operation::IdpAuthorize => browser::identity_provider(call),
+        Operation::IdpToken => tokens(call, SignInService::Provider, idp::token).await,
+        Operation::PortalSignin => browser::portal(call),
         Operation::Unknown => Err(unknown_operation("no such path or target").into()),
-        _ => sign_in::serve(call).await,
     }
 }
 

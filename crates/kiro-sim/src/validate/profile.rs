@@ -31,7 +31,9 @@ impl Holder {
         let own = match kind {
             CredentialKind::Social => vec![SOCIAL_PROFILE_ARN.to_owned()],
             CredentialKind::BuilderId => vec![BUILDER_ID_PROFILE_ARN.to_owned()],
-            _ => Vec::new(),
+            CredentialKind::IdentityCenter
+            | CredentialKind::ExternalIdp
+            | CredentialKind::ApiKey => Vec::new(),
         };
         Self {
             kind,
@@ -68,7 +70,9 @@ pub fn check_profile(arn: Option<&str>, holder: &Holder) -> Result<(), Violation
             (_, Host::Runtime) => Err(required()),
             (Kind::Social | Kind::BuilderId, _) => Ok(()),
             (Kind::IdentityCenter, Host::Management) => Ok(()),
-            _ => Err(unauthorized("the profile ARN is missing")),
+            (Kind::IdentityCenter, Host::Legacy) | (Kind::ExternalIdp, _) => {
+                Err(unauthorized("the profile ARN is missing"))
+            }
         };
     };
     let is_own = holder.own.iter().any(|own| own == arn);

@@ -10,7 +10,7 @@ use super::{idp, invalid_request, oidc};
 use crate::account::AccountId;
 use crate::refusal::Refusal;
 use crate::service::{Call, Outcome};
-use crate::sign_in::{BrowserDecision, Code, LoginOption};
+use crate::sign_in::{BrowserDecision, Code, LoginOption, SignInService};
 use crate::state::Inner;
 use crate::stream::whole_body;
 use crate::{CredentialKind, form};
@@ -20,7 +20,7 @@ const DEEP_LINK: &str = "kiro://kiro.kiroAgent/authenticate-success";
 const LOCALHOST_PORTS: [u16; 5] = [49153, 50153, 51153, 52153, 53153];
 
 /// `GET /login`: Kiro's own sign-in, with Google or GitHub.
-pub(super) fn login(call: &Call) -> Outcome {
+pub(in crate::plane) fn login(call: &Call) -> Outcome {
     let page = Page::of(call)?;
     if !matches!(page.required("idp")?, "Google" | "Github" | "Cognito") {
         return Err(invalid_request("idp is not a known provider").into());
@@ -34,7 +34,7 @@ pub(super) fn login(call: &Call) -> Outcome {
 }
 
 /// `GET /authorize`: AWS SSO, for a client that has registered for it.
-pub(super) fn authorize(call: &Call) -> Outcome {
+pub(in crate::plane) fn authorize(call: &Call) -> Outcome {
     let page = Page::of(call)?;
     page.check_response_type()?;
     let redirect_uri = page.required("redirect_uri")?;
@@ -43,7 +43,7 @@ pub(super) fn authorize(call: &Call) -> Outcome {
 }
 
 /// `GET /idp/authorize`: the external identity provider, whose clients come back to this machine.
-pub(super) fn identity_provider(call: &Call) -> Outcome {
+pub(in crate::plane) fn identity_provider(call: &Call) -> Outcome {
     let page = Page::of(call)?;
     page.check_response_type()?;
     page.required("client_id")?;
@@ -56,7 +56,7 @@ pub(super) fn identity_provider(call: &Call) -> Outcome {
 }
 
 /// `GET /signin`: the unified page.
-pub(super) fn portal(call: &Call) -> Outcome {
+pub(in crate::plane) fn portal(call: &Call) -> Outcome {
     let page = Page::of(call)?;
     page.required("redirect_from")?;
     let callback = format!("{}/oauth/callback", page.required("redirect_uri")?);
@@ -172,9 +172,10 @@ impl<'a> Page<'a> {
     }
 }
 
-/// Takes a code if it fits its verifier, redirect and client; it is good for one exchange.
+/// Takes a code if it fits its service, verifier, redirect and client; it is good for one exchange.
 pub(super) fn take_code(
     inner: &mut Inner,
+    service: SignInService,
     code: &str,
     verifier: &str,
     redirect_uri: &str,
@@ -182,7 +183,9 @@ pub(super) fn take_code(
 ) -> Option<AccountId> {
     let held = inner.flows.codes.get(code)?;
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.as_bytes()));
-    let fits = held.challenge == challenge
+    let kind = inner.accounts.account(held.account).kind;
+    let fits = kind.service() == Some(service)
+        && held.challenge == challenge
         && held.redirect_uri == redirect_uri
         && held.client_id.as_deref() == client_id;
     if !fits {

@@ -8,9 +8,10 @@ use super::{browser, invalid_grant, invalid_request};
 use crate::form;
 use crate::plane::ok;
 use crate::service::{Call, Outcome};
+use crate::sign_in::SignInService;
 
 /// `GET /idp/.well-known/openid-configuration`. The issuer is `{base URL}/idp`.
-pub(super) fn discovery(call: &Call) -> Value {
+pub(in crate::plane) fn discovery(call: &Call) -> Value {
     let issuer = issuer(call);
     json!({
         "issuer": issuer,
@@ -38,7 +39,7 @@ pub(super) fn issuer(call: &Call) -> String {
 }
 
 /// `POST /idp/token`. A public client: an id, no secret. `expires_in` is a string, as some providers have it.
-pub(super) fn token(call: &Call) -> Outcome {
+pub(in crate::plane) fn token(call: &Call) -> Outcome {
     let Ok(body) = std::str::from_utf8(&call.body) else {
         return Err(invalid_request("the body is not text").into());
     };
@@ -48,17 +49,27 @@ pub(super) fn token(call: &Call) -> Outcome {
     let now = Instant::now();
     let grant = call.shared.change(|inner| match value("grant_type") {
         "refresh_token" => {
-            let grant = inner
-                .accounts
-                .refresh(value("refresh_token"), client_id, now);
+            let grant = inner.accounts.refresh(
+                SignInService::Provider,
+                value("refresh_token"),
+                client_id,
+                now,
+            );
             inner.state.refreshes += u64::from(grant.is_some());
             grant.ok_or_else(invalid_grant)
         }
         "authorization_code" => {
             let (code, verifier) = (value("code"), value("code_verifier"));
-            browser::take_code(inner, code, verifier, value("redirect_uri"), client_id)
-                .map(|account| inner.accounts.sign_in(account, client_id, now))
-                .ok_or_else(invalid_grant)
+            browser::take_code(
+                inner,
+                SignInService::Provider,
+                code,
+                verifier,
+                value("redirect_uri"),
+                client_id,
+            )
+            .map(|account| inner.accounts.sign_in(account, client_id, now))
+            .ok_or_else(invalid_grant)
         }
         _ => Err(invalid_request("grant_type is missing or unknown")),
     })?;

@@ -1,58 +1,53 @@
 //! Sign-in and refresh: the social service, AWS SSO OIDC, and a small external identity provider.
 
-mod browser;
-mod idp;
-mod oidc;
-mod social;
+pub(super) mod browser;
+pub(super) mod idp;
+pub(super) mod oidc;
+pub(super) mod social;
 
 use serde_json::Value;
 use tokio::time::sleep;
 
-use super::ok;
-use crate::operation::Operation;
 use crate::refusal::{Form, Refusal};
 use crate::service::{Call, Ending, Outcome};
-use crate::sign_in::SignInFault;
+use crate::sign_in::{SignInFault, SignInService};
 
-/// Answers a call of the sign-in plane.
-pub(super) async fn serve(call: &Call) -> Outcome {
-    let fault = match call.operation {
-        Operation::SocialRefresh
-        | Operation::SocialToken
-        | Operation::OidcToken
-        | Operation::IdpToken => call.shared.change(|inner| inner.faults.pop_front()),
-        _ => None,
-    };
+/// Answers a call of a token endpoint, which may have been told to do something wrong.
+pub(super) async fn tokens(
+    call: &Call,
+    service: SignInService,
+    answer: fn(&Call) -> Outcome,
+) -> Outcome {
+    let fault = call.shared.change(|inner| inner.faults.pop_front());
     if let Some(SignInFault::Delayed(delay)) = fault {
         sleep(delay).await;
     }
-    if let Some(refusal) = fault.and_then(|fault| refusal_of(fault, call.operation)) {
+    if let Some(refusal) = fault.and_then(|fault| refusal_of(fault, service)) {
         return Err(refusal.into());
     }
-    let outcome = match call.operation {
-        Operation::SocialLogin => browser::login(call),
-        Operation::OidcAuthorize => browser::authorize(call),
-        Operation::IdpAuthorize => browser::identity_provider(call),
-        Operation::PortalSignin => browser::portal(call),
-        Operation::SocialToken => social::exchange(call),
-        Operation::SocialRefresh => social::refresh(call),
-        Operation::OidcRegister => oidc::register(call),
-        Operation::OidcDeviceAuthorization => oidc::device_authorization(call),
-        Operation::OidcToken => oidc::token(call),
-        Operation::IdpDiscovery => Ok(ok(&idp::discovery(call))),
-        _ => idp::token(call),
-    };
+    let outcome = answer(call);
     match fault {
         Some(SignInFault::AnswerLost) => Err(Ending::Broken),
-        _ => outcome,
+        Some(
+            SignInFault::Dead
+            | SignInFault::InvalidClient
+            | SignInFault::SlowDown
+            | SignInFault::ServerError
+            | SignInFault::Blocked
+            | SignInFault::Delayed(_),
+        )
+        | None => outcome,
     }
 }
 
 /// The refusal that a fault stands for, in the words of the service that was called.
-fn refusal_of(fault: SignInFault, operation: Operation) -> Option<Refusal> {
-    let social = matches!(operation, Operation::SocialRefresh | Operation::SocialToken);
+fn refusal_of(fault: SignInFault, service: SignInService) -> Option<Refusal> {
+    let kiro = match service {
+        SignInService::Kiro => true,
+        SignInService::Aws | SignInService::Provider => false,
+    };
     Some(
-        match (fault, social) {
+        match (fault, kiro) {
             (SignInFault::Dead, true) => social::dead(),
             (SignInFault::Dead, false) => invalid_grant(),
             (SignInFault::InvalidClient, _) => invalid_client(),

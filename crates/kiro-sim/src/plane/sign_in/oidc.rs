@@ -10,7 +10,7 @@ use crate::account::{ClientTerms, Grant};
 use crate::plane::ok;
 use crate::refusal::Refusal;
 use crate::service::{Call, Outcome};
-use crate::sign_in::{Device, DeviceDecision};
+use crate::sign_in::{Device, DeviceDecision, SignInService};
 use crate::state::Inner;
 use crate::{CredentialKind, form};
 
@@ -26,7 +26,7 @@ const DEVICE_GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 const BROWSER_GRANT: &str = "authorization_code";
 
 /// `POST /client/register`.
-pub(super) fn register(call: &Call) -> Outcome {
+pub(in crate::plane) fn register(call: &Call) -> Outcome {
     let body = json_body(call)?;
     if body.text("clientName").is_empty() || body.text("clientType") != "public" {
         return Err(invalid_request("clientName or clientType").into());
@@ -148,7 +148,7 @@ fn invalid_redirect(detail: &str) -> Refusal {
 }
 
 /// `POST /device_authorization`.
-pub(super) fn device_authorization(call: &Call) -> Outcome {
+pub(in crate::plane) fn device_authorization(call: &Call) -> Outcome {
     let body = json_body(call)?;
     let start_url = body.text("startUrl");
     if start_url.is_empty() {
@@ -183,7 +183,7 @@ pub(super) fn device_authorization(call: &Call) -> Outcome {
 }
 
 /// `POST /token`, all grant types.
-pub(super) fn token(call: &Call) -> Outcome {
+pub(in crate::plane) fn token(call: &Call) -> Outcome {
     let body = json_body(call)?;
     let now = Instant::now();
     let grant = call.shared.change(|inner| {
@@ -193,7 +193,9 @@ pub(super) fn token(call: &Call) -> Outcome {
         match grant_type {
             "refresh_token" => {
                 let token = body.text("refreshToken");
-                let grant = inner.accounts.refresh(token, Some(client_id), now);
+                let grant = inner
+                    .accounts
+                    .refresh(SignInService::Aws, token, Some(client_id), now);
                 inner.state.refreshes += u64::from(grant.is_some());
                 grant
                     .ok_or_else(|| invalid_grant().detailed("the refresh token is dead or unknown"))
@@ -201,9 +203,16 @@ pub(super) fn token(call: &Call) -> Outcome {
             BROWSER_GRANT => {
                 let (code, verifier) = (body.text("code"), body.text("codeVerifier"));
                 let redirect_uri = body.text("redirectUri");
-                browser::take_code(inner, code, verifier, redirect_uri, Some(client_id))
-                    .map(|account| inner.accounts.sign_in(account, Some(client_id), now))
-                    .ok_or_else(|| invalid_grant().detailed("the code is unknown or does not fit"))
+                browser::take_code(
+                    inner,
+                    SignInService::Aws,
+                    code,
+                    verifier,
+                    redirect_uri,
+                    Some(client_id),
+                )
+                .map(|account| inner.accounts.sign_in(account, Some(client_id), now))
+                .ok_or_else(|| invalid_grant().detailed("the code is unknown or does not fit"))
             }
             DEVICE_GRANT => poll(&body, inner, now),
             _ => Err(Refusal::oauth(

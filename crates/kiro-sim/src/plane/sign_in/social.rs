@@ -8,15 +8,23 @@ use crate::account::Grant;
 use crate::plane::ok;
 use crate::refusal::{Form, Refusal};
 use crate::service::{Call, Outcome};
+use crate::sign_in::SignInService;
 use crate::validate::SOCIAL_PROFILE_ARN;
 
 /// `POST /oauth/token`: snake case in, camel case out.
-pub(super) fn exchange(call: &Call) -> Outcome {
+pub(in crate::plane) fn exchange(call: &Call) -> Outcome {
     let body = JsonBody::of(call).ok_or_else(|| malformed("the body is not a JSON object"))?;
     let (code, verifier) = (body.text("code"), body.text("code_verifier"));
     let redirect_uri = body.text("redirect_uri");
     let grant = call.shared.change(|inner| {
-        let account = browser::take_code(inner, code, verifier, redirect_uri, None)?;
+        let account = browser::take_code(
+            inner,
+            SignInService::Kiro,
+            code,
+            verifier,
+            redirect_uri,
+            None,
+        )?;
         Some(inner.accounts.sign_in(account, None, Instant::now()))
     });
     let grant = grant.ok_or_else(|| dead().detailed("the code is unknown or does not fit"))?;
@@ -24,14 +32,16 @@ pub(super) fn exchange(call: &Call) -> Outcome {
 }
 
 /// `POST /refreshToken`: camel case both ways.
-pub(super) fn refresh(call: &Call) -> Outcome {
+pub(in crate::plane) fn refresh(call: &Call) -> Outcome {
     let body = JsonBody::of(call).ok_or_else(|| malformed("the body is not a JSON object"))?;
     let token = body.text("refreshToken");
     if token.is_empty() {
         return Err(malformed("refreshToken is missing").into());
     }
     let grant = call.shared.change(|inner| {
-        let grant = inner.accounts.refresh(token, None, Instant::now());
+        let grant = inner
+            .accounts
+            .refresh(SignInService::Kiro, token, None, Instant::now());
         inner.state.refreshes += u64::from(grant.is_some());
         grant
     });
