@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kiro_auth::{
-    AuthErrorKind, Credential, FileStore, HttpRefresher, HttpRefresherOptions, Login, ManualClock,
+    AuthErrorKind, Credential, FileStore, HttpRefresher, HttpRefresherOptions, ManualClock,
     MemoryStore, Refresher, SystemClock, TokenSource,
 };
 use kiro_sim::{
@@ -29,9 +29,8 @@ fn as_file(issued: &IssuedCredential) -> String {
     let (method, provider) = match issued.kind {
         CredentialKind::Social => ("social", "Github"),
         CredentialKind::BuilderId => ("IdC", "BuilderId"),
-        CredentialKind::IdentityCenter => ("IdC", "Enterprise"),
         CredentialKind::ExternalIdp => ("external_idp", "ExternalIdp"),
-        CredentialKind::ApiKey => panic!("an API key is in no file of the IDE"),
+        other => panic!("{other:?} is not asked for here"),
     };
     let mut members = json!({
         "accessToken": issued.access_token,
@@ -58,51 +57,6 @@ fn source(path: &Path, simulator: &Simulator) -> TokenSource {
         Arc::new(refresher(simulator)),
         Arc::new(SystemClock),
     )
-}
-
-#[tokio::test]
-async fn each_kind_is_refreshed_at_its_service() {
-    use CredentialKind as Kind;
-    for login in Login::ALL.iter().copied() {
-        let (kind, operation, path) = match login {
-            Login::Social => (Kind::Social, Operation::SocialRefresh, "/refreshToken"),
-            Login::BuilderId => (Kind::BuilderId, Operation::OidcToken, "/token"),
-            Login::IdentityCenter => (Kind::IdentityCenter, Operation::OidcToken, "/token"),
-            Login::ExternalIdp => (Kind::ExternalIdp, Operation::IdpToken, "/idp/token"),
-            // Never refreshed.
-            Login::ApiKey => continue,
-        };
-        let simulator = simulator().await;
-        let issued = simulator.issue(kind);
-        let first = credential(&issued);
-        assert_eq!(first.login, login);
-
-        let refresher = refresher(&simulator);
-        let refreshed = refresher.refresh(&first).await.unwrap();
-        assert_ne!(refreshed.access_token.expose(), issued.access_token);
-        assert_eq!(refreshed.expires_in, Duration::from_secs(3600));
-
-        let second = first.refreshed(&refreshed, std::time::SystemTime::UNIX_EPOCH);
-        refresher
-            .refresh(&second)
-            .await
-            .expect("the rotated token is good");
-        let dead = refresher.refresh(&first).await.unwrap_err();
-        assert_eq!(
-            dead.kind(),
-            AuthErrorKind::SignedOut,
-            "{kind:?}: the first one is used up"
-        );
-
-        let requests = simulator.requests_for(operation);
-        assert_eq!(requests.len(), 3, "{kind:?}");
-        assert_eq!(requests[0].path, path);
-        assert_eq!(requests[0].header("user-agent"), Some("tests/1.0"));
-        assert_eq!(
-            requests[0].connection, requests[1].connection,
-            "connections are reused"
-        );
-    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@
 mod support;
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -17,10 +18,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use kiro_auth::refresh::first_request;
 use kiro_auth::{
-    AccessToken, ApiHost, BUILDER_ID_PROFILE_ARN, Credential, Login, ManualClock, MemoryStore,
-    SECRET_FORMS, SECRET_MEMBERS, SOCIAL_PROFILE_ARN, SecretForm, TokenSource,
+    AccessToken, ApiHost, AuthErrorKind, BUILDER_ID_PROFILE_ARN, Credential, Login, ManualClock,
+    MemoryStore, Refresher as _, SECRET_FORMS, SECRET_MEMBERS, SOCIAL_PROFILE_ARN, SecretForm,
+    TokenSource,
 };
-use kiro_sim::{CredentialKind, IssuedCredential, Operation, Recorded, SimOptions, Simulator};
+use kiro_sim::validate::{Holder, check_profile};
+use kiro_sim::{
+    CredentialKind, Host, IssuedCredential, Operation, Recorded, SimOptions, Simulator,
+};
 use serde_json::{Value, json};
 use support::http::refresher;
 
@@ -165,6 +170,33 @@ fn every_login_has_a_row() {
     for login in Login::ALL {
         assert!(KINDS.iter().any(|kind| kind.login == *login), "{login}");
     }
+    for issued_as in CredentialKind::ALL {
+        let has = |kind: &Kind| kind.issued_as == *issued_as;
+        assert!(KINDS.iter().any(has), "{issued_as:?}");
+    }
+}
+
+/// By our rules and by the simulator's.
+#[test]
+fn every_login_is_labelled_and_let_in_on_every_host() {
+    const OWN: &str = "arn:aws:codewhisperer:eu-central-1:111122223333:profile/EXAMPLEPROF1";
+    for kind in &KINDS {
+        let (login, issued_as) = (kind.login, kind.issued_as);
+        assert_eq!(login.token_type(), issued_as.token_type());
+        for (api_host, host) in [
+            (ApiHost::Runtime, Host::Runtime),
+            (ApiHost::Legacy, Host::Legacy),
+            (ApiHost::Management, Host::Management),
+        ] {
+            let mut holder = Holder::new(issued_as, host);
+            let own = holder.own.is_empty().then_some(OWN);
+            holder.own.extend(own.map(str::to_owned));
+            let arn = login.profile_arn(api_host, own);
+            check_profile(arn, &holder).unwrap_or_else(|violation| {
+                panic!("{login:?} on {api_host:?}: {violation}");
+            });
+        }
+    }
 }
 
 #[tokio::test]
@@ -194,6 +226,32 @@ async fn every_kind_is_recognised_refreshed_at_its_host_and_served() {
         assert_eq!(token.api_region(), kind.api_regions[0], "{}", kind.login);
         assert_profiles(&token, kind, &issued);
         assert_served(&simulator, &token, kind.login).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_rotates_and_reuses_its_connection() {
+    for kind in KINDS.iter().filter(|kind| !kind.asks.is_empty()) {
+        let simulator = Simulator::start(SimOptions::default()).await.unwrap();
+        let issued = simulator.issue(kind.issued_as);
+        let first = Credential::from_json(&filled_in(kind.file, &issued)).unwrap();
+        let refresher = refresher(&simulator);
+        let refreshed = refresher.refresh(&first).await.unwrap();
+        assert_ne!(refreshed.access_token.expose(), issued.access_token);
+        assert_eq!(refreshed.expires_in, Duration::from_secs(3600));
+
+        let second = first.refreshed(&refreshed, SystemTime::UNIX_EPOCH);
+        refresher
+            .refresh(&second)
+            .await
+            .expect("the rotated token is good");
+        let dead = refresher.refresh(&first).await.unwrap_err();
+        // The first one is used up.
+        assert_eq!(dead.kind(), AuthErrorKind::SignedOut, "{}", kind.login);
+
+        let asked = simulator.requests();
+        assert_eq!(asked.len(), 3 * kind.asks.len(), "{}", kind.login);
+        assert_eq!(asked[0].connection, asked[kind.asks.len()].connection);
     }
 }
 
