@@ -1,5 +1,7 @@
 //! What a refresh asks first: the one place that knows which halves a login has.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
 
@@ -12,7 +14,6 @@ use crate::login::Login;
 pub type TokenReply = fn(StatusCode, &HeaderMap, &[u8]) -> Result<Refreshed, Refusal>;
 
 /// What a refresh asks first. The list is complete on purpose: who performs it has to know what the answer is for.
-#[derive(Debug)]
 pub enum FirstRequest {
     /// For the token, and what reads the answer.
     Token(Request<Bytes>, TokenReply),
@@ -27,6 +28,17 @@ impl FirstRequest {
         match self {
             Self::Token(request, _) | Self::Endpoint(request) => request,
         }
+    }
+}
+
+/// Without the body, which holds a refresh token.
+impl fmt::Debug for FirstRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Token(..) => "Token",
+            Self::Endpoint(_) => "Endpoint",
+        };
+        f.debug_tuple(name).field(self.request().uri()).finish()
     }
 }
 
@@ -72,6 +84,8 @@ mod tests {
         let first = first_request(&read(known)).unwrap();
         assert!(matches!(first, FirstRequest::Token(..)), "{first:?}");
         assert_eq!(first.request().uri(), "https://idp.example/t");
+        let body = std::str::from_utf8(first.request().body()).unwrap();
+        assert!(body.contains("1.A") && !format!("{first:?}").contains("1.A"));
         let unknown =
             r#"{"refreshToken": "1.A", "clientId": "c", "issuerUrl": "https://idp.example"}"#;
         let first = first_request(&read(unknown)).unwrap();
