@@ -18,7 +18,7 @@ use kiro_protocol::request::Region;
 
 use crate::behind::Behind;
 use crate::command::Failure;
-use crate::config::{Account, Config, Store};
+use crate::config::{Account, Config, Origin, Store};
 use crate::refresher::Renewable;
 use crate::setup::home;
 use crate::state::State;
@@ -143,19 +143,17 @@ impl Accounts {
 
     /// Where the credential of an account is kept.
     fn store(&mut self, account: &Account) -> Result<Arc<dyn CredentialStore>, Failure> {
-        let credential = if let Some(file) = &account.file {
-            return Ok(self.opened(home(file), file_store));
-        } else if let Some(path) = &account.kiro_cli {
-            let database =
-                |file: &Path| -> Arc<dyn CredentialStore> { Arc::new(KiroCliStore::new(file)) };
-            return Ok(self.opened(home(path), database));
-        } else if let Some(token) = &account.refresh_token {
-            Credential::from_refresh_token(token.clone())
-        } else if let Some(key) = &account.api_key {
-            Credential::from_api_key(key.clone())
-        } else {
+        let credential = match account.origin() {
+            Some(Origin::File(file)) => return Ok(self.opened(home(file), file_store)),
+            Some(Origin::KiroCli(file)) => {
+                let database =
+                    |file: &Path| -> Arc<dyn CredentialStore> { Arc::new(KiroCliStore::new(file)) };
+                return Ok(self.opened(home(file), database));
+            }
+            Some(Origin::RefreshToken(token)) => Credential::from_refresh_token(token.clone()),
+            Some(Origin::ApiKey(key)) => Credential::from_api_key(key.clone()),
             // `Config::load` has refused an account without any.
-            return Err(format!("the account `{}` has no credential", account.name).into());
+            None => return Err(format!("the account `{}` has no credential", account.name).into()),
         };
         let name = account.name.clone();
         let credential = credential.map_err(|source| BadAccount { name, source })?;
@@ -216,11 +214,6 @@ impl Member {
     /// How it is configured.
     pub(crate) fn account(&self) -> &Account {
         &self.described.account
-    }
-
-    /// Whether it was found on the machine and not configured.
-    pub(crate) fn is_found(&self) -> bool {
-        self.described.found.is_some()
     }
 
     /// Where its credential is kept.

@@ -4,6 +4,7 @@ use kiro_auth::{AuthError, AuthErrorKind, Credential, CredentialStore as _, Logi
 use kiro_protocol::fault::FaultKind;
 
 use crate::accounts::Member;
+use crate::config::Origin;
 use crate::service::CallError;
 
 /// How somebody signs in to an account once more: with the options that its login takes, where a command has saved
@@ -14,25 +15,23 @@ pub(crate) async fn sign_in_again(member: &Member) -> String {
         let credential = member.store().load().await.ok();
         return again(name, credential.as_ref());
     }
-    match account.file.as_ref().or(account.kiro_cli.as_ref()) {
-        Some(file) => format!(
+    match account.origin() {
+        Some(Origin::File(file) | Origin::KiroCli(file)) => format!(
             "sign in again in the program that {} belongs to; or take the account `{name}` out of the configuration, and `kiro-2api login`",
             file.display()
         ),
-        None if member.is_found() => {
-            "sign in again in the program that the login belongs to, or with `kiro-2api login`"
-                .to_owned()
-        }
-        None => {
-            let what = match account.api_key {
-                Some(_) => "API key",
-                None => "refresh token",
-            };
-            format!(
-                "put a new {what} in the place of the old one of the account `{name}` in the configuration (`kiro-2api check` says where that is); or remove it there, and `kiro-2api login`"
-            )
-        }
+        Some(Origin::RefreshToken(_)) => a_new("refresh token", name),
+        Some(Origin::ApiKey(_)) => a_new("API key", name),
+        // It was found on the machine.
+        None => "sign in again in the program that the login belongs to, or with `kiro-2api login`"
+            .to_owned(),
     }
+}
+
+fn a_new(what: &str, name: &str) -> String {
+    format!(
+        "put a new {what} in the place of the old one of the account `{name}` in the configuration (`kiro-2api check` says where that is); or remove it there, and `kiro-2api login`"
+    )
 }
 
 /// The same for a saved account, by what is known of its login: another way to sign in would put another account in its
@@ -85,7 +84,6 @@ pub(crate) fn of_auth(error: &AuthError, again: &str) -> String {
         AuthErrorKind::NoneAvailable { .. } => {
             "wait until the account is available again, or add another one".to_owned()
         }
-        _ => look_at_the_log(),
     }
 }
 

@@ -18,9 +18,8 @@ pub struct AuthError {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
-/// Retry, rotate, or tell the operator?
+/// Retry, rotate, or tell the operator? Complete: each asks for something else of whoever reads it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum AuthErrorKind {
     /// The credential is dead: its refresh token is revoked, expired, or used up by another holder, or
     /// nobody is signed in. Somebody must sign in again; the credential revives by itself when what its

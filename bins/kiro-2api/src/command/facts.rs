@@ -4,6 +4,7 @@ use kiro_auth::{AuthError, Clock as _, Credential, CredentialStore as _, LoginFa
 use serde::Serialize;
 
 use crate::accounts::Member;
+use crate::config::Origin;
 use crate::present::{duration, masked_arn, time, with_causes};
 
 /// For people and programs; it holds no secret.
@@ -71,12 +72,11 @@ pub(super) async fn read(member: &Member) -> Read {
 
 /// Where the login of an account is kept.
 fn from(member: &Member) -> String {
-    let account = member.account();
-    match (&account.file, &account.kiro_cli) {
-        (Some(file), _) | (_, Some(file)) => file.display().to_string(),
-        _ if member.is_found() => "found on this machine".to_owned(),
-        _ if account.api_key.is_some() => "the API key of the configuration".to_owned(),
-        _ => "the refresh token of the configuration".to_owned(),
+    match member.account().origin() {
+        Some(Origin::File(file) | Origin::KiroCli(file)) => file.display().to_string(),
+        Some(Origin::RefreshToken(_)) => "the refresh token of the configuration".to_owned(),
+        Some(Origin::ApiKey(_)) => "the API key of the configuration".to_owned(),
+        None => "found on this machine".to_owned(),
     }
 }
 

@@ -48,7 +48,7 @@ impl Config {
             }
         }
         for account in &self.account {
-            if account.n_sources() != 1 {
+            if account.origins().count() != 1 {
                 let name = &account.name;
                 let reason = format!(
                     "[[account]] `{name}` needs exactly one of refresh_token, api_key, file and kiro_cli"

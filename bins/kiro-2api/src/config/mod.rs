@@ -17,7 +17,7 @@ mod value;
 pub(crate) use load::ConfigError;
 pub(crate) use shape::{
     Account, Admin, Capture, Config, FetchImages, Images, Log, LogFormat, Models, Multiplier,
-    Quota, Reasoning, Responses, Server, Store, StoreKind, Telemetry, Tenants, Timeouts, Tls,
-    Upstream,
+    Origin, Quota, Reasoning, Responses, Server, Store, StoreKind, Telemetry, Tenants, Timeouts,
+    Tls, Upstream,
 };
 pub(crate) use source::Source;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use kiro_auth::Secret;
@@ -380,7 +380,7 @@ impl Config {
             profile_arn: self.profile_arn.clone(),
             ..Account::default()
         };
-        let has_first = first.n_sources() > 0;
+        let has_first = first.origin().is_some();
         has_first
             .then_some(first)
             .into_iter()
@@ -401,9 +401,31 @@ impl Config {
     }
 }
 
+/// Where the login of an account is taken from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin<'a> {
+    /// Kiro's JSON file.
+    File(&'a Path),
+    /// The database of kiro-cli.
+    KiroCli(&'a Path),
+    RefreshToken(&'a Secret),
+    ApiKey(&'a Secret),
+}
+
+impl<'a> Origin<'a> {
+    /// The file that another program may have written.
+    pub(crate) fn file(self) -> Option<&'a Path> {
+        match self {
+            Self::File(file) | Self::KiroCli(file) => Some(file),
+            Self::RefreshToken(_) | Self::ApiKey(_) => None,
+        }
+    }
+}
+
 impl Account {
-    /// How many places to take its login from are named.
-    pub(super) fn n_sources(&self) -> usize {
+    /// All that are named, the first to be believed. An `[[account]]` names one; that of the short keys may name more,
+    /// and that of a login that was found on the machine names none.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = Origin<'_>> {
         let Self {
             refresh_token,
             api_key,
@@ -418,13 +440,17 @@ impl Account {
             generation: _,
         } = self;
         [
-            refresh_token.is_some(),
-            api_key.is_some(),
-            file.is_some(),
-            kiro_cli.is_some(),
+            file.as_deref().map(Origin::File),
+            kiro_cli.as_deref().map(Origin::KiroCli),
+            refresh_token.as_ref().map(Origin::RefreshToken),
+            api_key.as_ref().map(Origin::ApiKey),
         ]
         .into_iter()
-        .filter(|named| *named)
-        .count()
+        .flatten()
+    }
+
+    /// The one that is taken.
+    pub(crate) fn origin(&self) -> Option<Origin<'_>> {
+        self.origins().next()
     }
 }

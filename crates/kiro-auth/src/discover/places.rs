@@ -165,9 +165,8 @@ pub struct Place {
     pub path: PathBuf,
 }
 
-/// The programs that keep logins.
+/// The programs that keep logins. Complete: each has its form, and who looks for its logins asks for it by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum SourceKind {
     /// Kiro's IDE: a JSON file.
     KiroIde,
@@ -184,7 +183,10 @@ pub enum SourceKind {
 impl SourceKind {
     /// Whether it is a SQLite database, for which the feature `sqlite` is needed.
     pub fn is_database(self) -> bool {
-        matches!(self, Self::KiroCli | Self::AmazonQ)
+        match self {
+            Self::KiroCli | Self::AmazonQ => true,
+            Self::KiroIde | Self::KiroCliFile | Self::File => false,
+        }
     }
 }
 

@@ -48,7 +48,10 @@ fn tell(error: &AuthError) {
             error = reason,
             "refresh failed: this login has ended, and serves again when somebody has signed in"
         ),
-        _ => tracing::warn!(error = reason, "refresh failed"),
+        AuthErrorKind::Transient
+        | AuthErrorKind::Misconfigured
+        | AuthErrorKind::StoreFailed
+        | AuthErrorKind::NoneAvailable { .. } => tracing::warn!(error = reason, "refresh failed"),
     }
 }
 

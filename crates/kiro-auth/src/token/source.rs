@@ -359,7 +359,9 @@ impl Shared {
         let failures = state.setback.as_ref().map_or(0, |setback| setback.failures);
         let pause = match error.kind() {
             AuthErrorKind::Transient | AuthErrorKind::StoreFailed => pause_after(failures),
-            _ => REVIVAL_INTERVAL,
+            AuthErrorKind::SignedOut
+            | AuthErrorKind::Misconfigured
+            | AuthErrorKind::NoneAvailable { .. } => REVIVAL_INTERVAL,
         };
         state.setback = Some(Setback {
             error: error.clone(),

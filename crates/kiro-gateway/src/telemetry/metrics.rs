@@ -252,58 +252,73 @@ impl Metrics {
 
     /// Tells a page of them.
     pub(crate) fn register(&self, page: &mut Registry) {
+        let Self {
+            requests,
+            durations,
+            first_events,
+            gaps,
+            tokens,
+            credits,
+            tenant_credits,
+            attempts,
+            errors,
+            refused,
+            // The names that label them.
+            models: _,
+            tenants: _,
+        } = self;
         page.register(
             "requests",
             "Exchanges that have ended, by the status that was sent and by how they ended",
-            self.requests.clone(),
+            requests.clone(),
         );
         page.register_with_unit(
             "request_duration",
             "How long exchanges took that were delivered to their end",
             Unit::Seconds,
-            self.durations.clone(),
+            durations.clone(),
         );
         page.register_with_unit(
             "first_event",
             "How long the first event of a reply took, from the request's beginning",
             Unit::Seconds,
-            self.first_events.clone(),
+            first_events.clone(),
         );
         page.register_with_unit(
             "event_gap",
             "How long the next event of a reply took",
             Unit::Seconds,
-            self.gaps.clone(),
+            gaps.clone(),
         );
         page.register(
             "tokens",
             "Tokens of replies: input and, of it, what was read from a cache or written to one; output and, of it, thoughts",
-            self.tokens.clone(),
+            tokens.clone(),
         );
         page.register(
             "credits",
             "Credits that the service says replies have cost, by model",
-            self.credits.clone(),
+            credits.clone(),
         );
         page.register(
             "tenant_credits",
             "The same by key, and by caller where they bring a login of their own",
-            self.tenant_credits.clone(),
+            tenant_credits.clone(),
         );
         page.register(
             "upstream_attempts",
             "Attempts by the fault that ended them; `none` where a reply began",
-            self.attempts.clone(),
+            attempts.clone(),
         );
         page.register(
             "errors",
             "Exchanges that ended with an error, by the kind of it",
-            self.errors.clone(),
+            errors.clone(),
         );
         page.register(
             "requests_shed",
             "Requests that the gateway itself did not let in",
-            self.refused.clone(),
+            refused.clone(),
         );
     }
 }

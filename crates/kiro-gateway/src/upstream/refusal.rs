@@ -17,7 +17,12 @@ pub(super) fn settle(lease: Lease, failure: &Failure, reset: Option<SystemTime>)
     let outcome = match failure {
         Failure::Fault(fault) => outcome(fault.kind(), fault.retry_after(), reset),
         Failure::NoProfile(_) => Outcome::Denied,
-        _ => Outcome::Neutral,
+        Failure::Unreachable
+        | Failure::LeftAlone(_)
+        | Failure::Broken
+        | Failure::Silent
+        | Failure::Malformed
+        | Failure::Unsendable(_) => Outcome::Neutral,
     };
     lease.settle(outcome);
 }
@@ -25,8 +30,10 @@ pub(super) fn settle(lease: Lease, failure: &Failure, reset: Option<SystemTime>)
 /// Whether the account has used up the quota that the upstream tells the reset of. A daily one is full again
 /// before that.
 pub(super) fn is_out_of_quota(failure: &Failure) -> bool {
-    use FaultKind::{MonthlyQuota, OverageQuota};
-    matches!(failure, Failure::Fault(fault) if matches!(fault.kind(), MonthlyQuota | OverageQuota))
+    let Failure::Fault(fault) = failure else {
+        return false;
+    };
+    fault.kind().is_quota() && fault.kind() != FaultKind::DailyQuota
 }
 
 fn outcome(kind: FaultKind, retry_after: Option<Duration>, reset: Option<SystemTime>) -> Outcome {
@@ -306,7 +313,7 @@ pub(super) fn no_credential(error: AuthError, house: bool) -> Error {
             ErrorKind::Unauthorized,
             format!("The credential that you sent after the colon cannot be used: {error}."),
         ),
-        _ => (
+        AuthErrorKind::Misconfigured | AuthErrorKind::StoreFailed => (
             ErrorKind::UpstreamAuth,
             message(
                 "The gateway's credential cannot be used. The operator will find the reason in the log.",

@@ -78,7 +78,9 @@ pub(crate) fn next(failure: &Failure, tried: Tried, max_retries: u32) -> Next {
         Failure::LeftAlone(_) if !tried.fell_back => return Next::FallBack,
         Failure::Unsendable(_) | Failure::LeftAlone(_) => return Next::GiveUp,
         Failure::NoProfile(_) => return Next::Elsewhere,
-        _ => return again(None, tried, max_retries),
+        Failure::Unreachable | Failure::Broken | Failure::Silent | Failure::Malformed => {
+            return again(None, tried, max_retries);
+        }
     };
     if fault.kind().repair() == Some(Repair::RefreshToken) && !tried.refreshed {
         return Next::Refresh;
@@ -106,7 +108,7 @@ pub(crate) fn costs(next: Next, failure: &Failure) -> bool {
             Failure::Fault(fault) => fault.kind().blame() == Blame::Service,
             _ => false,
         },
-        _ => false,
+        Next::Refresh | Next::FallBack | Next::GiveUp => false,
     }
 }
 
@@ -129,8 +131,12 @@ impl Failure {
     pub(crate) fn is_the_hosts(&self) -> bool {
         match self {
             Self::Unreachable | Self::Broken => true,
-            Self::Fault(fault) => matches!(fault.kind(), FaultKind::Internal | FaultKind::Timeout),
-            _ => false,
+            Self::Fault(fault) => host_failed(fault.kind()),
+            Self::LeftAlone(_)
+            | Self::Silent
+            | Self::Malformed
+            | Self::Unsendable(_)
+            | Self::NoProfile(_) => false,
         }
     }
 
@@ -140,8 +146,13 @@ impl Failure {
     }
 }
 
+/// Faults by which a host says that it does not work.
+fn host_failed(kind: FaultKind) -> bool {
+    matches!(kind, FaultKind::Internal | FaultKind::Timeout)
+}
+
 /// Faults that the legacy host may not have: it knows other paths, and serves some logins without the ARN
-/// that the runtime host wants.
+/// that the runtime host wants. [`Repair`] says what could be done about a fault by whoever can do it; this, what is done here.
 fn wants_the_other_host(kind: FaultKind) -> bool {
     matches!(
         kind,
@@ -190,6 +201,24 @@ mod tests {
         let logged = fault(400, &body).for_log();
         assert!(logged.contains("is not liked"), "{logged}");
         assert!(!logged.contains("secretsecret"), "{logged}");
+    }
+
+    /// What a new kind of fault means here has to be thought of.
+    #[test]
+    fn every_kind_of_fault_is_the_hosts_or_an_answer_of_one_that_works() {
+        let by_host = |kind: &&FaultKind| host_failed(**kind);
+        let by_host: Vec<_> = FaultKind::ALL.iter().filter(by_host).collect();
+        assert_eq!(by_host, [&FaultKind::Internal, &FaultKind::Timeout]);
+        let of_service = |kind: &&FaultKind| kind.blame() == Blame::Service;
+        let of_service: Vec<_> = FaultKind::ALL.iter().filter(of_service).collect();
+        // The host works, and the model is busy, or the answer too long; nobody knows what an unknown one means.
+        let works = [
+            FaultKind::Capacity,
+            FaultKind::OutputLimit,
+            FaultKind::Other,
+        ];
+        assert_eq!(of_service.len(), by_host.len() + works.len());
+        assert!(works.iter().all(|kind| of_service.contains(&kind)));
     }
 
     fn bad_bearer() -> Failure {

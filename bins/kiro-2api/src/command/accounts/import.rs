@@ -67,7 +67,7 @@ impl Program {
             SourceKind::KiroIde => Some(Self::KiroIde),
             SourceKind::KiroCli | SourceKind::KiroCliFile => Some(Self::KiroCli),
             SourceKind::AmazonQ => Some(Self::AmazonQ),
-            _ => None,
+            SourceKind::File => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{fs, io};
 use kiro_auth::{Clock as _, PlaceState, SystemClock, discover};
 
 use super::report::Report;
-use crate::config::{Config, Source};
+use crate::config::{Config, Origin, Source};
 use crate::{discovery, saved, setup, state};
 
 /// Reads the configuration. One that cannot be read is a problem, and the rest is looked at with the defaults.
@@ -92,10 +92,8 @@ pub(super) async fn places(report: &mut Report, source: &Source, config: &Config
     let of_ours = of_ours.unwrap_or_default();
     let is_used = |path: &Path| {
         let configured = config.accounts().any(|account| {
-            [&account.file, &account.kiro_cli]
-                .into_iter()
-                .flatten()
-                .any(|file| setup::home(file) == path)
+            let file = account.origin().and_then(Origin::file);
+            file.is_some_and(|file| setup::home(file) == path)
         });
         configured || of_ours.iter().any(|entry| entry.file == path)
     };

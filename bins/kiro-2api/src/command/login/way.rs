@@ -146,9 +146,6 @@ async fn portal(sign_in: &SignIn, terminal: &Terminal) -> Result<Credential, Sig
         PortalOutcome::ExternalIdp(provider) => {
             browser(sign_in.external(&provider).await?, terminal, &mut lines).await
         }
-        _ => Err(SignInError::Unsupported {
-            option: "unknown".to_owned(),
-        }),
     }
 }
 

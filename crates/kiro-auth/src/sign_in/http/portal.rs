@@ -16,9 +16,8 @@ pub struct PortalSignIn {
     window: Window,
 }
 
-/// What a person did at the portal.
+/// What a person did at the portal. Complete: each is gone on with in another way.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum PortalOutcome {
     /// Signed in with Google or GitHub.
     SignedIn(Box<Credential>),

@@ -324,7 +324,9 @@ fn of_error(kind: AuthErrorKind) -> &'static str {
         AuthErrorKind::SignedOut => "Sign in again with Kiro, or replace the token.",
         AuthErrorKind::Misconfigured => "Correct the setting that the reason names.",
         AuthErrorKind::StoreFailed => "See that the file or the store can be read and written.",
-        _ => "It is tried again by itself. If it goes on, the log has more.",
+        AuthErrorKind::Transient | AuthErrorKind::NoneAvailable { .. } => {
+            "It is tried again by itself. If it goes on, the log has more."
+        }
     }
 }
 

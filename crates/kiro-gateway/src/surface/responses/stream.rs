@@ -168,7 +168,23 @@ fn failure(kind: ErrorKind) -> &'static str {
         ErrorKind::Overloaded => "server_is_overloaded",
         ErrorKind::InvalidRequest => "invalid_prompt",
         ErrorKind::RateLimited => "rate_limit_exceeded",
-        _ => "server_error",
+        ErrorKind::TooLarge
+        | ErrorKind::SlowBody
+        | ErrorKind::UnknownCoding
+        | ErrorKind::Unauthorized
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound
+        | ErrorKind::MethodNotAllowed
+        | ErrorKind::ModelNotFound
+        | ErrorKind::UpstreamAuth
+        | ErrorKind::UpstreamRefused
+        | ErrorKind::UpstreamUnreachable
+        | ErrorKind::UpstreamProtocol
+        | ErrorKind::Unsatisfied
+        | ErrorKind::StoreUnreachable
+        | ErrorKind::Timeout
+        | ErrorKind::ShuttingDown
+        | ErrorKind::Internal => "server_error",
     }
 }
 

@@ -6,7 +6,9 @@
 use std::fs;
 
 use super::SURFACES;
+use crate::error::{Error, ErrorKind};
 use crate::surface::verdict::{Row, Table};
+use crate::surface::{Surface as _, messages, openai};
 
 const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/compatibility.md");
 
@@ -46,5 +48,49 @@ fn every_thing_has_one_row() {
         let n_things = things.len();
         things.dedup();
         assert_eq!(things.len(), n_things, "{}", table.title);
+    }
+}
+
+/// The rows of the table of errors: statuses and codes, without their backticks.
+fn errors(page: &str, title: &str) -> Vec<(String, String)> {
+    let (_, part) = page.split_once(&format!("\n{title}\n")).expect(title);
+    let part = part.split("\n## ").next().unwrap();
+    let rows = part.lines().filter(|line| line.starts_with("| "));
+    let rows = rows.map(|row| row.replace('`', ""));
+    let rows = rows.map(|row| {
+        let mut cells = row.split(" | ").skip(1);
+        let mut next = || cells.next().unwrap_or_default().to_owned();
+        (next(), next())
+    });
+    rows.collect()
+}
+
+#[test]
+fn every_error_is_in_the_table_with_its_status_and_its_code() {
+    let page = fs::read_to_string(PLACE).unwrap();
+    let of_all = errors(&page, "## Errors");
+    let of_messages = errors(&page, "### Errors of the Messages API");
+    for kind in ErrorKind::ALL.iter().copied() {
+        if kind == ErrorKind::Internal {
+            // A fault of ours has no place in a table of what to expect.
+            continue;
+        }
+        let error = Error::new(kind, "m");
+        let status = error.status().as_str().to_owned();
+        let code = openai::error::default_code(kind).unwrap_or("null");
+        let is_told = of_all.iter().any(|(statuses, codes)| {
+            // Each of the codes of an unsatisfied demand has a row, and none the kind's own.
+            let code = if code == "unsatisfied" { "" } else { code };
+            statuses.starts_with(&status) && codes.contains(code)
+        });
+        // A route that is not there has a code of its own.
+        let is_told = is_told || kind == ErrorKind::NotFound;
+        assert!(is_told, "{kind:?}: {status} {code}");
+        let own = messages::Messages.status(&error);
+        if own != error.status() || kind == ErrorKind::ContextTooLong {
+            let own = own.as_str();
+            let is_told = of_messages.iter().any(|(told, _)| told.starts_with(own));
+            assert!(is_told, "{kind:?} of messages: {own}");
+        }
     }
 }
