@@ -4,9 +4,12 @@
 //! the page.
 
 use std::fs;
+use std::sync::Arc;
 
 use super::SURFACES;
+use crate::catalog::Models;
 use crate::error::{Error, ErrorKind};
+use crate::routes::{self, Route};
 use crate::surface::verdict::{Row, Table};
 use crate::surface::{Surface as _, messages, openai};
 
@@ -92,5 +95,28 @@ fn every_error_is_in_the_table_with_its_status_and_its_code() {
             let is_told = of_messages.iter().any(|(told, _)| told.starts_with(own));
             assert!(is_told, "{kind:?} of messages: {own}");
         }
+    }
+}
+
+#[test]
+fn the_models_and_the_routes_without_a_key_are_those_of_the_code() {
+    let page = fs::read_to_string(PLACE).unwrap();
+    let (_, part) = page.split_once("\n## Models\n").unwrap();
+    let list = part.split("\n\n").nth(1).unwrap();
+    let told: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+    let models = Models::seed(&Arc::default());
+    let known: Vec<&str> = models.listed().map(|(name, _)| name).collect();
+    assert_eq!(told, known);
+
+    let (before, _) = page.split_once(" need no key.").unwrap();
+    let sentence = before.rsplit(". ").next().unwrap();
+    for row in routes::TABLE {
+        // Parts of pages go with the page, and the dashboard holds nothing.
+        let is_told = sentence.contains(&format!("`{} {}`", row.method, row.path));
+        let is_open = !row.key
+            && !matches!(row.route, Route::Admin(_))
+            && !row.path.contains(['{'])
+            && row.path != "/dashboard";
+        assert_eq!(is_told, is_open, "{}", row.path);
     }
 }
