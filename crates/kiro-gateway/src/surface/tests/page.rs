@@ -115,7 +115,7 @@ fn the_models_and_the_routes_without_a_key_are_those_of_the_code() {
         let is_told = sentence.contains(&format!("`{} {}`", row.method, row.path));
         let is_open = !row.key
             && !matches!(row.route, Route::Admin(_))
-            && !row.path.contains(['{'])
+            && !row.path.contains('{')
             && row.path != "/dashboard";
         assert_eq!(is_told, is_open, "{}", row.path);
     }
