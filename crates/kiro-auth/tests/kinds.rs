@@ -208,6 +208,7 @@ async fn every_kind_is_recognised_refreshed_at_its_host_and_served() {
         assert_eq!(credential.login, kind.login, "{}", kind.file);
         assert_secrets_are_known(kind, &issued);
         assert_eq!(first_url(&credential), kind.url, "{}", kind.login);
+        assert_region_names_no_host(&credential);
 
         // Only an API key is good without an expiry.
         let source = TokenSource::new(
@@ -303,6 +304,19 @@ fn assert_secrets_are_known(kind: &Kind, issued: &IssuedCredential) {
         let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
         let name = before.rsplit(|c| !is_name(c)).next().unwrap();
         assert!(SECRET_MEMBERS.contains(&name), "{}: {name}", kind.login);
+    }
+}
+
+/// A credential says its region, and whoever wrote it may not send its token to a host of theirs by that.
+fn assert_region_names_no_host(credential: &Credential) {
+    let at = |region: &str| {
+        let mut elsewhere = credential.clone();
+        elsewhere.auth_region = Some(region.to_owned());
+        elsewhere.api_region = Some(region.to_owned());
+        first_url(&elsewhere)
+    };
+    for region in ["evil.example/?", "evil.example#", "a@evil.example/", ""] {
+        assert!(!at(region).contains("evil.example"), "{}", credential.login);
     }
 }
 

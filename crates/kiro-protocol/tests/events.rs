@@ -26,6 +26,15 @@ fn piece(text: &str) -> TextPiece {
 }
 
 #[test]
+fn every_type_is_read_here() {
+    let tests = include_str!("events.rs");
+    for event_type in KiroEvent::TYPES {
+        let name = format!("\"{event_type}\"");
+        assert!(tests.contains(&name), "nobody reads a {event_type}");
+    }
+}
+
+#[test]
 fn initial_response() {
     let KiroEvent::InitialResponse(event) = event("initial-response", r#"{"conversationId":"c"}"#)
     else {

@@ -28,7 +28,10 @@ impl Thoughts {
 
     /// What is told in place of an event.
     pub(super) fn place(&mut self, event: ReplyEvent) -> [Option<ReplyEvent>; 2] {
-        use ReplyEvent::{Reasoning as Thought, Stop, Text, ToolUseStart};
+        use ReplyEvent::{
+            Reasoning as Thought, Redacted, Signature, Start, Stop, Text, ToolInput, ToolUseCut,
+            ToolUseEnd, ToolUseStart, Usage,
+        };
         match (self.told, event) {
             (Reasoning::Hidden, Thought(_)) => [None, None],
             (Reasoning::Tags, Thought(delta)) if delta.is_empty() => [None, None],
@@ -40,7 +43,12 @@ impl Thoughts {
                 let ends = std::mem::take(&mut self.is_open);
                 [ends.then(|| Text(AFTER.into())), Some(event)]
             }
-            (_, event) => [None, Some(event)],
+            // They are told in other places, or as they are.
+            (
+                _,
+                event @ (Thought(_) | Start | Signature(_) | Redacted(_) | ToolInput(_)
+                | ToolUseEnd | ToolUseCut | Usage(_)),
+            ) => [None, Some(event)],
         }
     }
 }

@@ -116,7 +116,15 @@ pub(in crate::surface) fn says_something(events: &[ReplyEvent]) -> bool {
     events.iter().any(|event| match event {
         ReplyEvent::Text(text) | ReplyEvent::Reasoning(text) => !text.is_empty(),
         ReplyEvent::ToolUseStart { .. } => true,
-        _ => false,
+        // What is new here is to be made by `block`, too.
+        ReplyEvent::Start
+        | ReplyEvent::Signature(_)
+        | ReplyEvent::Redacted(_)
+        | ReplyEvent::ToolInput(_)
+        | ReplyEvent::ToolUseEnd
+        | ReplyEvent::ToolUseCut
+        | ReplyEvent::Usage(_)
+        | ReplyEvent::Stop(_) => false,
     })
 }
 

@@ -87,7 +87,9 @@ impl Seen {
                 self.open = None;
                 self.cut = true;
             }
-            other => panic!("{other:?} among the blocks"),
+            ReplyEvent::Start | ReplyEvent::Usage(_) | ReplyEvent::Stop(_) => {
+                panic!("{event:?} among the blocks")
+            }
         }
     }
 }

@@ -141,7 +141,15 @@ fn check_collected(events: &[ReplyEvent]) {
             ReplyEvent::Text(delta) => text += &delta.unescape(),
             ReplyEvent::Reasoning(delta) => reasoning += &delta.unescape(),
             ReplyEvent::ToolUseEnd => n_uses += 1,
-            _ => {}
+            // What says something new is to be made by `event.rs`, and listed in `said.rs`, too.
+            ReplyEvent::Start
+            | ReplyEvent::Signature(_)
+            | ReplyEvent::Redacted(_)
+            | ReplyEvent::ToolUseStart { .. }
+            | ReplyEvent::ToolInput(_)
+            | ReplyEvent::ToolUseCut
+            | ReplyEvent::Usage(_)
+            | ReplyEvent::Stop(_) => {}
         }
     }
     assert_eq!(reply.text(), text);
