@@ -93,9 +93,9 @@ impl Turn {
     }
 }
 
-/// One piece of content.
+/// One piece of content. The list is complete, and so are those of its parts: who leaves a kind out of a conversation that they
+/// rewrite or count loses what somebody said.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Block {
     /// Text of either speaker.
     Text(JsonText),
@@ -133,7 +133,6 @@ pub struct ToolResult {
 
 /// One piece of a tool's result.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum ResultPart {
     /// Text.
     Text(JsonText),
@@ -145,7 +144,6 @@ pub enum ResultPart {
 ///
 /// Kiro takes them back only signed and unmodified.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
 pub enum Reasoning {
     /// Readable thoughts with the model's signature.
     Signed {

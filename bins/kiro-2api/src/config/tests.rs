@@ -403,9 +403,8 @@ fn flatten(prefix: &str, value: &serde_json::Value, keys: &mut Vec<(String, Stri
     }
 }
 
-#[test]
-fn the_document_lists_every_key_with_its_default_and_its_environment_name() {
-    let document = include_str!("../../../../docs/configuration.md");
+/// All keys with their defaults.
+fn keys() -> Vec<(String, String)> {
     let mut keys = Vec::new();
     let mut defaults = serde_json::to_value(Config::default()).unwrap();
     defaults["account"] = serde_json::to_value(Account::default()).unwrap();
@@ -413,6 +412,34 @@ fn the_document_lists_every_key_with_its_default_and_its_environment_name() {
     defaults["keys"] = serde_json::Value::Null;
     flatten("", &defaults, &mut keys);
     keys.retain(|(key, _)| key != "keys");
+    keys
+}
+
+fn variable(key: &str) -> String {
+    format!("KIRO_2API_{}", key.to_uppercase().replace('.', "__"))
+}
+
+/// There everything is text, which a number or a list has to be read from.
+#[test]
+fn every_default_can_be_said_in_the_environment() {
+    let keys = keys();
+    let said = keys.iter().filter(|(key, default)| {
+        !key.starts_with("account.") && !default.is_empty() && default != "none"
+    });
+    let mut n_said = 0;
+    for (key, default) in said {
+        let variable = variable(key);
+        let loaded = load("", "", &[KEY, (&variable, default)]);
+        assert!(loaded.is_ok(), "{variable}={default}: {:?}", loaded.err());
+        n_said += 1;
+    }
+    assert!(n_said > 50, "{n_said}");
+}
+
+#[test]
+fn the_document_lists_every_key_with_its_default_and_its_environment_name() {
+    let document = include_str!("../../../../docs/configuration.md");
+    let keys = keys();
     for (key, default) in keys.iter().filter(|(key, _)| !key.starts_with("account.")) {
         let row = format!("| `{key}` | `{default}` |");
         let row = row.replace("`none`", "none");
@@ -420,7 +447,7 @@ fn the_document_lists_every_key_with_its_default_and_its_environment_name() {
             .lines()
             .find(|line| line.starts_with(&row))
             .unwrap_or_else(|| panic!("no row {row}"));
-        let variable = format!("KIRO_2API_{}", key.to_uppercase().replace('.', "__"));
+        let variable = variable(key);
         assert!(line.contains(&variable), "{line} does not name {variable}");
     }
     for (key, _) in keys.iter().filter(|(key, _)| key.starts_with("account.")) {

@@ -80,11 +80,11 @@ fn images(conversation: &mut Conversation) -> impl Iterator<Item = &mut Image> {
         Block::ToolResult(result) => {
             let images = result.content.iter_mut().filter_map(|part| match part {
                 ResultPart::Image(image) => Some(image),
-                _ => None,
+                ResultPart::Text(_) => None,
             });
             images.collect()
         }
-        _ => Vec::new(),
+        Block::Text(_) | Block::ToolUse(_) | Block::Reasoning(_) => Vec::new(),
     })
 }
 

@@ -138,12 +138,11 @@ fn visit(conversation: &Conversation, see: &mut dyn FnMut(Piece<'_>)) {
                     match part {
                         ResultPart::Text(text) => see(Piece::Text(text)),
                         ResultPart::Image(_) => see(Piece::Image),
-                        _ => {}
                     }
                 }
             }
             // Thoughts in a form that only the model can read: what they cost is not known.
-            _ => {}
+            Block::Reasoning(Reasoning::Redacted(_)) => {}
         }
     }
     for tool in &conversation.tools {

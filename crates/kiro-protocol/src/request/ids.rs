@@ -41,7 +41,10 @@ pub(super) fn conversation(conversation: &Conversation, salt: &[u8]) -> String {
 ///
 /// Source: captures of the official component keep it so (October 2026).
 pub(super) fn continuation(conversation: &Conversation) -> String {
-    let said = |block: &Block| matches!(block, Block::Text(_) | Block::Image(_));
+    let said = |block: &Block| match block {
+        Block::Text(_) | Block::Image(_) => true,
+        Block::ToolUse(_) | Block::ToolResult(_) | Block::Reasoning(_) => false,
+    };
     let turns = conversation.turns.iter().enumerate().rev();
     let mut by_user = turns.filter(|(_, turn)| turn.role == Role::User);
     let current = by_user.find(|(_, turn)| turn.blocks.iter().any(said));
@@ -75,7 +78,8 @@ fn add_said(digest: &mut Sha256, turn: &Turn) {
                 add(digest, &base64.len().to_be_bytes());
                 add(digest, &base64[end..]);
             }
-            _ => {}
+            // What the model said, and what tools answer, comes of it.
+            Block::ToolUse(_) | Block::ToolResult(_) | Block::Reasoning(_) => {}
         }
     }
 }

@@ -55,7 +55,6 @@ fn tool_result(result: &ToolResult) -> String {
     let parts = result.content.iter().map(|part| match part {
         ResultPart::Text(text) => format!("\n    text {text:?}"),
         ResultPart::Image(image) => format!("\n    {}", self::image(image)),
-        other => format!("\n    {other:?}"),
     });
     format!(
         "tool_result {}{failed}{}",
