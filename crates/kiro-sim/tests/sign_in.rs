@@ -570,6 +570,7 @@ async fn the_identity_provider_can_be_discovered() {
 
 #[tokio::test]
 async fn a_token_is_refreshed_at_the_service_of_its_kind_alone() {
+    const PATHS: [&str; 3] = ["/refreshToken", "/token", "/idp/token"];
     for kind in CredentialKind::ALL.iter().copied() {
         let own = match kind {
             CredentialKind::Social => Some("/refreshToken"),
@@ -578,7 +579,11 @@ async fn a_token_is_refreshed_at_the_service_of_its_kind_alone() {
             CredentialKind::ApiKey => None,
         };
         let sim = simulator().await;
-        for path in ["/refreshToken", "/token", "/idp/token"] {
+        assert!(
+            own.is_none_or(|own| PATHS.contains(&own)),
+            "{own:?} is not tried"
+        );
+        for path in PATHS {
             let issued = sim.issue(kind);
             let token = issued
                 .refresh_token
